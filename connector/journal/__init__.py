@@ -1,0 +1,171 @@
+"""The black box: where TikTok's answers are kept, sealed, until the store has them.
+
+- Room before risk: whoever is about to spend a refresh token or a code first enters `room()`. That
+  writes to the disk and syncs, so a full or failing one is met while there is nothing to lose.
+- An entry is on the disk when `write` returns. Writes and proofs that wait at the same time share
+  one sync, made in a thread of the journal's own. What was handed in is written even if whoever
+  handed it in is cancelled.
+- An entry may come back although it was cleared, never the other way round: clearing is not synced,
+  and whoever replays asks the store, whose version fences it.
+- Every process has a file of its own: the first of `path`, `path.1`, `path.2`… that no living
+  process holds. What it finds in files whose process died it takes over into its own, and only
+  then removes them. An entry of a living process is never touched.
+- If appending fails, all that is live goes into a fresh file at once; only when that fails too is
+  anybody told no. A disk that is full at the start therefore does not keep the entries left from
+  being replayed: it only stops new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from connector.errors import JournalUnwritable
+
+from . import lines
+from .lines import Entry
+from .shelf import Shelf
+
+__all__ = ["Entry", "Journal"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+ROOM = 8 * 1024
+"""What one answer is promised. Tokens seal to one or two KiB; a larger one uses what is spare."""
+
+RETRY_AFTER = 30.0
+
+
+class Journal:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trouble: str | None = None
+        """The sentence for the operator while the disk refuses us."""
+        self._shelf = Shelf(path, lambda: b"".join(list(self._live.values())))
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._is_open = False
+        self._left: list[tuple[int, Entry]] = []
+        self._live: dict[int, bytes] = {}
+        self._last = 0
+        self._rooms = 0
+        self._asking: list[asyncio.Future[None]] = []
+        self._writing: list[tuple[int, asyncio.Future[None]]] = []
+        self._clearing: list[int] = []
+        self._pump: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        try:
+            await self._in_thread(self._take_over)
+        except OSError as error:
+            await self._in_thread(lambda: self._shelf.leave(empty=False))
+            raise self._refusal(error) from error
+        self._is_open = True
+
+    def left(self) -> list[tuple[int, Entry]]:
+        """What was found at `open`, oldest first, file by file. Each stays until it is cleared."""
+        return list(self._left)
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Room for one answer, proven and held; the `write` belongs inside."""
+        self._start()
+        self._rooms += 1
+        try:
+            proven = asyncio.get_running_loop().create_future()
+            self._asking.append(proven)
+            await asyncio.shield(proven)
+            yield
+        finally:
+            self._rooms -= 1
+
+    async def write(self, entry: Entry) -> int:
+        self._start()
+        ticket = self._last = self._last + 1
+        self._live[ticket] = lines.kept(ticket, entry)
+        written = asyncio.get_running_loop().create_future()
+        self._writing.append((ticket, written))
+        await asyncio.shield(written)  # on its way to the disk, whoever stops waiting for it
+        return ticket
+
+    async def clear(self, ticket: int) -> None:
+        """The store has it. Returns before the disk knows."""
+        if self._is_open and self._live.pop(ticket, None) is not None:
+            self._start()
+            self._clearing.append(ticket)
+
+    async def close(self) -> None:
+        """After the last writer. No file stays behind unless something in it is still live."""
+        self._is_open = False
+        if self._pump:
+            await self._pump
+        await self._in_thread(lambda: self._shelf.leave(empty=not self._live))
+        self._thread.shutdown()
+
+    def _take_over(self) -> None:
+        left = self._shelf.take()
+        self._left = list(enumerate(left.entries, start=left.last + 1))
+        self._last = left.last + len(left.entries)
+        self._live = {ticket: lines.kept(ticket, entry) for ticket, entry in self._left}
+        if failure := self._shelf.settle_in():
+            self._refusal(failure)
+
+    def _start(self) -> None:
+        if not self._is_open:
+            raise JournalUnwritable(f"The journal {self.path} is not open.")
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._work_off())
+
+    async def _work_off(self) -> None:
+        try:
+            while self._asking or self._writing or self._clearing:
+                await self._work_off_once()
+        finally:
+            self._pump = None
+
+    async def _work_off_once(self) -> None:
+        asking, self._asking = self._asking, []
+        writing, self._writing = self._writing, []
+        clearing, self._clearing = self._clearing, []
+        entries = b"".join(self._live[ticket] for ticket, _ in writing)
+        cleared = b"".join(map(lines.cleared, clearing))
+        owed, asked = self._rooms * ROOM, bool(asking)
+        lost, refused = await self._in_thread(
+            lambda: self._shelf.commit(entries, cleared=cleared, owed=owed, asked=asked)
+        )
+        if lost:
+            for ticket, _ in writing:
+                del self._live[ticket]
+        self._answer([written for _, written in writing], lost)
+        self._answer(asking, refused)
+        if self._shelf.is_overgrown:
+            await self._in_thread(self._shelf.compact)
+
+    def _answer(self, waiting: list[asyncio.Future[None]], failure: OSError | None) -> None:
+        if waiting and not failure and self.trouble:
+            log.info("journal writable again path=%s", self.path)
+            self.trouble = None
+        for future in waiting:
+            if failure:
+                future.set_exception(self._refusal(failure))
+            else:
+                future.set_result(None)
+
+    def _refusal(self, error: OSError) -> JournalUnwritable:
+        where = f" ({error.filename})" if error.filename else ""
+        sentence = f"The journal {self.path} cannot be written: {error.strerror}{where}."
+        if self.trouble != sentence:
+            log.error("journal unwritable path=%s reason=%s", self.path, error.strerror)
+            self.trouble = sentence
+        return JournalUnwritable(
+            f"{sentence} No refresh token is spent until it can be.", retry_after=RETRY_AFTER
+        )
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
