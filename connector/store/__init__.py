@@ -1,0 +1,284 @@
+"""The memory: typed operations over one seam.
+
+A `Database` has one method, `call(operation, **arguments)`: all of it or nothing. Each operation's
+name and arguments stand in three places, here, in `sqlite.sql` and in `sql/002_functions.sql`, and
+a test compares them. Arguments are plain values: text, numbers, aware times, and JSON. What is
+written down about tokens is sealed before it comes here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from connector.errors import Misconfigured
+from connector.model import Account, Attempt, Connection, Kept, Sealed, UserId
+
+from .rows import Answer, Census, Claim, Known, Outcome, Pulse, SealedRow
+
+SCHEMA_VERSION = 1
+PAGE = 200
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Answer",
+    "Census",
+    "Claim",
+    "Database",
+    "Known",
+    "Outcome",
+    "Pulse",
+    "SealedRow",
+    "Store",
+]
+
+
+class Database(Protocol):
+    name: str
+
+    async def open(self) -> None: ...
+
+    async def call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]: ...
+
+    async def close(self) -> None: ...
+
+
+class Store:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.name = database.name
+
+    async def _call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
+        storable = {name: _storable(value) for name, value in arguments.items()}
+        return await self._database.call(operation, **storable)
+
+    async def ready(self) -> None:
+        rows = await self._call("ready")
+        version = rows[0]["version"] if rows else None
+        if version != SCHEMA_VERSION:
+            raise Misconfigured(
+                f"The database has schema {version}, this service needs {SCHEMA_VERSION}: "
+                "apply sql/001_tables.sql and sql/002_functions.sql."
+            )
+
+    # Codes: one exchange per authorization code, however often it is posted.
+
+    async def claim_code(
+        self, key: str, *, user_id: UserId, family: str, holder: str, now: datetime, until: datetime
+    ) -> Claim:
+        rows = await self._call(
+            "claim_code",
+            key=key,
+            user_id=user_id,
+            family=family,
+            holder=holder,
+            now=now,
+            until=until,
+        )
+        return Claim.model_validate(rows[0])
+
+    async def read_code(self, key: str) -> Answer | None:
+        rows = await self._call("read_code", key=key)
+        answer: Answer | None = rows[0]["answer"] if rows else None
+        return answer
+
+    async def settle_code(
+        self,
+        key: str,
+        *,
+        holder: str,
+        sealed: Sealed | None,
+        answer: Answer | None,
+        attempt: Attempt | None,
+        now: datetime,
+    ) -> None:
+        await self._call(
+            "settle_code",
+            key=key,
+            holder=holder,
+            sealed=sealed,
+            answer=answer,
+            attempt=attempt and attempt.model_dump(mode="json"),
+            now=now,
+        )
+
+    async def restore_code(
+        self,
+        key: str,
+        *,
+        user_id: UserId,
+        family: str,
+        holder: str,
+        sealed: Sealed,
+        now: datetime,
+        until: datetime,
+    ) -> Claim | None:
+        """None when the code already led to a connection: there is nothing to go on with."""
+        rows = await self._call(
+            "restore_code",
+            key=key,
+            user_id=user_id,
+            family=family,
+            holder=holder,
+            sealed=sealed,
+            now=now,
+            until=until,
+        )
+        return Claim.model_validate({**rows[0], "sealed": sealed}) if rows else None
+
+    async def save_connection(
+        self,
+        key: str,
+        *,
+        id: str,
+        user_id: UserId,
+        family: str,
+        subject: str,
+        scopes: Sequence[str],
+        accounts: Sequence[Account],
+        chosen: Account | None,
+        sealed: Sealed,
+        expires_at: datetime | None,
+        refresh_expires_at: datetime | None,
+        due_at: datetime | None,
+        account_token: str | None,
+        answer: Answer,
+        attempt: Attempt,
+        now: datetime,
+    ) -> Answer:
+        """`id` is for a new row; an existing one keeps its own, and the answer names it."""
+        rows = await self._call(
+            "save_connection",
+            key=key,
+            id=id,
+            user_id=user_id,
+            family=family,
+            subject=subject,
+            scopes=list(scopes),
+            accounts=[account.model_dump() for account in accounts],
+            chosen=chosen and chosen.model_dump(),
+            sealed=sealed,
+            expires_at=expires_at,
+            refresh_expires_at=refresh_expires_at,
+            due_at=due_at,
+            account_token=account_token,
+            answer=answer,
+            attempt=attempt.model_dump(mode="json"),
+            now=now,
+        )
+        return dict(rows[0]["answer"]) if rows else answer
+
+    # Connections, as they are shown.
+
+    async def choose(
+        self, id: str, *, chosen: Account, account_token: str | None, now: datetime
+    ) -> bool:
+        rows = await self._call(
+            "choose", id=id, chosen=chosen.model_dump(), account_token=account_token, now=now
+        )
+        return bool(rows)
+
+    async def connection(self, id: str) -> Connection | None:
+        rows = await self._call("connection", id=id)
+        return Connection.model_validate(rows[0]) if rows else None
+
+    async def connections(
+        self,
+        *,
+        user_id: UserId | None = None,
+        family: str | None = None,
+        after: str | None = None,
+    ) -> AsyncIterator[Connection]:
+        """Without their accounts, which can be thousands; `connection` has those."""
+        while True:
+            rows = await self._call(
+                "connections", user_id=user_id, family=family, after=after, most=PAGE
+            )
+            for row in rows:
+                yield Connection.model_validate(row)
+            if len(rows) < PAGE:
+                return
+            after = str(rows[-1]["id"])
+
+    async def begin_revoke(self, id: str, *, now: datetime) -> Kept | None:
+        rows = await self._call("begin_revoke", id=id, now=now)
+        return Kept.model_validate(rows[0]) if rows else None
+
+    # Tokens, as they are kept.
+
+    async def read_token(self, id: str) -> Kept | None:
+        rows = await self._call("read_token", id=id)
+        return Kept.model_validate(rows[0]) if rows else None
+
+    async def find_token(self, user_id: UserId, family: str) -> Kept | None:
+        rows = await self._call("find_token", user_id=user_id, family=family)
+        return Kept.model_validate(rows[0]) if rows else None
+
+    async def claim_refresh(
+        self, id: str, *, version: int, holder: str, now: datetime, until: datetime
+    ) -> Kept | None:
+        """None when somebody else holds it, or its tokens are no longer those of `version`."""
+        rows = await self._call(
+            "claim_refresh", id=id, version=version, holder=holder, now=now, until=until
+        )
+        return Kept.model_validate(rows[0]) if rows else None
+
+    async def claim_due(
+        self, *, holder: str, most: int, now: datetime, until: datetime
+    ) -> list[Kept]:
+        rows = await self._call("claim_due", holder=holder, most=most, now=now, until=until)
+        return [Kept.model_validate(row) for row in rows]
+
+    async def save_outcomes(self, outcomes: Sequence[Outcome], *, now: datetime) -> set[str]:
+        """The ids that were saved; an outcome that came too late is refused."""
+        # All in one order: two batches that overlap would else wait for each other's rows.
+        ordered = sorted(outcomes, key=lambda outcome: outcome.id)
+        rows = await self._call(
+            "save_outcomes", outcomes=[o.model_dump(mode="json") for o in ordered], now=now
+        )
+        return {str(row["id"]) for row in rows}
+
+    # The log.
+
+    async def attempts(self, id: str, *, most: int = 50) -> list[Attempt]:
+        rows = await self._call("attempts", id=id, most=most)
+        return [Attempt.model_validate(row) for row in rows]
+
+    async def pulse(self, *, user_id: UserId | None, since: datetime) -> list[Pulse]:
+        rows = await self._call("pulse", user_id=user_id, since=since)
+        return [Pulse.model_validate(row) for row in rows]
+
+    async def census(self) -> list[Census]:
+        return [Census.model_validate(row) for row in await self._call("census")]
+
+    async def tidy(self, *, before: datetime, keep: int) -> None:
+        await self._call("tidy", before=before, keep=keep)
+
+    # Re-sealing, when a key is replaced.
+
+    async def sealed(self, place: str, *, after: str | None) -> list[SealedRow]:
+        rows = await self._call("sealed", place=place, after=after, most=PAGE)
+        return [SealedRow.model_validate(row) for row in rows]
+
+    async def save_resealed(self, place: str, rows: Sequence[tuple[str, str, str]]) -> None:
+        """Each row is key, old, new; one whose old text is no longer there is left alone."""
+        await self._call(
+            "save_resealed",
+            place=place,
+            rows=[{"key": key, "old": old, "new": new} for key, old, new in sorted(rows)],
+        )
+
+
+def _storable(value: Any) -> Any:
+    """PostgreSQL holds neither NUL nor half a surrogate pair; TikTok's people may well send them."""
+    if isinstance(value, str):
+        return UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_storable(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _storable(part) for name, part in value.items()}
+    return value

@@ -1,0 +1,41 @@
+"""What PostgreSQL's and PostgREST's codes mean here, whichever road they came by.
+
+Only the code is read: the message beside it may quote a row.
+"""
+
+from __future__ import annotations
+
+from connector.errors import Broken, ConnectorError, Misconfigured, StoreUnreachable
+
+PASSING = ("08", "40", "5", "PGRST0")
+"""Codes that begin so say nothing about the call: connections, clashes, resources, gateways."""
+
+_SCHEMA = "The database lacks an operation: apply sql/001_tables.sql and sql/002_functions.sql."
+_KEY = "Supabase refuses the key: set SUPABASE_SERVICE_ROLE_KEY to the service_role key."
+_LOGIN = "Postgres refuses the name or the password: check SUPABASE_DB_URL."
+
+REMEDIES = {
+    "PGRST202": _SCHEMA,
+    "42883": _SCHEMA,
+    "42P01": _SCHEMA,
+    "42703": _SCHEMA,
+    "PGRST301": _KEY,
+    "401": _KEY,
+    "42501": "The database lets us do nothing: SUPABASE_SERVICE_ROLE_KEY must be the service_role "
+    "key, and SUPABASE_DB_URL must name the role postgres.",
+    "28000": _LOGIN,
+    "28P01": _LOGIN,
+    "3D000": "Postgres has no such database: check SUPABASE_DB_URL.",
+    "404": "Nothing like Supabase answers there: check SUPABASE_URL.",
+    "23502": "user_accounts has a column of your own that must not be null: make the user's row "
+    "first, or give the column a default.",
+    "23503": "user_accounts refers to a user who is not there: make the user first.",
+}
+
+
+def refusal(code: str) -> ConnectorError:
+    if code in REMEDIES:
+        return Misconfigured(REMEDIES[code])
+    if code.startswith(PASSING):
+        return StoreUnreachable(f"The database cannot answer just now ({code}).", retry_after=5)
+    return Broken(f"The database refused an operation ({code}).")

@@ -1,0 +1,69 @@
+"""What goes into the memory and comes out of it that is no noun of the house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from connector.model import Account, Attempt, Failure, Row, Sealed, Status, Time
+
+Answer = dict[str, Any]
+
+
+class Known(Row):
+    """A connection the person already has in the family they are connecting."""
+
+    id: str
+    subject: str
+    chosen: Account | None = None
+
+
+class Claim(Row):
+    """A code in hand: ours to exchange, or the answer somebody else already got for it."""
+
+    mine: bool = True
+    sealed: Sealed | None = None
+    answer: Answer | None = None
+    known: tuple[Known, ...] = ()
+    earlier: str | None = None
+
+
+class Outcome(Row):
+    """What one flight brought home. `sealed` None leaves the tokens as they are."""
+
+    id: str
+    version: int
+    holder: str
+    status: Status
+    sealed: Sealed | None = None
+    expires_at: Time | None = None
+    refresh_expires_at: Time | None = None
+    verified_at: Time | None = None
+    failure: Failure | None = None
+    due_at: Time | None = None
+    accounts: tuple[Account, ...] | None = None
+    forget: bool = False
+    event: str | None = None
+    attempt: Attempt | None = None
+
+
+class Pulse(Row):
+    """How often something ended somehow in one hour, counted from the first."""
+
+    hour: int
+    what: str
+    verdict: str
+    times: int
+
+
+class Census(Row):
+    family: str
+    status: Status
+    times: int
+
+
+class SealedRow(Row):
+    key: str
+    bond: str
+    sealed: str = Field(repr=False)

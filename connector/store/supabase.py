@@ -1,0 +1,103 @@
+"""Supabase: each operation is one `rpc` to a function of sql/002_functions.sql.
+
+supabase-py speaks, an aiohttp session carries: its own HTTP client collapses under concurrency
+(see docs/decisions.md), and one deadline here replaces its 120 seconds. Nothing is retried at this
+height; whoever called knows what a second try would mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+import aiohttp
+import httpx
+from postgrest.exceptions import APIError
+from pydantic import SecretStr
+from supabase import AsyncClient, AsyncClientOptions, create_async_client
+
+from connector.errors import StoreUnreachable
+from connector.model import stamp
+
+from .refusals import refusal
+
+DEADLINE = 10.0
+CONNECTIONS = 64
+
+
+class OverAiohttp(httpx.AsyncClient):
+    """What supabase-py takes for its HTTP client: `request` goes straight to one aiohttp session."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        super().__init__()
+        self._session = session
+
+    async def request(self, method: str, url: Any, **given: Any) -> httpx.Response:
+        query: Mapping[str, str] = given.get("params") or {}
+        async with self._session.request(
+            method,
+            str(url),
+            params=list(query.items()),
+            data=given.get("content"),
+            headers=list(given["headers"].items()),
+            allow_redirects=False,
+        ) as answer:
+            content = await answer.read()
+            # The gateway's own refusals carry no code; without a body the status stands in for it.
+            spoken = answer.ok or b'"code"' in content
+            return httpx.Response(
+                answer.status,
+                headers=[(name, value) for name, value in answer.headers.items() if _kept(name)],
+                content=content if spoken else b"",
+                request=httpx.Request(method, str(url)),
+            )
+
+
+def _kept(header: str) -> bool:
+    # The body arrives decoded and whole: what described its transfer is no longer true of it.
+    return header.lower() not in {"content-encoding", "content-length", "transfer-encoding"}
+
+
+class Supabase:
+    name = "supabase"
+
+    def __init__(self, url: str, key: SecretStr) -> None:
+        self._url = url
+        self._key = key
+
+    async def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            timeout=aiohttp.ClientTimeout(total=DEADLINE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        self._client: AsyncClient = await create_async_client(
+            self._url,
+            self._key.get_secret_value(),
+            AsyncClientOptions(
+                httpx_client=OverAiohttp(self._session),
+                postgrest_client_retry=False,
+                auto_refresh_token=False,
+                persist_session=False,
+            ),
+        )
+
+    async def call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
+        parameters = {f"p_{name}": _sent(value) for name, value in arguments.items()}
+        try:
+            answer = await self._client.rpc(f"connector_{operation}", parameters).execute()
+        except (TimeoutError, aiohttp.ClientError, OSError) as failure:
+            raise StoreUnreachable(
+                f"Supabase does not answer ({type(failure).__name__}).", retry_after=5
+            ) from None
+        except APIError as failure:
+            raise refusal(str(failure.code or "")) from None
+        return cast(list[dict[str, Any]], answer.data)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+def _sent(value: Any) -> Any:
+    return stamp(value) if isinstance(value, datetime) else value
