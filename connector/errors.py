@@ -26,6 +26,7 @@ ConnectorError
 │   ├── TikTokRefused           502 tiktok_refused        asking again changes nothing
 │   │   └── PermissionMissing   502 tiktok_refused        a permission the person or app lacks
 │   ├── Misconfigured           502 configuration         the operator's app id, secret, approval
+│   │   └── Unopenable          502 configuration         (in seal) a sealed token, or its key, is bad
 │   └── TikTokUnreachable       503 tiktok_unreachable    says nothing about the grant
 │       └── Unintelligible      503 tiktok_unreachable    an answer TikTok cannot have meant
 ├── StoreUnreachable            503 store_unreachable

@@ -10,16 +10,13 @@ on the key, not on what the token says of itself: the shared secret HS256, a pub
 from __future__ import annotations
 
 import asyncio
-import base64
 import hmac
 import json
 import logging
 import math
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NoReturn
-from uuid import UUID
 
 import aiohttp
 import jwt
@@ -28,14 +25,15 @@ from pydantic import SecretStr
 from .clock import Clock
 from .errors import Busy, InvalidRequest, Unauthenticated
 from .model import Principal, UserId, as_user_id
+from .tickets import PREFIX as TICKET_PREFIX
+from .tickets import TICKET_LIFE, Ticket, Tickets
 
 log = logging.getLogger(__name__)
 
-TICKET_PREFIX = "ct_"
-TICKET_VERSION = b"\x01"
-TICKET_LIFE = timedelta(minutes=30)
-
 LONGEST = 8192
+LATEST = 32_503_680_000
+"""The year 3000: an expiry may be any number, a date may not."""
+
 LEEWAY = 10
 AUDIENCE = "authenticated"
 SHARED = "HS256"
@@ -51,14 +49,6 @@ SIGNATURE_ONLY: Any = {
     "verify_jti": False,
 }
 """PyJWT would ask the machine what time it is; the claims are read here, by our clock."""
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """Lets one person connect, from a link their company sent them."""
-
-    text: str = field(repr=False)
-    expires_at: datetime
 
 
 class Jwks:
@@ -144,8 +134,9 @@ class Identity:
         clock: Clock,
     ) -> None:
         """`issuer` None: the project is known by its secret alone, and its name is not checked."""
-        self._api_keys = tuple(_digest(key.get_secret_value()) for key in api_keys)
-        self._ticket_keys = ticket_keys
+        digests = [_digest(key.get_secret_value()) for key in api_keys]
+        self._servers = {f"server key {n}": digest for n, digest in enumerate(digests, start=1)}
+        self._tickets = Tickets(ticket_keys, servers=self._servers, clock=clock)
         self._jwt_secret = jwt_secret
         self._jwks = jwks
         self._issuer = issuer
@@ -162,12 +153,17 @@ class Identity:
             return await self._bearer(authorization)
         return None
 
-    def mint(self, user_id: UserId) -> Ticket:
-        expires_at = (self._clock.now() + TICKET_LIFE).replace(microsecond=0)
-        until = int(expires_at.timestamp()).to_bytes(8, "big")
-        body = TICKET_VERSION + UUID(user_id).bytes + until
-        signed = body + hmac.digest(self._ticket_keys[0], body, sha256)
-        return Ticket(TICKET_PREFIX + base64.urlsafe_b64encode(signed).decode(), expires_at)
+    def session(self, cookie: str) -> Principal:
+        """Who a browser's cookie says it is; refused like any other credential that does not hold."""
+        return self._tickets.read_session(cookie)
+
+    def mint(
+        self, user_id: UserId, *, connection_id: str | None = None, life: timedelta = TICKET_LIFE
+    ) -> Ticket:
+        return self._tickets.mint(user_id, connection_id=connection_id, life=life)
+
+    def mint_session(self, principal: Principal) -> Ticket:
+        return self._tickets.mint_session(principal)
 
     async def _bearer(self, authorization: str) -> Principal:
         scheme, _, token = authorization.strip().partition(" ")
@@ -177,7 +173,7 @@ class Identity:
         if server := self._server(token):
             return server
         if token.startswith(TICKET_PREFIX):
-            return self._ticket_holder(token)
+            return self._tickets.read(token)
         if token.count(".") == 2:
             return await self._supabase_user(token)
         return _refuse("This token is neither an API key, nor a ticket, nor a user's token.")
@@ -185,21 +181,8 @@ class Identity:
     def _server(self, presented: str) -> Principal | None:
         """Looks at every key, however early one fits, so that time tells nothing."""
         digest = _digest(presented)
-        fits = [hmac.compare_digest(digest, key) for key in self._api_keys]
-        return Principal("server", f"server key {fits.index(True) + 1}") if any(fits) else None
-
-    def _ticket_holder(self, token: str) -> Principal:
-        try:
-            signed = base64.b64decode(token.removeprefix(TICKET_PREFIX), b"-_", validate=True)
-        except ValueError:
-            signed = b""
-        body, mac = signed[:25], signed[25:]
-        fits = [hmac.compare_digest(hmac.digest(k, body, sha256), mac) for k in self._ticket_keys]
-        if not any(fits):
-            _refuse("This ticket is damaged or was not issued here. Ask for a new link.")
-        if self._clock.now().timestamp() >= int.from_bytes(body[17:], "big"):
-            _refuse("This link has expired. Ask for a new one.")
-        return Principal("user", "user", as_user_id(str(UUID(bytes=body[1:17]))))
+        fits = [n for n, key in self._servers.items() if hmac.compare_digest(digest, key)]
+        return Principal("server", fits[0]) if fits else None
 
     async def _supabase_user(self, token: str) -> Principal:
         try:
@@ -211,9 +194,11 @@ class Identity:
         if wrong := self._wrong_with(claims):
             _refuse(wrong)
         try:
-            return Principal("user", "user", as_user_id(claims.get("sub"), field="sub"))
+            user_id = as_user_id(claims.get("sub"), field="sub")
         except InvalidRequest as error:
-            return _refuse(f"This user's token names nobody: {error.message}")
+            _refuse(f"This user's token names nobody: {error.message}")
+        expires_at = datetime.fromtimestamp(min(claims["exp"], LATEST), UTC)
+        return Principal("user", "user", user_id, expires_at=expires_at)
 
     async def _verifier(self, algorithm: object, kid: object) -> tuple[Any, str]:
         """The key that may verify, and the one algorithm it may be used with."""

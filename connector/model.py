@@ -7,7 +7,7 @@ are aware and in UTC. Ids are strings, byte for byte.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Literal, NewType
 
@@ -157,11 +157,16 @@ class Intent:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking. A server may name any user; a user is only themself."""
+    """Who is asking. A server may name any user; a user is only themself.
+
+    With a `connection_id` they are no more than its picker: they may choose its advertiser.
+    """
 
     kind: Literal["server", "user"]
     name: str
     user_id: UserId | None = None
+    connection_id: str | None = None
+    expires_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

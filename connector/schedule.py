@@ -11,13 +11,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 
-from .model import Tokens
+from .model import Failure, Tokens
 
 MARGIN = timedelta(minutes=5)
 MARGIN_SHARE = 0.2
 REFRESH_FROM, REFRESH_TO = 0.70, 0.78
 FIRST_RETRY = timedelta(seconds=15)
 LAST_RETRY = timedelta(minutes=15)
+LONGEST_TOLD = timedelta(hours=1)
 
 
 def margin(tokens: Tokens) -> timedelta:
@@ -54,7 +55,14 @@ def next_due(tokens: Tokens, now: datetime, *, probe_every: timedelta, chance: R
 
 
 def retry_at(now: datetime, times: int, chance: Random, *, told: float | None = None) -> datetime:
-    """After `times` failures in a row; no sooner than TikTok said, if it said."""
+    """After `times` failures in a row; no sooner than TikTok said, unless that is absurd."""
     longest = min(FIRST_RETRY * 2.0 ** min(times - 1, 10), LAST_RETRY)
     wait = longest * chance.uniform(0.5, 1.0)
-    return now + max(wait, timedelta(seconds=told or 0))
+    asked = min(timedelta(seconds=told or 0), LONGEST_TOLD) * chance.uniform(1.0, 1.25)
+    return now + max(wait, asked)
+
+
+def left(failure: Failure, now: datetime) -> float:
+    """Seconds until what failed is tried again; 0 where nothing forbids to try now."""
+    again_at = failure.again_at or now
+    return max(0.0, (again_at - now).total_seconds())

@@ -60,6 +60,11 @@ class Journal:
         self._clearing: list[int] = []
         self._pump: asyncio.Task[None] | None = None
 
+    @property
+    def held(self) -> int:
+        """How many answers the store does not have yet."""
+        return len(self._live)
+
     async def open(self) -> None:
         try:
             await self._in_thread(self._take_over)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import SecretStr
 
@@ -221,7 +221,7 @@ class Settings:
         ),
     ]
     user_accounts_token: Annotated[
-        str,
+        Literal["sealed", "plain", "none"],
         Setting(
             "CONNECTOR_USER_ACCOUNTS_TOKEN",
             values.one_of("sealed", "plain", "none"),

@@ -7,7 +7,6 @@ height; whoever called knows what a second try would mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -27,36 +26,33 @@ CONNECTIONS = 64
 
 
 class OverAiohttp(httpx.AsyncClient):
-    """What supabase-py takes for its HTTP client: `request` goes straight to one aiohttp session."""
+    """What supabase-py takes for its HTTP client: `request` goes straight to one aiohttp session.
+
+    For `rpc` alone. Of the answer's headers nothing is read then, and of the request only that it
+    asked for no count: building either anew for every call cost a fifth of it.
+    """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         super().__init__()
         self._session = session
 
     async def request(self, method: str, url: Any, **given: Any) -> httpx.Response:
-        query: Mapping[str, str] = given.get("params") or {}
         async with self._session.request(
             method,
             str(url),
-            params=list(query.items()),
-            data=given.get("content"),
-            headers=list(given["headers"].items()),
+            data=given["content"],
+            headers={name.decode(): value.decode() for name, value in given["headers"].raw},
             allow_redirects=False,
         ) as answer:
             content = await answer.read()
             # The gateway's own refusals carry no code; without a body the status stands in for it.
             spoken = answer.ok or b'"code"' in content
             return httpx.Response(
-                answer.status,
-                headers=[(name, value) for name, value in answer.headers.items() if _kept(name)],
-                content=content if spoken else b"",
-                request=httpx.Request(method, str(url)),
+                answer.status, content=content if spoken else b"", request=WITHOUT_COUNT
             )
 
 
-def _kept(header: str) -> bool:
-    # The body arrives decoded and whole: what described its transfer is no longer true of it.
-    return header.lower() not in {"content-encoding", "content-length", "transfer-encoding"}
+WITHOUT_COUNT = httpx.Request("POST", "")
 
 
 class Supabase:

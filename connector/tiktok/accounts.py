@@ -104,10 +104,6 @@ class Accounts:
             ),
         )
 
-    def probe(self, tokens: Tokens) -> Call[None]:
-        """token_info: made for the purpose, needs no scope, and leaves the person's data alone."""
-        return Call(self._token_info(tokens), lambda response: self.check(response, tokens))
-
     def revoke(self, tokens: Tokens) -> Call[None]:
         body = {**self._credentials(), "access_token": tokens.access.get_secret_value()}
         return Call(

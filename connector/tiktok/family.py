@@ -28,6 +28,9 @@ class App:
 
 class Family(Protocol):
     @property
+    def app(self) -> App: ...
+
+    @property
     def name(self) -> str:
         """The machine word: marketing, accounts, login_kit."""
 
@@ -55,9 +58,6 @@ class Family(Protocol):
 
     def accounts(self, tokens: Tokens, *, subject: str | None = None) -> Call[tuple[Account, ...]]:
         """With the subject, where it is known, one family can also tell the account's name."""
-
-    def probe(self, tokens: Tokens) -> Call[None]:
-        """The cheapest call that proves the token alive."""
 
     def revoke(self, tokens: Tokens) -> Call[None]: ...
 

@@ -84,10 +84,6 @@ class LoginKit:
             lambda response: (_profile(read_open(response, asked)),),
         )
 
-    def probe(self, tokens: Tokens) -> Call[None]:
-        """The one field that every grant includes."""
-        return Call(self._user_info("open_id", tokens), lambda r: self.check(r, tokens))
-
     def revoke(self, tokens: Tokens) -> Call[None]:
         request = self._post("oauth/revoke", {"token": tokens.access.get_secret_value()})
         return Call(request, lambda response: self._revoked(response, tokens))

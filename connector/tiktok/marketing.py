@@ -77,10 +77,6 @@ class Marketing:
             lambda response: _advertisers(read_business(response, asked)),
         )
 
-    def probe(self, tokens: Tokens) -> Call[None]:
-        """user/info: small whatever the number of advertisers, and no secret in its address."""
-        return Call(self._get("user/info", tokens), lambda response: self.check(response, tokens))
-
     def revoke(self, tokens: Tokens) -> Call[None]:
         body = {**self._credentials(), "access_token": tokens.access.get_secret_value()}
         request = question.post_json(self.api, f"{BUSINESS_API}oauth2/revoke_token", body)

@@ -139,8 +139,7 @@ def test_the_exchange_has_said_who_it_is_so_nobody_asks_again() -> None:
     assert FAMILY.subject(OLD) is None
 
 
-def test_probe_and_revoke_speak_of_the_token_in_the_body() -> None:
-    assert ACCOUNTS.probe(OLD).read(sample("accounts_token_info")) is None
+def test_revoking_speaks_of_the_token_in_the_body() -> None:
     revoke = ACCOUNTS.revoke(OLD)
     assert revoke.request.label == "tt_user/oauth2/revoke"
     assert revoke.read(answer({"code": 0, "message": "OK", "data": {}})) is None
@@ -148,7 +147,7 @@ def test_probe_and_revoke_speak_of_the_token_in_the_body() -> None:
 
 
 def test_a_rejected_access_token_is_no_end_while_it_can_be_refreshed() -> None:
-    for call in (ACCOUNTS.probe(OLD), ACCOUNTS.revoke(OLD)):
+    for call in (ACCOUNTS.accounts(OLD), ACCOUNTS.revoke(OLD)):
         with pytest.raises(TokenRejected):
             call.read(sample("business_refused"))
 

@@ -134,12 +134,9 @@ def test_the_user_is_known_by_the_new_key_and_by_the_old(key: str) -> None:
     assert call.read(answer({"code": 0, "data": {key: 69}})) == "69"
 
 
-def test_the_probe_asks_for_little_and_sends_no_secret() -> None:
-    probe = MARKETING.probe(TOKENS)
-    assert probe.request.url == "https://business.test/open_api/v1.3/user/info/"
-    assert probe.read(sample("marketing_user")) is None
+def test_a_token_that_tiktok_took_back_is_found_by_asking_for_its_advertisers() -> None:
     with pytest.raises(TokenRejected):
-        probe.read(sample("business_refused"))
+        MARKETING.accounts(TOKENS).read(sample("business_refused"))
 
 
 def test_revoking_what_is_revoked_already_is_a_success() -> None:
@@ -151,7 +148,7 @@ def test_revoking_what_is_revoked_already_is_a_success() -> None:
 
 
 def test_signing_replaces_any_credential_that_came_along() -> None:
-    request = MARKETING.probe(TOKENS).request
+    request = MARKETING.subject(TOKENS).request
     stranger = type(request)(
         "GET", request.url, "x", {"ACCESS-token": "x", "authorization": "y", "A": "b"}
     )

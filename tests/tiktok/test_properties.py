@@ -40,7 +40,6 @@ def _calls(family: Family) -> list[tuple[Call[Any], Judge]]:
         (family.subject(OLD), _a(str)),
         (family.accounts(OLD), _accounts),
         (family.accounts(OLD, subject="1"), _accounts),
-        (family.probe(OLD), _nothing),
         (family.revoke(OLD), _nothing),
     ]
     return [(call, judge) for call, judge in named if call is not None]

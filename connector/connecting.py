@@ -1,0 +1,130 @@
+"""From a grant to a connection: whose it is, which advertisers came with it, which is the chosen one.
+
+For marketing the advertisers are the point of it all, and without them there is no connection yet.
+Elsewhere the account is no more than a name to show, and who the TikTok user is nowhere worth
+losing a connection over: either is waited for briefly, and done without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Coroutine, Mapping
+from datetime import timedelta
+from random import Random
+from typing import Any, TypeVar
+
+from . import schedule
+from .answers import success
+from .choosing import AccountTokens, choice, subject_among
+from .clock import Clock
+from .errands import attempt
+from .errors import NoAdvertisers, TikTokError
+from .grants import Presented
+from .model import Account, Grant, Intent, bond
+from .seal import Seal
+from .store import Answer, Claim, Store
+from .tiktok import Family
+from .transport import Transport
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BRIEFLY = 4.0
+
+
+class Connecting:
+    def __init__(
+        self,
+        *,
+        families: Mapping[str, Family],
+        transport: Transport,
+        store: Store,
+        seal: Seal,
+        clock: Clock,
+        account_tokens: AccountTokens,
+        probe_every: timedelta,
+        chance: Random,
+    ) -> None:
+        self._families = families
+        self._transport = transport
+        self._store = store
+        self._seal = seal
+        self._clock = clock
+        self._account_tokens = account_tokens
+        self._probe_every = probe_every
+        self._chance = chance
+
+    async def connect(self, presented: Presented, claim: Claim, grant: Grant) -> Answer:
+        intent, now = presented.intent, self._clock.now()
+        said, accounts = await self._ask(intent, grant)
+        subject = subject_among(claim.known, said)
+        earlier = next(
+            (k.chosen.id for k in claim.known if k.subject == subject and k.chosen), None
+        )
+        chosen = None
+        if intent.family == "marketing":
+            if not accounts:
+                raise NoAdvertisers(
+                    "TikTok gave access, but to no ad account. In TikTok's Business Center, ask to "
+                    "be given one, then connect again and tick it."
+                )
+            chosen = choice(accounts, earlier=(earlier, claim.earlier))
+        return await self._store.save_connection(
+            presented.key,
+            id=str(uuid.uuid4()),
+            user_id=intent.user_id,
+            family=intent.family,
+            subject=subject,
+            scopes=grant.scopes,
+            accounts=accounts,
+            chosen=chosen,
+            sealed=self._seal.seal(
+                grant.tokens, bound_to=bond(intent.user_id, intent.family, subject)
+            ),
+            expires_at=grant.tokens.expires_at,
+            refresh_expires_at=grant.tokens.refresh_expires_at,
+            due_at=schedule.next_due(
+                grant.tokens, now, probe_every=self._probe_every, chance=self._chance
+            ),
+            account_token=self._account_tokens.text(grant.tokens.access, intent.user_id)
+            if chosen
+            else None,
+            answer=success(intent, accounts, chosen),
+            attempt=attempt(
+                "exchange", who=presented.who, clock=self._clock, began=presented.began
+            ),
+            now=now,
+        )
+
+    async def _ask(self, intent: Intent, grant: Grant) -> tuple[str | None, tuple[Account, ...]]:
+        family = self._families[intent.family]
+        asking_whose = family.subject(grant.tokens) if grant.subject is None else None
+        asking = self._transport.ask(family.accounts(grant.tokens, subject=grant.subject))
+        if intent.family != "marketing":
+            return grant.subject, await self._briefly(asking) or ()
+        if asking_whose is None:
+            return grant.subject, await asking
+        whose = asyncio.create_task(self._briefly(self._transport.ask(asking_whose)))
+        try:
+            accounts = await asking
+            return await whose, accounts
+        finally:
+            whose.cancel()
+            await asyncio.wait([whose])
+
+    async def _briefly(self, asking: Coroutine[Any, Any, T]) -> T | None:
+        asked = asyncio.create_task(asking)
+        patience = asyncio.create_task(self._clock.sleep(BRIEFLY))
+        try:
+            await asyncio.wait({asked, patience}, return_when=asyncio.FIRST_COMPLETED)
+            return asked.result() if asked.done() else None
+        except TikTokError as error:
+            log.info("done without it because=%s", error.code)
+            return None
+        finally:
+            for task in (asked, patience):
+                task.cancel()
+            await asyncio.wait({asked, patience})

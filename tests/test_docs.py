@@ -1,0 +1,57 @@
+"""The documents are held against the code: what is missing in them fails here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector import errors
+from connector.settings import SETTINGS
+from connector.web.routes import application
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def _kinds(kind: type[errors.ConnectorError]) -> Iterator[type[errors.ConnectorError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _kinds(child)
+
+
+def test_every_route_is_in_the_readme() -> None:
+    resources = {r.canonical for r in application().router.resources()} - {"/"}
+    missing = {r for r in resources if f"{r}`" not in README and f"{r} " not in README}
+    assert not missing
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: str(setting.name))
+def test_every_setting_is_in_the_readme_with_its_default(setting) -> None:  # type: ignore[no-untyped-def]
+    lines = [line for line in README.splitlines() if f"`{setting.name}`" in line]
+    assert lines
+    if setting.default and "{" not in setting.default:
+        assert any(f"`{setting.default}`" in line for line in lines)
+
+
+def test_every_error_code_is_in_the_error_page_with_its_status() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+    for kind in _kinds(errors.ConnectorError):
+        assert f"| {kind.status} | `{kind.code}` |" in page, kind.__name__
+
+
+def test_every_failure_is_drawn_in_the_tree() -> None:
+    tree = errors.__doc__ or ""
+    for kind in _kinds(errors.ConnectorError):
+        if kind.__module__ == errors.__name__:
+            assert re.search(rf"\b{kind.__name__}\b", tree), kind.__name__
+
+
+@pytest.mark.parametrize(
+    "page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda p: str(p.name)
+)
+def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
