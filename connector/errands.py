@@ -174,7 +174,6 @@ class Errands:
                 status="revoked", failure=failure, due_at=failure.again_at, error=error
             )
         if isinstance(error, ReconnectRequired):
-            log.warning("reconnect required connection=%s code=%s", kept.id, failure.code)
             return errand.ended(
                 status="reconnect_required",
                 failure=failure.model_copy(update={"again_at": None}),

@@ -12,7 +12,8 @@
    anything new is claimed; after a restart the journal is replayed first.
 5. Every write names the version of the tokens it started from. Older ones are refused, so a late
    holder, or a refresh that a reconnect overtook, changes nothing, and re-reads.
-6. A dead refresh token is believed only after looking once more: somebody else may have rotated it.
+6. A dead refresh token is believed only if the store, looked at once more, still has no newer one:
+   somebody else may have rotated it, or be about to. The look and the verdict are one write.
 7. While a refresh fails for a passing reason the old token is the answer for as long as it lives,
    and the connection is left alone until its next try is due.
 8. The background flies a bounded number at a time, and when nothing comes back, or TikTok asks for
@@ -201,8 +202,6 @@ class Keeper:
         outcome, ticket, error = await self._errands.run(
             kept, holder=self._holder, who=who, what=what, by=by
         )
-        if isinstance(error, ReconnectRequired) and (newer := await self._newer(kept)):
-            return newer
         try:
             saved = await self._saver.save(outcome, ticket)
         except ConnectorError as unsaved:
@@ -213,6 +212,8 @@ class Keeper:
             return newer
         if not saved and isinstance(error, ReconnectRequired):
             raise Busy("Another process is refreshing this connection.", retry_after=5)
+        if isinstance(error, ReconnectRequired):
+            log.warning("reconnect required connection=%s because=%s", kept.id, error.message)
         if error is not None:
             raise error
         return after(kept, outcome)

@@ -69,8 +69,17 @@ function showConnecting() {
 
 /** `again` may be pressed, and is called by itself as long as waiting may help. */
 function showProblem(problem, again, automatic = false) {
-  const view = problemView(problem, { again, tries, leave: signOut });
+  const view = problemView(problem, { again, tries, leave });
   show(view, { focus: !automatic });
+}
+
+/**
+ * Whoever is signed in is not who set out, and may have been lured here: what they agreed to must not
+ * end up with the other, so the code is forgotten before anything else.
+ */
+function leave() {
+  remember(null);
+  return signOut("/connect");
 }
 
 function finish(answer) {

@@ -4,10 +4,16 @@ import { call } from "./api.js";
 import { announce, clone, during, fill, line, make, moment, part, put, show, tick } from "./dom.js";
 import { askDisconnect, chooseAdvertiser } from "./dialogs.js";
 import { problemView } from "./problem.js";
-import { enter, onTicket, showWaiting, signOut, takeTicket } from "./session.js";
+import { enter, onTicket, showWaiting, takeTicket } from "./session.js";
+import { SIGNS, stateOf } from "./standing.js";
 import { has, lines, say } from "./texts.js";
 
-const SIGNS = { active: "connected", refresh_failing: "failing", reconnect_required: "broken" };
+const TROUBLE = {
+  reconnect_required: "reconnect",
+  advertiser_lost: "lost",
+  choose: "choose",
+  refresh_failing: "failing",
+};
 const TICK = 5_000;
 
 let returnTo = "/connect";
@@ -29,7 +35,7 @@ async function begin(taken, { tries = 0 } = {}) {
   } catch (problem) {
     if (problem.code === "unauthenticated") return show(gate(taken ? "old" : "none"));
     const again = ({ automatic = false } = {}) => begin(taken, { tries: automatic ? tries + 1 : 0 });
-    show(problemView(problem, { again, tries, leave: signOut }), { focus: tries === 0 });
+    show(problemView(problem, { again, tries }), { focus: tries === 0 });
   }
 }
 
@@ -121,13 +127,13 @@ const scope = (name) => (has(`scope/${name}`) ? say(`scope/${name}`) : name);
 
 function connected(family, connection) {
   const view = clone("connection");
-  const { advertiser, account, status } = connection;
+  const { advertiser, account } = connection;
   const shown = advertiser ?? account;
-  const trouble = troubleOf(connection);
-  const state = { lost: "advertiser_lost", choose: "choose" }[trouble] ?? status;
+  const state = stateOf(connection);
+  const trouble = TROUBLE[state];
   view.dataset.connection = connection.id;
   view.dataset.status = state;
-  part(view, "sign").append(line(trouble === "lost" ? "broken" : SIGNS[status]));
+  part(view, "sign").append(line(SIGNS[state]));
   put(part(view, "name"), shown ? shown.name || shown.id : unnamed(connection));
   put(part(view, "id"), advertiser?.name ? advertiser.id : "");
   put(part(view, "status"), say(`status/${state}`));
@@ -139,14 +145,6 @@ function connected(family, connection) {
 
 const unnamed = ({ family }) =>
   say(family === "marketing" ? "connect/no_advertiser" : "connect/unnamed");
-
-/** The one thing to say first, the worst before the rest. */
-function troubleOf({ status, family, advertiser, advertiser_lost: lost }) {
-  if (status === "reconnect_required") return "reconnect";
-  if (lost) return "lost";
-  if (family === "marketing" && !advertiser) return "choose";
-  return status === "refresh_failing" ? "failing" : null;
-}
 
 function tellTrouble(view, connection, trouble) {
   const note = part(view, "trouble");

@@ -3,25 +3,10 @@
 import { call } from "./api.js";
 import { openAttempts } from "./attempts.js";
 import { announce, clone, during, line, part, put, setTime } from "./dom.js";
+import { SIGNS, stateOf } from "./standing.js";
 import { duration, fullTime, has, say } from "./texts.js";
 
-const SIGNS = {
-  active: "connected",
-  refresh_failing: "failing",
-  advertiser_lost: "broken",
-  choose: "failing",
-  reconnect_required: "broken",
-  revoked: "none",
-};
-
 const OVER = { revoked: say("status/gone"), reconnect_required: say("status/ended_there") };
-
-/** How it is in one word, told apart finer than by the API's status alone. */
-export function stateOf({ status, advertiser_lost: lost, advertiser, family }) {
-  if (status !== "active") return status;
-  if (lost) return "advertiser_lost";
-  return family === "marketing" && !advertiser ? "choose" : status;
-}
 
 /** `changed` is told the connection's new self after "Refresh now". */
 export function createRow(connection, { everybody, changed }) {
@@ -62,13 +47,15 @@ function nameOf({ advertiser, account, family }) {
 }
 
 /** The list is brief: an account's name only the single read tells, so it waits until it is seen. */
-const naming = new IntersectionObserver((entries) => {
+const naming = new IntersectionObserver(named, { rootMargin: "400px" });
+
+function named(entries) {
   for (const { isIntersecting, target: row } of entries) {
     if (!isIntersecting) continue;
     naming.unobserve(row);
     name(row);
   }
-});
+}
 
 async function name(row) {
   try {

@@ -29,15 +29,15 @@ export async function enter(bearer) {
   return session;
 }
 
-export async function signOut() {
+export async function signOut(then = location.pathname) {
   try {
     await call("DELETE", "/session");
   } finally {
-    location.reload();
+    location.assign(then);
   }
 }
 
-/** Fades in what stands there while waiting, but only if it takes long enough to be noticed. */
+/** What stands there while waiting takes no focus: the answer will. */
 export function showWaiting(view, page) {
   view.setAttribute("aria-busy", "true");
   show(view, { page, focus: false });

@@ -4,8 +4,9 @@ import { call } from "./api.js";
 import { announce, clone, during, fill, keyed, line, part, put, show, tick } from "./dom.js";
 import { problemView } from "./problem.js";
 import { showPulse } from "./pulse.js";
-import { age, createRow, stateOf, updateRow } from "./rows.js";
-import { enter, onTicket, showWaiting, signOut, takeTicket } from "./session.js";
+import { age, createRow, updateRow } from "./rows.js";
+import { enter, onTicket, showWaiting, takeTicket } from "./session.js";
+import { stateOf } from "./standing.js";
 import { say } from "./texts.js";
 
 const EVERY = 4_000;
@@ -42,7 +43,7 @@ async function begin(taken, { tries = 0 } = {}) {
   } catch (problem) {
     if (["unauthenticated", "forbidden"].includes(problem.code)) return askForKey();
     const again = ({ automatic = false } = {}) => begin(taken, { tries: automatic ? tries + 1 : 0 });
-    show(problemView(problem, { again, tries, leave: signOut }), { focus: tries === 0 });
+    show(problemView(problem, { again, tries }), { focus: tries === 0 });
   }
 }
 

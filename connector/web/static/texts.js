@@ -6,7 +6,7 @@
 const en = {
   demo: "Demo: a simulated TikTok, nothing is real",
   leave: "Sign out",
-  promise: "Access is sealed on the server. No token ever reaches this page.",
+  promise: "What TikTok grants is sealed on the server. This page neither shows nor keeps it.",
   working: "One moment…",
   details: "Details for support",
   copy: "Copy",
@@ -265,7 +265,7 @@ const en = {
     },
     wrong_user: {
       title: "Somebody else started this",
-      text: "In this browser another person is signed in than the one who set out to connect. Sign out here, then open your own link.",
+      text: "In this browser another person is signed in than the one who set out to connect. We left it at that. If it was meant to be you, sign out here and start again from your own link.",
     },
     no_advertisers: {
       title: "No ad account was shared",
