@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { announce, clone, copy, keyed, make, part, put, setTime } from "./dom.js";
-import { say } from "./texts.js";
+import { say } from "./language.js";
 
 const ALL = "";
 const FAILED = "failed";

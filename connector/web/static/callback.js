@@ -1,16 +1,16 @@
 // Where TikTok sends people back to. The code is exchanged, an ad account chosen, and on they go.
 //
 // The code leaves the address bar at once and waits in history.state: there it survives a reload, as
-// the address would, but stays out of the browser's history, of links that are copied and of
-// screenshots. Posting it twice does no harm, because the same code and state get the same answer;
-// so a reload simply asks again. Once everything is settled it is put away for the bare result.
+// the address would, but not into a link that is copied, a screenshot or a bookmark. Posting it twice
+// does no harm, because the same code and state get the same answer; so a reload simply asks again.
+// Once everything is settled it is put away for the bare result.
 
 import { call, Problem } from "./api.js";
 import { announce, clone, fill, line, make, part, put, show } from "./dom.js";
+import { has, say } from "./language.js";
 import { picker } from "./picker.js";
 import { problemView } from "./problem.js";
 import { showWaiting, signOut } from "./session.js";
-import { has, say } from "./texts.js";
 
 // Longer than the service itself waits for another POST of the same code.
 const PATIENCE = 75_000;

@@ -1,12 +1,12 @@
 // "Connect TikTok": one card for each family that is switched on, and what is connected now.
 
 import { call } from "./api.js";
-import { announce, clone, during, fill, line, make, moment, part, put, show, tick } from "./dom.js";
 import { askDisconnect, chooseAdvertiser } from "./dialogs.js";
+import { announce, clone, during, fill, line, make, moment, part, put, show, tick } from "./dom.js";
+import { has, lines, say } from "./language.js";
 import { problemView } from "./problem.js";
 import { enter, onTicket, showWaiting, takeTicket } from "./session.js";
 import { SIGNS, stateOf } from "./standing.js";
-import { has, lines, say } from "./texts.js";
 
 const TROUBLE = {
   reconnect_required: "reconnect",
@@ -136,7 +136,7 @@ function connected(family, connection) {
   part(view, "sign").append(line(SIGNS[state]));
   put(part(view, "name"), shown ? shown.name || shown.id : unnamed(connection));
   put(part(view, "id"), advertiser?.name ? advertiser.id : "");
-  put(part(view, "status"), say(`status/${state}`));
+  put(part(view, "status"), say(state === "reconnect_required" ? "connect/ended" : `status/${state}`));
   if (trouble) tellTrouble(view, connection, trouble);
   part(view, "facts").append(...facts(connection));
   part(view, "actions").append(...actions(family, connection, trouble));

@@ -2,8 +2,8 @@
 
 import { call } from "./api.js";
 import { clone, during, make, part, put } from "./dom.js";
+import { say } from "./language.js";
 import { picker } from "./picker.js";
-import { say } from "./texts.js";
 
 /** True once it is disconnected; a failure is told inside the dialog, which stays. */
 export function askDisconnect(connection, name) {

@@ -1,6 +1,6 @@
 // What the pages do with the document. Text from anywhere goes in as text, never as markup.
 
-import { fullTime, relativeTime, say } from "./texts.js";
+import { fullTime, relativeTime, say } from "./language.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -5,7 +5,7 @@
 // search field (or on the list, where there are too few to search).
 
 import { announce, during, make, put } from "./dom.js";
-import { say } from "./texts.js";
+import { say } from "./language.js";
 
 const ROW = 64;
 const MOST_ROWS_IN_SIGHT = 6.5;

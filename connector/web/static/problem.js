@@ -1,7 +1,7 @@
 // What went wrong, as a sentence that helps and a way on. One look for it on every page.
 
 import { announce, copy, line, make, put } from "./dom.js";
-import { has, say } from "./texts.js";
+import { has, say } from "./language.js";
 
 const AUTOMATIC_TRIES = 6;
 const FIRST_WAIT = 3;

@@ -2,7 +2,7 @@
 // The same is there as a table, and in one sentence for whoever cannot see it.
 
 import { draw, make } from "./dom.js";
-import { say, timeOfDay } from "./texts.js";
+import { say, timeOfDay } from "./language.js";
 
 const HOURS = 24;
 const WIDTH = 720;

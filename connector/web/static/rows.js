@@ -3,8 +3,8 @@
 import { call } from "./api.js";
 import { openAttempts } from "./attempts.js";
 import { announce, clone, during, line, part, put, setTime } from "./dom.js";
+import { duration, fullTime, has, say } from "./language.js";
 import { SIGNS, stateOf } from "./standing.js";
-import { duration, fullTime, has, say } from "./texts.js";
 
 const OVER = { revoked: say("status/gone"), reconnect_required: say("status/ended_there") };
 

@@ -2,12 +2,12 @@
 
 import { call } from "./api.js";
 import { announce, clone, during, fill, keyed, line, part, put, show, tick } from "./dom.js";
+import { say } from "./language.js";
 import { problemView } from "./problem.js";
 import { showPulse } from "./pulse.js";
 import { age, createRow, updateRow } from "./rows.js";
 import { enter, onTicket, showWaiting, takeTicket } from "./session.js";
 import { stateOf } from "./standing.js";
-import { say } from "./texts.js";
 
 const EVERY = 4_000;
 const LONGEST_PAUSE = 60_000;
