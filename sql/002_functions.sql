@@ -29,18 +29,21 @@ from connector.connections c;
 create or replace function connector.add_event(
     p_kind text, p_connection_id uuid, p_user_id uuid, p_detail jsonb, p_now timestamptz
 ) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
     insert into connector.events (at, kind, connection_id, user_id, detail)
     values (p_now, p_kind, p_connection_id, p_user_id, p_detail);
+end
 $$;
 
 create or replace function connector.add_attempt(p_connection_id uuid, p_attempt jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
     insert into connector.attempts (
         connection_id, at, what, who, verdict, code, message, request_id, took_ms
     )
@@ -51,6 +54,7 @@ as $$
         request_id text, took_ms integer
     )
     where a.at is not null;
+end
 $$;
 
 -- Updated first and inserted only if missing: an upsert would trip over not-null columns of the customer's

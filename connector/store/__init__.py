@@ -276,7 +276,8 @@ class Store:
 def _storable(value: Any) -> Any:
     """PostgreSQL holds neither NUL nor half a surrogate pair; TikTok's people may well send them."""
     if isinstance(value, str):
-        return UNSTORABLE.sub("\ufffd", value)
+        fine = value.isascii() and "\0" not in value
+        return value if fine else UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, list):
         return [_storable(part) for part in value]
     if isinstance(value, dict):
