@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .clock import Clock
-from .errors import Broken
+from .errors import Broken, ConnectorError
 from .grants import Held, Presented, noted, read_entry
 from .journal import Entry, Journal
 from .model import Sealed
@@ -46,6 +48,7 @@ class Backlog:
     async def failed(self, held: Held, *, for_good: bool) -> None:
         """The store knows; it is tried again by and by, unless that would change nothing."""
         now = self._clock.now()
+        self.take(held.key)
         if for_good or held.is_hopeless(now):
             await self.clear(held.ticket)
         else:
@@ -79,20 +82,20 @@ class Backlog:
             return
         async with self._bringing_over:
             for key, held in list(self._unsaved.items()):
-                try:
+                with _others_go_on("a grant"):
                     await self._restore(held)
-                except Broken:
-                    log.exception("the store will not take a grant; the journal keeps it")
                 del self._unsaved[key]
             while self._claims:
                 entry, ticket = self._claims[0]
-                await self._free(entry)
-                await self.clear(ticket)
+                with _others_go_on("a claim back"):
+                    await self._free(entry)
+                    await self.clear(ticket)
                 del self._claims[0]
 
     async def _restore(self, held: Held) -> None:
         presented, envelope = self.read(held)
         now = self._clock.now()
+        self._unfinished[held.key] = held.later(now)  # Should the store refuse it this time.
         claim = await self._store.restore_code(
             presented.key,
             user_id=presented.intent.user_id,
@@ -103,6 +106,7 @@ class Backlog:
             until=now,  # Whoever comes next may go on with it.
         )
         if claim is None:
+            self.take(held.key)
             await self.clear(held.ticket)
         else:
             self._unfinished[held.key] = held
@@ -115,3 +119,14 @@ class Backlog:
 
     def read(self, held: Held) -> tuple[Presented, Sealed]:
         return read_entry(held.entry, began=self._clock.ticks(), holder=uuid.uuid4().hex)
+
+
+@contextmanager
+def _others_go_on(what: str) -> Iterator[None]:
+    """What is wrong with one must not stop the rest; what is wrong with the store does."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ConnectorError) and not isinstance(error, Broken):
+            raise
+        log.exception("the store will not take %s; the journal keeps it", what)

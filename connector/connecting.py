@@ -2,7 +2,8 @@
 
 For marketing the advertisers are the point of it all, and without them there is no connection yet.
 Elsewhere the account is no more than a name to show, and who the TikTok user is nowhere worth
-losing a connection over: either is waited for briefly, and done without.
+losing a connection over: either is waited for briefly, and done without. However it failed, that
+says nothing about who it is, so it is never taken for somebody we know on that account.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any, TypeVar
 
 from . import schedule
 from .answers import success
-from .choosing import AccountTokens, choice, subject_among
+from .choosing import NAMELESS, AccountTokens, choice, subject_among
 from .clock import Clock
 from .errands import attempt
 from .errors import NoAdvertisers, TikTokError
 from .grants import Presented
 from .model import Account, Grant, Intent, bond
 from .seal import Seal
-from .store import Answer, Claim, Store
+from .store import Answer, Claim, Known, Store
 from .tiktok import Family
 from .transport import Transport
 
@@ -60,18 +61,16 @@ class Connecting:
     async def connect(self, presented: Presented, claim: Claim, grant: Grant) -> Answer:
         intent, now = presented.intent, self._clock.now()
         said, accounts = await self._ask(intent, grant)
-        subject = subject_among(claim.known, said)
-        earlier = next(
-            (k.chosen.id for k in claim.known if k.subject == subject and k.chosen), None
-        )
-        chosen = None
+        subject, chosen = said or _subject_of_account(accounts, presented.key), None
         if intent.family == "marketing":
             if not accounts:
                 raise NoAdvertisers(
                     "TikTok gave access, but to no ad account. In TikTok's Business Center, ask to "
                     "be given one, then connect again and tick it."
                 )
-            chosen = choice(accounts, earlier=(earlier, claim.earlier))
+            subject = await self._subject(claim.known, said, accounts)
+            earlier = (k.chosen.id for k in claim.known if k.subject == subject and k.chosen)
+            chosen = choice(accounts, earlier=(*earlier, claim.earlier))
         return await self._store.save_connection(
             presented.key,
             id=str(uuid.uuid4()),
@@ -98,6 +97,18 @@ class Connecting:
             ),
             now=now,
         )
+
+    async def _subject(
+        self, known: Sequence[Known], said: str | None, accounts: Sequence[Account]
+    ) -> str:
+        """The advertisers of those we know, thousands perhaps, are read only where they matter."""
+        reach: dict[str, set[str]] = {each.subject: set() for each in known}
+        if said not in reach:
+            for each in known:
+                if said is None or each.subject.startswith(NAMELESS):
+                    earlier = await self._store.connection(each.id)
+                    reach[each.subject] = {a.id for a in earlier.accounts} if earlier else set()
+        return subject_among(reach, said, {account.id for account in accounts})
 
     async def _ask(self, intent: Intent, grant: Grant) -> tuple[str | None, tuple[Account, ...]]:
         family = self._families[intent.family]
@@ -128,3 +139,8 @@ class Connecting:
             for task in (asked, patience):
                 task.cancel()
             await asyncio.wait({asked, patience})
+
+
+def _subject_of_account(accounts: Sequence[Account], key: str) -> str:
+    """Outside marketing the one account is the TikTok user; failing that, it is nobody we know."""
+    return accounts[0].id if accounts else f"code:{key}"

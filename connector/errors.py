@@ -2,7 +2,8 @@
 
 A failure is raised as the class that says what happened; the status, the machine word and whether
 trying again helps stand on the class. One middleware turns any of them into one JSON shape. A
-message is a sentence for a stranger and never holds a token, a code, a secret or a body.
+message is a sentence for a stranger and never holds a token, a code, a secret or a body. What only
+the operator can use, a key's id or a setting's name, is the detail: for the log and the terminal.
 
 ConnectorError
 ├── Refused                     the caller can mend it
@@ -46,9 +47,12 @@ class ConnectorError(Exception):
     code: ClassVar[str] = "internal_error"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, detail: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail or message)
         self.message = message
+        self.detail = detail or message
         self.retry_after = retry_after
 
 
@@ -117,9 +121,14 @@ class TikTokError(ConnectorError):
     status, code = 502, "tiktok_refused"
 
     def __init__(
-        self, message: str, *, said: Said | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        said: Said | None = None,
+        detail: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
-        super().__init__(message, retry_after=retry_after)
+        super().__init__(message, detail=detail, retry_after=retry_after)
         self.said = said
 
 

@@ -12,7 +12,7 @@ before the next is taken:
   cannot be had it also waits in the claim: a repeated POST goes on from there, and if none comes,
   so do we. While the store is away it is brought over before anything else is claimed.
 - Only an answer that will stay true is kept as the answer: success, a spent code, no ad account.
-  Anything passing frees the claim.
+  Anything passing frees the claim, and so does a bug of ours: what was given is gone on with.
 """
 
 from __future__ import annotations
@@ -32,10 +32,19 @@ from .backlog import Backlog
 from .clock import Clock
 from .connecting import Connecting
 from .errands import Observe, attempt, unobserved
-from .errors import Busy, ConnectorError, InvalidRequest, JournalUnwritable, StoreUnreachable
+from .errors import (
+    Broken,
+    Busy,
+    CodeSpent,
+    ConnectorError,
+    InvalidRequest,
+    StoreUnreachable,
+    TikTokUnreachable,
+)
 from .grants import Held, Presented, noted, opened, written
+from .intent import Brake
 from .journal import Entry, Journal
-from .model import Attempt, Intent, Sealed
+from .model import Attempt, Grant, Intent, Sealed
 from .seal import Seal
 from .store import Answer, Claim, Store
 from .tiktok import Family
@@ -46,6 +55,8 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=75)
 PATIENCE = timedelta(seconds=50)
 FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
+
+IF_USED = "If TikTok then says that the code is used, connect again."
 
 
 class Exchange:
@@ -71,6 +82,7 @@ class Exchange:
         self._observe = observe
         self._flights: dict[str, asyncio.Task[Answer]] = {}
         self._backlog = Backlog(store=store, journal=journal, clock=clock)
+        self._brake = Brake(clock)
 
     async def exchange(self, code: str, *, state: str, intent: Intent, who: str) -> Answer:
         """The first one's answer, however often and wherever the same code and state are posted."""
@@ -140,21 +152,39 @@ class Exchange:
             raise
 
     async def _spend(self, presented: Presented, claim: Claim, code: str) -> Answer:
-        family = self._families[presented.intent.family]
-        call = family.exchange(code, redirect_uri=presented.intent.redirect_uri)
+        held: Held | None = None
         try:
+            self._brake.check(presented.intent)
             async with self._room(presented):
-                grant = await self._transport.ask(call)
-                tokens = replace(grant.tokens, issued_at=self._clock.now())
-                entry = written(self._seal, replace(grant, tokens=tokens), presented)
+                grant = await self._ask(presented, code)
+                entry = written(self._seal, grant, presented)
                 held = Held(entry, await self._write_down(entry))
-        except ConnectorError as error:
-            try:
-                await self._settle(presented, error)
-            except ConnectorError:
-                self._backlog.give_back(presented)
-            raise
+        except Exception as caught:
+            error = _named(caught)
+            if held is None:
+                await self._let_go(presented, error)
+                raise error from None
         return await self._complete(presented, claim, held.sealed, held)
+
+    async def _ask(self, presented: Presented, code: str) -> Grant:
+        intent = presented.intent
+        call = self._families[intent.family].exchange(code, redirect_uri=intent.redirect_uri)
+        try:
+            grant = await self._transport.ask(call)
+        except CodeSpent:
+            self._brake.refused(intent)
+            raise
+        except TikTokUnreachable as error:
+            told = f"{error.message} {IF_USED}"
+            raise type(error)(told, said=error.said, retry_after=error.retry_after) from None
+        return replace(grant, tokens=replace(grant.tokens, issued_at=self._clock.now()))
+
+    async def _let_go(self, presented: Presented, error: ConnectorError) -> None:
+        try:
+            await self._settle(presented, error)
+        except Exception as failed:
+            _named(failed)
+            self._backlog.give_back(presented)
 
     @asynccontextmanager
     async def _room(self, presented: Presented) -> AsyncIterator[None]:
@@ -172,7 +202,7 @@ class Exchange:
     async def _write_down(self, entry: Entry) -> int | None:
         try:
             return await self._journal.write(entry)
-        except JournalUnwritable:
+        except Exception:
             # The code is spent: going on is the only way left to keep what it gave.
             log.exception("journal refused a fresh grant")
             return None
@@ -184,9 +214,10 @@ class Exchange:
         try:
             grant = opened(self._seal, envelope, presented.key)
             answer = await self._connecting.connect(presented, claim, grant)
-        except ConnectorError as error:
+        except Exception as caught:
+            error = _named(caught)
             await self._put_aside(presented, error, envelope, held)
-            raise
+            raise error from None
         if held is not None:
             await self._backlog.clear(held.ticket)
         self._observe(presented.intent.family, self._attempted(presented))
@@ -197,7 +228,8 @@ class Exchange:
     ) -> None:
         try:
             await self._settle(presented, error, envelope)
-        except ConnectorError:
+        except Exception as failed:
+            _named(failed)
             if held is not None:
                 self._backlog.missed(held)
         else:
@@ -242,7 +274,13 @@ class Exchange:
 
     async def _go_on(self, held: Held) -> Answer:
         presented, envelope = self._backlog.read(held)
-        claim = await self._claim(presented)
+        try:
+            claim = await self._claim(presented)
+        except StoreUnreachable:
+            raise
+        except Exception:
+            await self._backlog.failed(held, for_good=False)
+            raise
         if not claim.mine and claim.answer is None:
             raise Busy("This code is being exchanged at this moment.", retry_after=5)
         self._backlog.take(presented.key)
@@ -250,3 +288,10 @@ class Exchange:
             await self._backlog.clear(held.ticket)
             return replayed(claim.answer)
         return await self._complete(presented, claim, envelope, held)
+
+
+def _named(error: Exception) -> ConnectorError:
+    if isinstance(error, ConnectorError):
+        return error
+    log.error("exchange broke", exc_info=error)
+    return Broken("Something broke here, and it has been written down. Try again later.")

@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any
 
 from .clock import Clock
-from .errors import InvalidRequest, InvalidState, StateExpired, WrongUser
+from .errors import InvalidRequest, InvalidState, SlowDown, StateExpired, WrongUser
 from .model import Intent, Principal, UserId, as_user_id
 
 LONGEST = 4096
@@ -30,6 +30,10 @@ LATEST = 1e15
 
 ONLY_WE_SAY = {"family", "redirect_uri", "nonce"}
 """A state that has all of these but no signature was signed once, and lost it to somebody."""
+
+HANDFUL = 8
+BREATHER = timedelta(minutes=10)
+MOST_BRAKED = 10_000
 
 URL_SAFE = str.maketrans("-_ ", "+/+")
 """A "+" of the older alphabet has become a space by the time a query string was decoded."""
@@ -128,8 +132,37 @@ class Intents:
         )
 
 
+class Brake:
+    """Every code costs a call at TikTok, and with one state codes could be invented without end.
+
+    So of one state's codes TikTok may refuse a handful. Counted by the nonce, as the same state can
+    be spelt in many ways, and in this process alone.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._refused: dict[str, list[datetime]] = {}
+
+    def refused(self, intent: Intent) -> None:
+        if intent.nonce is not None:
+            times = [*self._refused.pop(intent.nonce, ()), self._clock.now()]
+            self._refused[intent.nonce] = times[-HANDFUL:]
+            if len(self._refused) > MOST_BRAKED:
+                del self._refused[next(iter(self._refused))]
+
+    def check(self, intent: Intent) -> None:
+        times = self._refused.get(intent.nonce or "", [])
+        wait = times[0] + BREATHER - self._clock.now() if len(times) == HANDFUL else timedelta(0)
+        if wait > timedelta(0):
+            raise SlowDown(
+                "TikTok knew none of the codes that came with this link. Start again.",
+                retry_after=wait.total_seconds(),
+            )
+
+
 def _signed_intent(said: dict[str, Any], user_id: UserId, issued_at: datetime) -> Intent:
     family, redirect_uri, return_to = map(said.get, ("family", "redirect_uri", "return_to"))
+    nonce = said.get("nonce")
     if not isinstance(family, str) or not isinstance(redirect_uri, str):
         raise InvalidState("The state lacks its family or redirect_uri. Start again.")
     return Intent(
@@ -138,6 +171,7 @@ def _signed_intent(said: dict[str, Any], user_id: UserId, issued_at: datetime) -
         family=family,
         redirect_uri=redirect_uri,
         return_to=return_to if isinstance(return_to, str) else None,
+        nonce=nonce if isinstance(nonce, str) else None,
     )
 
 

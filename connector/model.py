@@ -153,6 +153,7 @@ class Intent:
     redirect_uri: str
     return_to: str | None = None
     signed: bool = True
+    nonce: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

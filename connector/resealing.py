@@ -80,7 +80,7 @@ class Resealing:
             try:
                 fresh.append((row.key, row.sealed, self._again(place, row)))
             except Unopenable as error:
-                stuck[f"{place}/{row.key}"] = error.message
+                stuck[f"{place}/{row.key}"] = error.detail
         return fresh
 
     def _again(self, place: str, row: SealedRow) -> Sealed:

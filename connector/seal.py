@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import re
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ from pydantic import SecretStr
 from .errors import Misconfigured
 from .model import Sealed, Tokens
 
+log = logging.getLogger(__name__)
+
+COMPACT = json.JSONEncoder(separators=(",", ":"))
 KEY_BYTES = 32
 NONCE_BYTES = 12
 VERSION = "v1"
@@ -40,6 +44,12 @@ class BadKey(ValueError):
 
 class Unopenable(Misconfigured):
     """The envelope is damaged, belongs to another row, or its key is no longer configured."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "The token cannot be opened with the keys configured; the operator has to look.",
+            detail=detail,
+        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class Seal:
             raise BadKey("two encryption keys have the same id")
         self._keys = keys
         self._ciphers = {key.id: AESGCM(key.secret) for key in keys}
+        self._told: set[str] = set()
 
     def seal(self, tokens: Tokens, *, bound_to: str) -> Sealed:
         return self.seal_text(_written(tokens), bound_to=bound_to)
@@ -94,6 +105,16 @@ class Seal:
         return Sealed(f"{VERSION}.{key_id}.{base64.urlsafe_b64encode(nonce + box).decode()}")
 
     def open_text(self, sealed: Sealed, *, bound_to: str) -> str:
+        try:
+            return self._opened(sealed, bound_to=bound_to)
+        except Unopenable as error:
+            # Once for each way to fail: a lost key fails for every row there is.
+            if error.detail not in self._told:
+                self._told.add(error.detail)
+                log.warning("could not open what is sealed because=%s", error.detail)
+            raise
+
+    def _opened(self, sealed: Sealed, *, bound_to: str) -> str:
         version, _, rest = sealed.partition(".")
         key_id, _, encoded = rest.partition(".")
         if version != VERSION or not KEY_ID.fullmatch(key_id):
@@ -132,7 +153,7 @@ def _bond(key_id: str, bound_to: str) -> bytes:
 
 
 def _written(tokens: Tokens) -> str:
-    return json.dumps(
+    return COMPACT.encode(
         {
             "access": tokens.access.get_secret_value(),
             "refresh": tokens.refresh.get_secret_value() if tokens.refresh else None,
@@ -140,7 +161,6 @@ def _written(tokens: Tokens) -> str:
             "refresh_expires": tokens.refresh_expires_at and tokens.refresh_expires_at.timestamp(),
             "issued": tokens.issued_at and tokens.issued_at.timestamp(),
         },
-        separators=(",", ":"),
     )
 
 

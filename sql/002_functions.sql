@@ -145,20 +145,6 @@ begin
 end
 $$;
 
-create or replace function public.connector_read_code(p_key text)
-returns table (answer jsonb)
-language plpgsql security definer
-set search_path = ''
-as $$
-#variable_conflict use_column
-begin
-    return query
-    select c.answer
-    from connector.codes c
-    where c.key = p_key;
-end
-$$;
-
 create or replace function public.connector_settle_code(
     p_key text, p_holder text, p_sealed text, p_answer jsonb, p_attempt jsonb, p_now timestamptz
 )
@@ -250,8 +236,13 @@ begin
         status = 'active',
         scopes = excluded.scopes,
         accounts = excluded.accounts,
-        chosen = excluded.chosen,
-        advertiser_lost = false,
+        -- Until the person picks again, user_accounts still shows the earlier one.
+        chosen = coalesce(excluded.chosen, c.chosen),
+        advertiser_lost = excluded.chosen is null
+            and c.chosen is not null
+            and not excluded.accounts @> jsonb_build_array(
+                jsonb_build_object('id', c.chosen ->> 'id')
+            ),
         sealed = excluded.sealed,
         expires_at = excluded.expires_at,
         refresh_expires_at = excluded.refresh_expires_at,
@@ -537,6 +528,7 @@ set search_path = ''
 as $$
 declare
     v_user_id uuid;
+    v_family text;
     v_chosen jsonb;
 begin
     update connector.connections c
@@ -548,8 +540,8 @@ begin
         updated_at = p_now
     where c.id = p_id
         and c.status <> 'revoked'
-    returning c.user_id, c.chosen
-    into v_user_id, v_chosen;
+    returning c.user_id, c.family, c.chosen
+    into v_user_id, v_family, v_chosen;
     if found then
         update public.user_accounts u
         set
@@ -557,7 +549,20 @@ begin
             tiktok_account_id = null,
             tiktok_business_id = null
         where u.id = v_user_id
-            and u.tiktok_business_id = v_chosen ->> 'id';
+            and v_family = 'marketing'
+            and v_chosen is not null
+            -- Once it has written there, only another's advertiser shows that the token is not its own.
+            and (
+                u.tiktok_business_id = v_chosen ->> 'id'
+                or not exists (
+                    select
+                    from connector.connections o
+                    where o.user_id = v_user_id
+                        and o.family = 'marketing'
+                        and o.status <> 'revoked'
+                        and o.chosen ->> 'id' = u.tiktok_business_id
+                )
+            );
         perform connector.add_event('disconnected', p_id, v_user_id, '{}', p_now);
     end if;
     return query
@@ -626,8 +631,11 @@ begin
 end
 $$;
 
-create or replace function public.connector_tidy(p_before timestamptz, p_keep integer)
-returns table (attempts bigint)
+-- So many of each at a time: one call must end long before PostgREST's statement limit.
+create or replace function public.connector_tidy(
+    p_before timestamptz, p_keep integer, p_told_before timestamptz, p_most integer
+)
+returns table (unfinished boolean)
 language plpgsql security definer
 set search_path = ''
 as $$
@@ -635,8 +643,21 @@ as $$
 declare
     v_attempts bigint;
 begin
-    delete from connector.codes c
-    where c.created_at < p_before;
+    delete from connector.codes
+    where key in (
+        select c.key
+        from connector.codes c
+        where c.created_at < p_before
+        limit p_most
+    );
+
+    delete from connector.events
+    where id in (
+        select e.id
+        from connector.events e
+        where e.at < p_told_before
+        limit p_most
+    );
 
     with crowded as (
         select a.connection_id
@@ -649,31 +670,40 @@ begin
         select o.id
         from crowded
         cross join lateral (
-            select a.id
+            select a.id, a.at
             from connector.attempts a
             where a.connection_id = crowded.connection_id
             order by a.id desc
             offset p_keep
         ) o
+        where o.at < p_before
         union all
         select a.id
         from connector.attempts a
         where a.connection_id is null
             and a.at < p_before
-    ),
-    gone as (
-        delete from connector.attempts a
-        using surplus
-        where a.id = surplus.id
-            and a.at < p_before
-        returning a.id
+        limit p_most
     )
-    select count(*)
-    from gone
-    into v_attempts;
+    delete from connector.attempts
+    where id in (
+        select s.id
+        from surplus s
+    );
+    get diagnostics v_attempts = row_count;
 
     return query
-    select v_attempts;
+    select
+        v_attempts = p_most
+        or exists (
+            select 1
+            from connector.codes c
+            where c.created_at < p_before
+        )
+        or exists (
+            select 1
+            from connector.events e
+            where e.at < p_told_before
+        );
 end
 $$;
 

@@ -1,4 +1,4 @@
-"""Nobody's advertiser is chosen by guessing."""
+"""Neither a person nor their advertiser is told by guessing."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from connector.choosing import AccountTokens, TokenPolicy, choice, subject_among
 from connector.errors import Misconfigured
 from connector.model import Account, Sealed
 from connector.seal import Key, Seal
-from connector.store import Known
 
 from .exchange.scene import BEN
 from .people import ANNA
 
 ONE, TWO, THREE = (Account(id=str(n), name=f"Shop {n}") for n in (1, 2, 3))
 TOKEN = SecretStr("canary-access-token")
-
-
-def known(*subjects: str) -> tuple[Known, ...]:
-    return tuple(Known(id=f"id of {subject}", subject=subject) for subject in subjects)
 
 
 def test_a_single_advertiser_is_the_choice() -> None:
@@ -44,20 +39,32 @@ def test_of_nothing_nothing_can_be_chosen() -> None:
     assert choice([], earlier=("1",)) is None
 
 
+@pytest.mark.parametrize("known", [{}, {"noah": {"1"}}, {"mia": set()}, {"advertiser:9": {"9"}}])
+def test_who_tiktok_says_it_is_counts(known: dict[str, set[str]]) -> None:
+    assert subject_among(known, "mia", {"1", "2"}) == "mia"
+
+
 @pytest.mark.parametrize(
-    ("connections", "said", "subject"),
+    ("known", "subject"),
     [
-        ((), "mia", "mia"),
-        (("noah",), "mia", "mia"),
-        ((), None, ""),
-        (("mia",), None, "mia"),
-        (("mia", "noah"), None, ""),
+        ({"mia": {"2", "3"}, "noah": {"4"}}, "mia"),
+        ({"mia": {"3"}}, "advertiser:2"),
+        ({"mia": {"2"}, "noah": {"10"}}, "advertiser:2"),
+        ({}, "advertiser:2"),
     ],
+    ids=["shared", "nothing shared", "shared with two", "new"],
 )
-def test_what_tiktok_says_counts_and_else_the_only_one_we_know(
-    connections: tuple[str, ...], said: str | None, subject: str
-) -> None:
-    assert subject_among(known(*connections), said) == subject
+def test_without_a_name_a_shared_advertiser_tells(known: dict[str, set[str]], subject: str) -> None:
+    assert subject_among(known, None, {"10", "2"}) == subject
+
+
+def test_one_who_had_no_name_may_have_one_now() -> None:
+    assert subject_among({"advertiser:2": {"2"}, "noah": {"2"}}, "mia", {"2"}) == "advertiser:2"
+
+
+def test_a_connection_that_moved_on_is_nobody_elses() -> None:
+    moved = {"advertiser:2": {"7"}, "advertiser:2.2": {"8"}}
+    assert subject_among(moved, None, {"2"}) == "advertiser:2.3"
 
 
 @pytest.mark.parametrize(("policy", "text"), [("plain", "canary-access-token"), ("none", None)])

@@ -87,6 +87,20 @@ def test_a_key_that_was_taken_away_is_named_when_its_envelope_comes_up() -> None
         Seal((NEW,)).open_text(sealed, bound_to="row")
 
 
+def test_which_key_is_missing_is_for_the_operators_log_and_written_there_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sealed = Seal((OLD,)).seal_text("act.1", bound_to="row")
+    seal = Seal((NEW,))
+    for _ in range(3):
+        with pytest.raises(Unopenable) as caught:
+            seal.open_text(sealed, bound_to="row")
+        assert OLD.id not in caught.value.message
+        assert "CONNECTOR" not in caught.value.message
+    [line] = caplog.messages
+    assert f"key {OLD.id}" in line
+
+
 def test_another_key_under_the_same_id_does_not_open() -> None:
     sealed = Seal((OLD,)).seal_text("act.1", bound_to="row")
     with pytest.raises(Unopenable, match="damaged"):

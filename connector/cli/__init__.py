@@ -56,6 +56,6 @@ def _run(options: Namespace) -> int:
         )
         return 2
     except ConnectorError as error:
-        complain(error.message)
+        complain(error.detail)
         return 2 if isinstance(error, InvalidRequest) else 1
     return int(code)

@@ -132,7 +132,7 @@ async def _store(house: House, found: Findings) -> None:
             found.well.append(f"store: {title}")
             await _sealed(house, found)
     except ConnectorError as error:
-        found.problem(setting, error.message, "Until it answers as it should, nothing works.")
+        found.problem(setting, error.detail, "Until it answers as it should, nothing works.")
 
 
 async def _sealed(house: House, found: Findings) -> None:
@@ -161,7 +161,7 @@ async def _journal(house: House, found: Findings) -> None:
     except ConnectorError as error:
         found.problem(
             "CONNECTOR_JOURNAL",
-            error.message,
+            error.detail,
             "Name a place on a disk with room that we may write.",
         )
 

@@ -135,7 +135,7 @@ class Run:
         self._unanswered = self._unanswered + 1 if away else 0
         code, why = Broken.code, "This is a fault of ours: the log has more."
         if isinstance(error, ConnectorError):
-            code, why = error.code, error.message
+            code, why = error.code, error.detail
         self._ended[id] = line = f"failed connection={id} code={code}: {printable(why)}"
         self._bar.advance()
         if not self._bar.is_watched:

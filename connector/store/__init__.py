@@ -8,20 +8,23 @@ written down about tokens is sealed before it comes here.
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from connector.errors import Misconfigured
+from connector.errors import ConnectorError
 from connector.model import Account, Attempt, Connection, Kept, Sealed, UserId
 
-from .rows import Answer, Census, Claim, Known, Outcome, Pulse, SealedRow
+from .fitting import every, first, storable
+from .refusals import misconfigured
+from .rows import Answer, Census, Claim, Id, Known, Outcome, Pulse, Saved, SealedRow, Tidied
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 PAGE = 200
-
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+AT_A_TIME = 5000
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -51,19 +54,34 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.name = database.name
+        self._trouble: str | None = None
 
     async def _call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
-        storable = {name: _storable(value) for name, value in arguments.items()}
-        return await self._database.call(operation, **storable)
+        fit = {name: storable(value) for name, value in arguments.items()}
+        try:
+            rows = await self._database.call(operation, **fit)
+        except ConnectorError as error:
+            self._note(error)
+            raise
+        self._trouble = None
+        return rows
+
+    def _note(self, error: ConnectorError) -> None:
+        """What people are not told, once for as long as it lasts."""
+        if error.detail != self._trouble:
+            log.warning("store in trouble code=%s because=%s", error.code, error.detail)
+        self._trouble = error.detail
 
     async def ready(self) -> None:
         rows = await self._call("ready")
-        version = rows[0]["version"] if rows else None
+        version = rows[0].get("version") if rows else None
         if version != SCHEMA_VERSION:
-            raise Misconfigured(
+            error = misconfigured(
                 f"The database has schema {version}, this service needs {SCHEMA_VERSION}: "
                 "apply sql/001_tables.sql and sql/002_functions.sql."
             )
+            self._note(error)
+            raise error
 
     # Codes: one exchange per authorization code, however often it is posted.
 
@@ -79,12 +97,7 @@ class Store:
             now=now,
             until=until,
         )
-        return Claim.model_validate(rows[0])
-
-    async def read_code(self, key: str) -> Answer | None:
-        rows = await self._call("read_code", key=key)
-        answer: Answer | None = rows[0]["answer"] if rows else None
-        return answer
+        return first(Claim, rows)
 
     async def settle_code(
         self,
@@ -128,7 +141,8 @@ class Store:
             now=now,
             until=until,
         )
-        return Claim.model_validate({**rows[0], "sealed": sealed}) if rows else None
+        ours = {"mine": True, "sealed": sealed}
+        return first(Claim, [{**rows[0], **ours}]) if rows else None
 
     async def save_connection(
         self,
@@ -170,7 +184,7 @@ class Store:
             attempt=attempt.model_dump(mode="json"),
             now=now,
         )
-        return dict(rows[0]["answer"]) if rows else answer
+        return first(Saved, rows).answer if rows else answer
 
     # Connections, as they are shown.
 
@@ -184,7 +198,7 @@ class Store:
 
     async def connection(self, id: str) -> Connection | None:
         rows = await self._call("connection", id=id)
-        return Connection.model_validate(rows[0]) if rows else None
+        return first(Connection, rows) if rows else None
 
     async def connections(
         self,
@@ -198,25 +212,26 @@ class Store:
             rows = await self._call(
                 "connections", user_id=user_id, family=family, after=after, most=PAGE
             )
-            for row in rows:
-                yield Connection.model_validate(row)
-            if len(rows) < PAGE:
+            page = every(Connection, rows)
+            for connection in page:
+                yield connection
+            if len(page) < PAGE:
                 return
-            after = str(rows[-1]["id"])
+            after = page[-1].id
 
     async def begin_revoke(self, id: str, *, now: datetime) -> Kept | None:
         rows = await self._call("begin_revoke", id=id, now=now)
-        return Kept.model_validate(rows[0]) if rows else None
+        return first(Kept, rows) if rows else None
 
     # Tokens, as they are kept.
 
     async def read_token(self, id: str) -> Kept | None:
         rows = await self._call("read_token", id=id)
-        return Kept.model_validate(rows[0]) if rows else None
+        return first(Kept, rows) if rows else None
 
     async def find_token(self, user_id: UserId, family: str) -> Kept | None:
         rows = await self._call("find_token", user_id=user_id, family=family)
-        return Kept.model_validate(rows[0]) if rows else None
+        return first(Kept, rows) if rows else None
 
     async def claim_refresh(
         self, id: str, *, version: int, holder: str, now: datetime, until: datetime
@@ -225,44 +240,50 @@ class Store:
         rows = await self._call(
             "claim_refresh", id=id, version=version, holder=holder, now=now, until=until
         )
-        return Kept.model_validate(rows[0]) if rows else None
+        return first(Kept, rows) if rows else None
 
     async def claim_due(
         self, *, holder: str, most: int, now: datetime, until: datetime
     ) -> list[Kept]:
         rows = await self._call("claim_due", holder=holder, most=most, now=now, until=until)
-        return [Kept.model_validate(row) for row in rows]
+        return every(Kept, rows)
 
     async def save_outcomes(self, outcomes: Sequence[Outcome], *, now: datetime) -> set[str]:
         """The ids that were saved; an outcome that came too late is refused."""
         # All in one order: two batches that overlap would else wait for each other's rows.
         ordered = sorted(outcomes, key=lambda outcome: outcome.id)
         rows = await self._call(
-            "save_outcomes", outcomes=[o.model_dump(mode="json") for o in ordered], now=now
+            "save_outcomes", outcomes=[outcome.written for outcome in ordered], now=now
         )
-        return {str(row["id"]) for row in rows}
+        return {saved.id for saved in every(Id, rows)}
 
     # The log.
 
     async def attempts(self, id: str, *, most: int = 50) -> list[Attempt]:
         rows = await self._call("attempts", id=id, most=most)
-        return [Attempt.model_validate(row) for row in rows]
+        return every(Attempt, rows)
 
     async def pulse(self, *, user_id: UserId | None, since: datetime) -> list[Pulse]:
         rows = await self._call("pulse", user_id=user_id, since=since)
-        return [Pulse.model_validate(row) for row in rows]
+        return every(Pulse, rows)
 
     async def census(self) -> list[Census]:
-        return [Census.model_validate(row) for row in await self._call("census")]
+        return every(Census, await self._call("census"))
 
-    async def tidy(self, *, before: datetime, keep: int) -> None:
-        await self._call("tidy", before=before, keep=keep)
+    async def tidy(
+        self, *, before: datetime, keep: int, told_before: datetime, most: int = AT_A_TIME
+    ) -> bool:
+        """Whether there is more to tidy away than was done in one go."""
+        rows = await self._call(
+            "tidy", before=before, keep=keep, told_before=told_before, most=most
+        )
+        return bool(first(Tidied, rows).unfinished)
 
     # Re-sealing, when a key is replaced.
 
     async def sealed(self, place: str, *, after: str | None) -> list[SealedRow]:
         rows = await self._call("sealed", place=place, after=after, most=PAGE)
-        return [SealedRow.model_validate(row) for row in rows]
+        return every(SealedRow, rows)
 
     async def save_resealed(self, place: str, rows: Sequence[tuple[str, str, str]]) -> None:
         """Each row is key, old, new; one whose old text is no longer there is left alone."""
@@ -271,15 +292,3 @@ class Store:
             place=place,
             rows=[{"key": key, "old": old, "new": new} for key, old, new in sorted(rows)],
         )
-
-
-def _storable(value: Any) -> Any:
-    """PostgreSQL holds neither NUL nor half a surrogate pair; TikTok's people may well send them."""
-    if isinstance(value, str):
-        fine = value.isascii() and "\0" not in value
-        return value if fine else UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_storable(part) for part in value]
-    if isinstance(value, dict):
-        return {name: _storable(part) for name, part in value.items()}
-    return value

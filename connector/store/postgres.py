@@ -19,9 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg
 from pydantic import SecretStr
 
-from connector.errors import Misconfigured, StoreUnreachable
-
-from .refusals import refusal
+from .refusals import misconfigured, refusal, unreachable
 
 DEADLINE = 10.0
 GRACE = 1.0
@@ -31,6 +29,9 @@ NAMED_STATEMENTS = 100
 POOLED = re.compile(r":6543(?:/|$)|[?&]pgbouncer=true")
 FOR_PRISMA = {"pgbouncer", "connection_limit", "pool_timeout"}
 """Parameters in the addresses Supabase offers for copying that Postgres itself does not know."""
+
+GONE = (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""A connection cut at the wrong moment also shows as asyncpg not knowing what state it is in."""
 
 BUILT_IN = "pg_catalog"
 
@@ -62,11 +63,9 @@ class Postgres:
         except asyncpg.PostgresError as failure:
             raise refusal(failure.sqlstate or "") from None
         except asyncpg.ClientConfigurationError:
-            raise Misconfigured("SUPABASE_DB_URL is not an address of a Postgres.") from None
-        except (TimeoutError, OSError) as failure:
-            raise StoreUnreachable(
-                f"Postgres does not answer ({type(failure).__name__}).", retry_after=5
-            ) from None
+            raise misconfigured("SUPABASE_DB_URL is not an address of a Postgres.") from None
+        except GONE as failure:
+            raise unreachable(f"Postgres does not answer ({type(failure).__name__}).") from None
         return [dict(row) for row in rows]
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """What PostgreSQL's and PostgREST's codes mean here, whichever road they came by.
 
-Only the code is read: the message beside it may quote a row.
+Only the code is read: the message beside it may quote a row. People are told one of three sentences;
+the remedy is the operator's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from connector.errors import Broken, ConnectorError, Misconfigured, StoreUnreach
 
 PASSING = ("08", "40", "5", "PGRST0")
 """Codes that begin so say nothing about the call: connections, clashes, resources, gateways."""
+
+WAIT = {"408", "429"}
+"""A gateway in front asks for patience."""
 
 _SCHEMA = "The database lacks an operation: apply sql/001_tables.sql and sql/002_functions.sql."
 _KEY = "Supabase refuses the key: set SUPABASE_SERVICE_ROLE_KEY to the service_role key."
@@ -35,7 +39,23 @@ REMEDIES = {
 
 def refusal(code: str) -> ConnectorError:
     if code in REMEDIES:
-        return Misconfigured(REMEDIES[code])
-    if code.startswith(PASSING):
-        return StoreUnreachable(f"The database cannot answer just now ({code}).", retry_after=5)
-    return Broken(f"The database refused an operation ({code}).")
+        return misconfigured(REMEDIES[code])
+    if code in WAIT or code.startswith(PASSING):
+        return unreachable(f"The database cannot answer just now ({code}).")
+    return broken(f"The database refused an operation ({code}).")
+
+
+def unreachable(detail: str) -> StoreUnreachable:
+    return StoreUnreachable(
+        "The store does not answer; try again shortly.", detail=detail, retry_after=5
+    )
+
+
+def misconfigured(detail: str) -> Misconfigured:
+    return Misconfigured(
+        "The database is not set up for this service; the operator has to look.", detail=detail
+    )
+
+
+def broken(detail: str) -> Broken:
+    return Broken("Something broke here, and it has been written down.", detail=detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field
@@ -22,7 +23,7 @@ class Known(Row):
 class Claim(Row):
     """A code in hand: ours to exchange, or the answer somebody else already got for it."""
 
-    mine: bool = True
+    mine: bool
     sealed: Sealed | None = None
     answer: Answer | None = None
     known: tuple[Known, ...] = ()
@@ -46,6 +47,25 @@ class Outcome(Row):
     forget: bool = False
     event: str | None = None
     attempt: Attempt | None = None
+
+    @cached_property
+    def written(self) -> dict[str, Any]:
+        """As JSON: the journal needs it first, then the store."""
+        return self.model_dump(mode="json")
+
+
+class Saved(Row):
+    """The answer as it was kept: it names the connection that was there before."""
+
+    answer: Answer
+
+
+class Id(Row):
+    id: str
+
+
+class Tidied(Row):
+    unfinished: bool
 
 
 class Pulse(Row):

@@ -1,10 +1,12 @@
 """SQLite, the store that is simply there.
 
-Reading and writing go separate ways. A block made only of selects runs at once on the loop's own
-connection: with the write-ahead log no writer can make it wait, and a thread would cost more than
-the read. Everything else goes to one writing thread, begins immediately and is synced before it is
-answered: a token that TikTok has rotated must survive a power cut. Other processes may use the
-same file.
+Three ways in, each with a connection of its own. The quick reads, which look at a row or two, run at
+once on the loop: with the write-ahead log no writer can make them wait, and a thread would cost more
+than the read. The reads that may look at every row go to a reading thread, or everybody would wait
+for one person's chart. Everything else goes to one writing thread, begins immediately and is synced
+before it is answered: a token that TikTok has rotated must survive a power cut. Whoever waits, for
+the thread or for the file, waits no longer than the deadline; what began before it is finished.
+Other processes may use the same file.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import asyncio
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,15 +24,28 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from connector.errors import StoreUnreachable
 from connector.model import stamp
+
+from .refusals import broken, unreachable
 
 HEADER = re.compile(r"^-- (\w+) \(([\w, ]*)\)$", re.MULTILINE)
 JSON_COLUMNS = frozenset(
     {"scopes", "accounts", "chosen", "failure", "answer", "known", "detail"},
 )
+QUICK = frozenset({"ready", "connection", "read_token", "find_token", "attempts"})
+DEADLINE = 10.0
+GRACE = 1.0
 BUSY_SECONDS = 5.0
+PROOF_SECONDS = 5.0
 OPENERS = 20
+
+OURS = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""What asking again would not change; the rest is the file, the disk or a neighbour."""
 
 Values = dict[str, Any]
 T = TypeVar("T")
@@ -63,29 +79,43 @@ class SQLite:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._blocks = blocks(resources.files(__package__).joinpath("sqlite.sql").read_text())
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
+        self._proven_until = 0.0
 
     async def open(self) -> None:
-        self._writer = await self._in_thread(self._connect)
-        await self._in_thread(self._lay_tables)
-        self._reader = self._connect()
+        self._writer = await _in_thread(self._writing, self._connect)
+        await _in_thread(self._writing, self._lay_tables)
+        self._reader = await _in_thread(self._reading, self._connect)
+        self._quick = self._connect()
 
     async def call(self, operation: str, **arguments: Any) -> list[Values]:
         block = self._blocks[operation]
         values = {name: _stored(value) for name, value in arguments.items()}
+        if operation == "ready":
+            await self._prove()
+        if operation in QUICK:
+            return _answered(lambda: _rows(self._quick, block, values))
         if block.only_reads:
-            return _answered(lambda: _rows(self._reader, block, values))
-        # A write once begun is finished, whatever becomes of the one who asked for it.
-        return await asyncio.shield(self._in_thread(lambda: self._write(block, values)))
+            return await _in_time(self._reading, lambda: _rows(self._reader, block, values))
+        return await self._written(block, values)
 
     async def close(self) -> None:
-        await self._in_thread(self._writer.close)
-        self._reader.close()
-        self._thread.shutdown()
+        await _in_thread(self._writing, self._writer.close)
+        await _in_thread(self._reading, self._reader.close)
+        self._quick.close()
+        self._writing.shutdown()
+        self._reading.shutdown()
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: _answered(work))
+    async def _written(self, block: Block, values: Values) -> list[Values]:
+        due = time.monotonic() + DEADLINE
+        return await _in_time(self._writing, lambda: self._write(block, values, due=due))
+
+    async def _prove(self) -> None:
+        """Ready means that we can write, too: on a full disk every read is still well."""
+        if time.monotonic() >= self._proven_until:
+            await self._written(self._blocks["prove"], {})
+            self._proven_until = time.monotonic() + PROOF_SECONDS
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -98,9 +128,13 @@ class SQLite:
 
     def _lay_tables(self) -> None:
         self._path.chmod(0o600)
-        self._write(self._blocks["tables"], {})
+        self._write(self._blocks["tables"], {}, due=time.monotonic() + DEADLINE)
 
-    def _write(self, block: Block, values: Values) -> list[Values]:
+    def _write(self, block: Block, values: Values, *, due: float) -> list[Values]:
+        left = due - time.monotonic()
+        if left <= 0:
+            raise unreachable("The SQLite database was busy for too long.")
+        self._writer.execute(f"pragma busy_timeout = {left * 1000:.0f}")
         self._writer.execute("begin immediate")
         try:
             rows = _rows(self._writer, block, values)
@@ -132,13 +166,27 @@ def _rows(connection: sqlite3.Connection, block: Block, values: Values) -> list[
     return [{name: _loaded(name, row[name]) for name in row.keys()} for row in rows]  # noqa: SIM118
 
 
+async def _in_time(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    try:
+        async with asyncio.timeout(DEADLINE + GRACE):
+            # Shielded: what has begun is finished, whatever becomes of the one who asked for it.
+            return await asyncio.shield(_in_thread(thread, work))
+    except TimeoutError:
+        raise unreachable("The SQLite database was busy for too long.") from None
+
+
+def _in_thread(thread: ThreadPoolExecutor, work: Callable[[], T]) -> asyncio.Future[T]:
+    return asyncio.get_running_loop().run_in_executor(thread, lambda: _answered(work))
+
+
 def _answered(work: Callable[[], T]) -> T:
     try:
         return work()
-    except sqlite3.IntegrityError:
-        raise
+    except OURS as failure:
+        # Its own words name columns at most, never a value.
+        raise broken(f"SQLite refused an operation: {failure}.") from None
     except sqlite3.Error as failure:
-        raise StoreUnreachable(f"The SQLite database does not answer: {failure}.") from None
+        raise unreachable(f"The SQLite database does not answer: {failure}.") from None
 
 
 def _stored(value: Any) -> Any:

@@ -105,6 +105,14 @@ select
     c.expires_at, c.refresh_expires_at, c.failure, c.connected_at, c.version
 from connections c;
 
+-- prove ()
+
+update schema
+set version = -version;
+
+update schema
+set version = -version;
+
 -- ready ()
 
 select s.version
@@ -140,12 +148,6 @@ select
         where u.id = :user_id
             and changes() = 1
     ) as earlier
-from codes c
-where c.key = :key;
-
--- read_code (key)
-
-select c.answer
 from codes c
 where c.key = :key;
 
@@ -214,8 +216,14 @@ set
     status = 'active',
     scopes = excluded.scopes,
     accounts = excluded.accounts,
-    chosen = excluded.chosen,
-    advertiser_lost = false,
+    chosen = coalesce(excluded.chosen, c.chosen),
+    advertiser_lost = excluded.chosen is null
+        and c.chosen is not null
+        and not exists (
+            select 1
+            from json_each(:accounts) a
+            where a.value ->> 'id' = c.chosen ->> 'id'
+        ),
     sealed = excluded.sealed,
     expires_at = excluded.expires_at,
     refresh_expires_at = excluded.refresh_expires_at,
@@ -471,7 +479,20 @@ from connections c
 where c.id = :id
     and c.status <> 'revoked'
     and u.id = c.user_id
-    and u.tiktok_business_id = c.chosen ->> 'id';
+    and c.family = 'marketing'
+    and c.chosen is not null
+    and (
+        u.tiktok_business_id = c.chosen ->> 'id'
+        or not exists (
+            select 1
+            from connections o
+            where o.user_id = c.user_id
+                and o.family = 'marketing'
+                and o.status <> 'revoked'
+                and o.id <> c.id
+                and o.chosen ->> 'id' = u.tiktok_business_id
+        )
+    );
 
 update connections as c
 set
@@ -522,25 +543,70 @@ from connections c
 group by c.family, c.status
 order by c.family, c.status;
 
--- tidy (before, keep)
+-- tidy (before, keep, told_before, most)
 
 delete from codes
-where created_at < :before;
+where key in (
+    select c.key
+    from codes c
+    where c.created_at < :before
+    limit :most
+);
 
-delete from attempts
-where at < :before
-    and (
-        connection_id is null
-        or id not in (
+delete from events
+where id in (
+    select e.id
+    from events e
+    where e.at < :told_before
+    limit :most
+);
+
+with crowded as materialized (
+    select
+        n.connection_id,
+        (
             select k.id
             from attempts k
-            where k.connection_id = attempts.connection_id
+            where k.connection_id = n.connection_id
             order by k.id desc
-            limit :keep
-        )
-    );
+            limit 1
+            offset :keep
+        ) as newest
+    from (
+        select a.connection_id
+        from attempts a
+        where a.connection_id is not null
+        group by a.connection_id
+        having count(*) > :keep
+    ) n
+)
+delete from attempts
+where id in (
+    select a.id
+    from crowded
+    join attempts a on a.connection_id = crowded.connection_id
+        and a.id <= crowded.newest
+    where a.at < :before
+    union all
+    select a.id
+    from attempts a
+    where a.connection_id is null
+        and a.at < :before
+    limit :most
+);
 
-select changes() as attempts;
+select
+    changes() = :most
+    or exists (
+        select 1
+        from codes c
+        where c.created_at < :before
+    )
+    or exists (
+        select 1
+        from events e
+        where e.at < :told_before
+    ) as unfinished;
 
 -- sealed (place, after, most)
 

@@ -8,7 +8,7 @@ height; whoever called knows what a second try would mean.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 import aiohttp
 import httpx
@@ -16,13 +16,15 @@ from postgrest.exceptions import APIError
 from pydantic import SecretStr
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 
-from connector.errors import StoreUnreachable
 from connector.model import stamp
 
-from .refusals import refusal
+from .refusals import refusal, unreachable
 
 DEADLINE = 10.0
 CONNECTIONS = 64
+LARGEST_ANSWER = 2**25
+GATEWAYS = {408, 429, 502, 503, 504}
+"""Whatever the body says to one of these, the call may be well, and later answered."""
 
 
 class OverAiohttp(httpx.AsyncClient):
@@ -44,9 +46,11 @@ class OverAiohttp(httpx.AsyncClient):
             headers={name.decode(): value.decode() for name, value in given["headers"].raw},
             allow_redirects=False,
         ) as answer:
-            content = await answer.read()
+            content = await _read(answer.content)
+            if answer.ok and not content:
+                raise aiohttp.ClientPayloadError("no rows are said as []")
             # The gateway's own refusals carry no code; without a body the status stands in for it.
-            spoken = answer.ok or b'"code"' in content
+            spoken = answer.ok or (b'"code"' in content and answer.status not in GATEWAYS)
             return httpx.Response(
                 answer.status, content=content if spoken else b"", request=WITHOUT_COUNT
             )
@@ -84,15 +88,31 @@ class Supabase:
         try:
             answer = await self._client.rpc(f"connector_{operation}", parameters).execute()
         except (TimeoutError, aiohttp.ClientError, OSError) as failure:
-            raise StoreUnreachable(
-                f"Supabase does not answer ({type(failure).__name__}).", retry_after=5
-            ) from None
+            raise unreachable(f"Supabase does not answer ({type(failure).__name__}).") from None
         except APIError as failure:
             raise refusal(str(failure.code or "")) from None
-        return cast(list[dict[str, Any]], answer.data)
+        if not _are_rows(answer.data):
+            # A maintenance page, or a proxy on the way: it says nothing about the call.
+            raise unreachable("What answers as Supabase does not answer in rows.")
+        return answer.data
 
     async def close(self) -> None:
         await self._session.close()
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    parts: list[bytes] = []
+    left = LARGEST_ANSWER
+    async for part in content.iter_any():
+        left -= len(part)
+        if left < 0:
+            raise aiohttp.ClientPayloadError("larger than any answer of ours")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _are_rows(data: Any) -> TypeGuard[list[dict[str, Any]]]:
+    return isinstance(data, list) and all(isinstance(row, dict) for row in data)
 
 
 def _sent(value: Any) -> Any:

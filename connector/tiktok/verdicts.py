@@ -55,6 +55,16 @@ CODE = Verdict(
     "TikTok no longer accepts this authorization code: it was used before, is too old, or belongs "
     "to another kind of sign-in. Connect again.",
 )
+APP_OR_CODE = Verdict(
+    Misconfigured,
+    "TikTok does not accept the app id or secret for this code. The operator checks TIKTOK_APP_ID "
+    "and TIKTOK_APP_SECRET; if they are right, connect again.",
+)
+NOT_EXCHANGED = Verdict(
+    TikTokRefused,
+    "TikTok would not exchange this authorization code. Connect again; if it happens again, "
+    "TikTok's own words say what is wrong.",
+)
 CODE_OR_SECRET = Verdict(
     CodeSpent,
     "TikTok did not accept this authorization code from this app. Connect again; if it happens "
@@ -89,12 +99,12 @@ NOT_FOUND = Verdict(
 )
 RETRY = Verdict(
     TikTokUnreachable,
-    "TikTok has a fault of its own at the moment. Nothing is lost; try again shortly.",
+    "TikTok has a fault of its own at the moment. Try again shortly.",
     retry_after=30,
 )
 MAINTENANCE = Verdict(
     TikTokUnreachable,
-    "TikTok is under maintenance. Nothing is lost; try again in half an hour.",
+    "TikTok is under maintenance. Try again in half an hour.",
     retry_after=1800,
 )
 LIMIT = Verdict(
@@ -104,7 +114,7 @@ LIMIT_SECOND = replace(LIMIT, retry_after=1)
 LIMIT_LONG = replace(LIMIT, retry_after=300)
 GARBLED = Verdict(
     Unintelligible,
-    "TikTok's answer could not be understood. Nothing is lost; try again shortly.",
+    "TikTok's answer could not be understood. Try again shortly.",
     retry_after=30,
 )
 
@@ -136,8 +146,12 @@ _BY_VERDICT: Mapping[Verdict, tuple[int | str, ...]] = {
 }
 _VERDICTS = {code: verdict for verdict, codes in _BY_VERDICT.items() for code in codes}
 
+# Before there is a connection there is none to end, and no access token to speak of.
+_OF_CONNECTIONS = (*_BY_VERDICT[RECONNECT], 40102, 40105, "access_token_invalid")
 _IN_CONTEXT: Mapping[tuple[Purpose, int | str], Verdict] = {
-    ("exchange", 40101): CODE_OR_SECRET,
+    **{("exchange", code): NOT_EXCHANGED for code in _OF_CONNECTIONS},
+    # Seen for a stale code as well, but only a definite word may use a code up for good.
+    ("exchange", 40101): APP_OR_CODE,
     ("exchange", "invalid_grant"): CODE,
     # A bad code, redirect address and PKCE verifier share this one.
     ("exchange", "invalid_request"): CODE_OR_SECRET,

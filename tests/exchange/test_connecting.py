@@ -54,17 +54,39 @@ async def test_who_it_is_is_waited_for_briefly(scene: Scene, family: str) -> Non
     assert (await connecting)["success"]
 
 
-async def test_a_user_tiktok_would_not_name_is_the_one_we_know(scene: Scene) -> None:
+@on_sqlite
+@pytest.mark.parametrize(("kind", "value"), UNWELL)
+async def test_somebody_tiktok_would_not_name_never_overwrites_anothers_connection(
+    scene: Scene, kind: str, value: Any
+) -> None:
+    first = await scene.connect(person="mia")
+    await scene.simulator.fault(WHOSE, kind, value)
+    assert (await scene.connect(person="noah"))["connection_id"] != first["connection_id"]
+    row = next(r for r in scene.rows("connections") if r["id"] == first["connection_id"])
+    assert row["version"] == 1
+
+
+async def test_somebody_tiktok_would_not_name_is_known_by_their_advertisers(scene: Scene) -> None:
+    known = {person: await scene.connect(person=person) for person in ("mia", "noah")}
+    await scene.simulator.fault(WHOSE, "status", 404)
+    again = await scene.connect(person="mia", advertisers=3)
+    assert again["connection_id"] == known["mia"]["connection_id"]
+
+
+async def test_people_tiktok_never_names_are_each_one_connection(scene: Scene) -> None:
+    await scene.simulator.fault(WHOSE, "status", 404, times=-1)
+    people = ["mia", "noah", "mia", "noah"]
+    ids = [(await scene.connect(person=person))["connection_id"] for person in people]
+    assert ids[:2] == ids[2:]
+    assert len(scene.rows("connections")) == 2
+
+
+async def test_a_name_that_is_told_later_makes_no_second_connection(scene: Scene) -> None:
+    await scene.simulator.fault(WHOSE, "status", 503)
     first = await scene.connect()
-    await scene.simulator.fault(WHOSE, "status", 404)
-    assert (await scene.connect())["connection_id"] == first["connection_id"]
-
-
-async def test_among_several_we_know_nobody_is_guessed(scene: Scene) -> None:
-    known = [await scene.connect(person=person) for person in ("mia", "noah")]
-    await scene.simulator.fault(WHOSE, "status", 404)
-    answer = await scene.connect(person="mia")
-    assert answer["connection_id"] not in {each["connection_id"] for each in known}
+    again = await scene.connect()
+    assert again["connection_id"] == first["connection_id"]
+    assert await scene.house.connections.token(again["connection_id"], who="server")
 
 
 async def test_the_earlier_choice_stays_if_it_is_still_granted(scene: Scene) -> None:
@@ -89,6 +111,21 @@ async def test_an_earlier_choice_no_longer_granted_has_to_be_made_again(scene: S
     again = await scene.connect(advertisers=advertisers("3", "4"))
     assert (again["business_id"], again["selection_required"]) == (None, True)
     assert row_of(scene)["tiktok_business_id"] == "2"
+    lost = await scene.house.connections.get(again["connection_id"], of=ANNA)
+    assert lost.advertiser_lost
+    assert lost.chosen is not None
+    assert lost.chosen.id == "2"
+    await scene.house.connections.choose("3", of=ANNA)
+    mended = await scene.house.connections.get(again["connection_id"], of=ANNA)
+    assert not mended.advertiser_lost
+
+
+async def test_a_single_advertiser_takes_the_place_of_a_lost_one(scene: Scene) -> None:
+    await scene.connect(advertisers=advertisers("2"))
+    again = await scene.connect(advertisers=advertisers("3"))
+    assert (again["business_id"], row_of(scene)["tiktok_business_id"]) == ("3", "3")
+    connection = await scene.house.connections.get(again["connection_id"], of=ANNA)
+    assert not connection.advertiser_lost
 
 
 async def test_a_choice_made_in_an_earlier_system_stays(scene: Scene) -> None:
@@ -117,13 +154,16 @@ async def test_a_users_row_that_must_exist_first_is_waited_for(scene: Scene) -> 
     else:
         scene.place.script("alter table user_accounts add column plan text not null")
         mend = "alter table user_accounts drop column plan"
-    code, state = await scene.consent(), scene.state()
+    first, second = [(await scene.consent(), scene.state()) for _ in range(2)]
     try:
-        with pytest.raises(ConnectorError):
-            await scene.post(code, state)
+        for code, state in (first, second):
+            with pytest.raises(ConnectorError):
+                await scene.post(code, state)
     finally:
         scene.place.script(mend)
+    assert (await scene.post(*first))["success"]
     scene.clock.turn(FIRST_RETRY.total_seconds())
     await scene.catch_up()
     assert row_of(scene)["tiktok_business_id"]
-    assert scene.exchanges == 1
+    assert scene.place.row("connections")["version"] == 2
+    assert scene.exchanges == 2

@@ -164,6 +164,44 @@ async def test_user_accounts_stays_when_it_shows_anothers(scene: Scene) -> None:
     assert scene.place.row("user_accounts")["tiktok_business_id"] == "2"
 
 
+async def test_user_accounts_is_cleared_of_an_advertiser_that_was_lost(scene: Scene) -> None:
+    await scene.connect(advertisers=SHOPS[:1])
+    answer = await scene.connect(advertisers=[{"id": "3"}, {"id": "4"}])
+    await scene.house.connections.disconnect(answer["connection_id"], of=ANNA, who="user")
+    assert scene.place.row("user_accounts") == {"id": ANNA} | NULLS
+
+
+@pytest.mark.parametrize("shown", ["null", "'3'"])
+async def test_the_token_goes_whatever_user_accounts_was_made_to_show(
+    scene: Scene, shown: str
+) -> None:
+    answer = await scene.connect(advertisers=SHOPS[:1])
+    scene.place.script(f"update user_accounts set tiktok_business_id = {shown}")
+    await scene.house.connections.disconnect(answer["connection_id"], of=ANNA, who="user")
+    assert scene.place.row("user_accounts") == {"id": ANNA} | NULLS
+
+
+@pytest.mark.parametrize("family", ["accounts", "login_kit"])
+async def test_user_accounts_is_nothing_to_the_other_families(scene: Scene, family: str) -> None:
+    await scene.connect(advertisers=SHOPS[:1])
+    answer = await scene.connect(family)
+    await scene.house.connections.disconnect(answer["connection_id"], of=ANNA, who="user")
+    assert scene.place.row("user_accounts")["tiktok_access_token"]
+
+
+async def test_what_was_in_user_accounts_before_us_stays_until_something_is_chosen(
+    scene: Scene,
+) -> None:
+    before = {"id": ANNA, "tiktok_access_token": "old", "tiktok_business_id": "9"}
+    scene.place.script(
+        "insert into user_accounts (id, tiktok_access_token, tiktok_business_id)"
+        f" values ('{ANNA}', 'old', '9')"
+    )
+    answer = await scene.connect(advertisers=SHOPS)
+    await scene.house.connections.disconnect(answer["connection_id"], of=ANNA, who="user")
+    assert scene.place.row("user_accounts") == before | {"tiktok_account_id": None}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_with_tiktok_away_it_is_over_here_at_once_and_there_as_soon_as_may_be(
     scene: Scene, family: str

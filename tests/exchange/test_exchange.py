@@ -15,9 +15,10 @@ from connector.errors import (
     Misconfigured,
     NoAdvertisers,
     SlowDown,
+    TikTokRefused,
     TikTokUnreachable,
 )
-from connector.exchange import LEASE
+from connector.exchange import IF_USED, LEASE
 from tests.houses import Simulator
 from tests.people import ANNA
 from tests.places import Place
@@ -186,6 +187,8 @@ async def test_no_advertisers_is_repeated_without_a_call(scene: Scene) -> None:
         ("status", 502, TikTokUnreachable),
         ("code", 50000, TikTokUnreachable),
         ("code", 40100, SlowDown),
+        ("code", 40101, Misconfigured),
+        ("code", 40105, TikTokRefused),
         ("code", 40113, Misconfigured),
         ("garbage", "html", TikTokUnreachable),
         ("garbage", "truncated", TikTokUnreachable),
@@ -199,6 +202,21 @@ async def test_whatever_may_pass_frees_the_claim(
     with pytest.raises(error):
         await scene.post(code, state)
     assert (await scene.post(code, state))["success"]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("kind", "value"), [("status", 502), ("code", 50000), ("garbage", "html"), ("hang", None)]
+)
+async def test_of_a_code_whose_answer_was_lost_nothing_is_promised(
+    scene: Scene, kind: str, value: Any
+) -> None:
+    scene.house.transport._deadline = 0.2
+    await scene.simulator.fault("oauth2/access_token", kind, value)
+    error, sentence = await told(scene.connect())
+    assert issubclass(error, TikTokUnreachable)
+    assert "Nothing is lost" not in sentence
+    assert sentence.endswith(IF_USED)
 
 
 async def test_a_claim_that_nobody_comes_back_for_runs_out(

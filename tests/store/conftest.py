@@ -45,6 +45,11 @@ class Memory:
         rows = [row for row in self.rows("user_accounts") if row["id"] == user_id]
         return tuple(rows[0][column] for column in columns) if rows else None
 
+    def answer(self, key: str) -> Any:
+        """What a code that somebody presented has come to."""
+        [answer] = [row["answer"] for row in self.rows("codes") if row["key"] == key]
+        return answer
+
     async def close(self) -> None:
         await self._open.aclose()
 

@@ -13,6 +13,7 @@ from tests.clocks import NOON
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 SHOP = Account(id="7533163835474346001", name="Müller & Söhne 🚲")
 BAR = Account(id="7533163835474346002", name="Bar")
 

@@ -72,44 +72,42 @@ async def test_a_lapsed_claim_can_be_claimed(store: Store) -> None:
     assert (await claim(store, "code", user, holder="two", now=NOON + MINUTE)).mine
 
 
-async def test_whoever_claimed_a_lapsed_code_settles_it(store: Store) -> None:
+async def test_whoever_claimed_a_lapsed_code_settles_it(memory: Memory, store: Store) -> None:
     user = person()
     await claim(store, "code", user)
     await claim(store, "code", user, holder="two", now=NOON + MINUTE)
     await settle(store, "code", "one", answer={"from": "one"})
     await settle(store, "code", "two", answer={"from": "two"})
-    assert await store.read_code("code") == {"from": "two"}
+    assert memory.answer("code") == {"from": "two"}
 
 
-async def test_a_settled_code_keeps_its_answer_for_whoever_asks(store: Store) -> None:
+async def test_a_settled_code_keeps_its_answer_for_whoever_asks(
+    memory: Memory, store: Store
+) -> None:
     user, answer = person(), {"success": False, "error": {"code": "code_spent"}}
     await claim(store, "code", user)
     await settle(store, "code", "one", answer=answer)
     later = await claim(store, "code", user, now=NOON + MINUTE * 9)
     assert later == Claim(mine=False, answer=answer)
-    assert await store.read_code("code") == answer
+    assert memory.answer("code") == answer
 
 
-async def test_a_code_nobody_presented_has_no_answer(store: Store) -> None:
-    assert await store.read_code("code") is None
-
-
-async def test_a_claimed_code_has_no_answer_yet(store: Store) -> None:
+async def test_a_claimed_code_has_no_answer_yet(memory: Memory, store: Store) -> None:
     await claim(store, "code", person())
-    assert await store.read_code("code") is None
+    assert memory.answer("code") is None
 
 
-async def test_only_its_holder_settles_a_code(store: Store) -> None:
+async def test_only_its_holder_settles_a_code(memory: Memory, store: Store) -> None:
     await claim(store, "code", person())
     await settle(store, "code", "two", answer={"success": False})
-    assert await store.read_code("code") is None
+    assert memory.answer("code") is None
 
 
-async def test_a_code_is_settled_once(store: Store) -> None:
+async def test_a_code_is_settled_once(memory: Memory, store: Store) -> None:
     await claim(store, "code", person())
     await settle(store, "code", "one", answer={"error": "first"})
     await settle(store, "code", "one", answer={"error": "second"})
-    assert await store.read_code("code") == {"error": "first"}
+    assert memory.answer("code") == {"error": "first"}
 
 
 async def test_a_code_settled_without_an_answer_waits_with_its_grant(store: Store) -> None:
@@ -160,21 +158,21 @@ async def test_a_restored_code_is_gone_on_with(store: Store) -> None:
 
 @pytest.mark.parametrize("connection_id", [{}, {"connection_id": None}])
 async def test_restoring_overrides_an_answer_that_told_of_a_failure(
-    store: Store, connection_id: dict[str, None]
+    memory: Memory, store: Store, connection_id: dict[str, None]
 ) -> None:
     user = person()
     await claim(store, "code", user)
     await settle(store, "code", "one", answer={"success": False, **connection_id})
     assert await restore(store, "code", user) is not None
-    assert await store.read_code("code") is None
+    assert memory.answer("code") is None
 
 
-async def test_restoring_takes_a_code_from_whoever_holds_it(store: Store) -> None:
+async def test_restoring_takes_a_code_from_whoever_holds_it(memory: Memory, store: Store) -> None:
     user = person()
     await claim(store, "code", user)
     assert await restore(store, "code", user) is not None
     await settle(store, "code", "one", answer={"success": False})
-    assert await store.read_code("code") is None
+    assert memory.answer("code") is None
 
 
 async def test_a_restored_code_and_its_grant_are_held_and_then_lapse(store: Store) -> None:
@@ -186,10 +184,10 @@ async def test_a_restored_code_and_its_grant_are_held_and_then_lapse(store: Stor
     assert (lapsed.mine, lapsed.sealed) == (True, "from the journal")
 
 
-async def test_restoring_never_undoes_a_connection(store: Store) -> None:
+async def test_restoring_never_undoes_a_connection(memory: Memory, store: Store) -> None:
     user = person()
     await claim(store, "code", user)
     answer = {"success": True, "connection_id": "it exists"}
     await settle(store, "code", "one", answer=answer)
     assert await restore(store, "code", user) is None
-    assert await store.read_code("code") == answer
+    assert memory.answer("code") == answer

@@ -11,7 +11,7 @@ from connector.store import Census, Pulse, SealedRow, Store
 from tests.clocks import NOON
 
 from .conftest import Memory
-from .people import MINUTE, SHOP, attempt, claim, connect, hold, outcome, person, read, save
+from .people import DAY, MINUTE, SHOP, attempt, claim, connect, hold, outcome, person, read, save
 
 
 async def try_at(store: Store, id: str, *minutes: float, verdict: str = "ok") -> None:
@@ -80,17 +80,21 @@ async def test_an_empty_census_is_empty(store: Store) -> None:
 # Tidying
 
 
+async def tidy(store: Store, *, keep: int = 50, most: int = 5000) -> bool:
+    return await store.tidy(before=NOON, keep=keep, told_before=NOON - 30 * DAY, most=most)
+
+
 async def test_codes_older_than_that_are_forgotten(store: Store) -> None:
     await connect(store, now=NOON - MINUTE)
     await claim(store, "young", person())
-    await store.tidy(before=NOON, keep=50)
+    await tidy(store, keep=50)
     assert not (await claim(store, "young", person(), holder="two")).mine
 
 
 async def test_an_old_codes_sealed_grant_goes_with_it(memory: Memory) -> None:
     store = await memory.store()
     await claim(store, "old", person(), now=NOON - MINUTE)
-    await store.tidy(before=NOON, keep=50)
+    await tidy(store, keep=50)
     assert memory.rows("codes") == []
 
 
@@ -99,7 +103,7 @@ async def test_a_connections_last_attempts_stay_however_old(store: Store) -> Non
     for minute in range(-20, 0):
         await try_at(store, quiet, minute - 1000)
         await try_at(store, busy, minute, minute + 0.5)
-    await store.tidy(before=NOON, keep=30)
+    await tidy(store, keep=30)
     assert len(await store.attempts(quiet, most=100)) == 20
     assert len(await store.attempts(busy, most=100)) == 30
 
@@ -107,7 +111,7 @@ async def test_a_connections_last_attempts_stay_however_old(store: Store) -> Non
 async def test_young_attempts_stay_however_many(store: Store) -> None:
     id = str(uuid4())
     await try_at(store, id, *range(-3, 6))
-    await store.tidy(before=NOON, keep=1)
+    await tidy(store, keep=1)
     assert len(await store.attempts(id)) == 6
 
 
@@ -117,8 +121,53 @@ async def test_old_attempts_that_led_to_no_connection_go(memory: Memory) -> None
         await store.settle_code(
             "none", holder="one", sealed=None, answer=None, attempt=attempt(at=at), now=NOON
         )
-    await store.tidy(before=NOON, keep=50)
+    await tidy(store, keep=50)
     assert len(memory.rows("attempts")) == 1
+
+
+async def test_events_are_told_for_a_month_and_then_forgotten(memory: Memory) -> None:
+    store = await memory.store()
+    await connect(store, now=NOON - 30 * DAY - MINUTE)
+    young = await connect(store, now=NOON - 30 * DAY)
+    await tidy(store)
+    assert [event["connection_id"] for event in memory.rows("events")] == [young]
+
+
+async def test_no_more_is_tidied_in_one_go_than_was_asked_and_the_rest_is_told_of(
+    memory: Memory,
+) -> None:
+    store, id = await memory.store(), str(uuid4())
+    await try_at(store, id, *range(-9, 0))
+    for _ in range(5):
+        await connect(store, now=NOON - 60 * DAY)
+
+    def left() -> tuple[int, int, int]:
+        tried = [row for row in memory.rows("attempts") if row["connection_id"] == id]
+        return len(memory.rows("codes")), len(memory.rows("events")), len(tried)
+
+    assert await tidy(store, keep=1, most=3)
+    assert left() == (2, 2, 6)
+    assert await tidy(store, keep=1, most=3)
+    assert left() == (0, 0, 3)
+    while await tidy(store, keep=1, most=3):
+        pass
+    assert left() == (0, 0, 1)
+
+
+async def test_what_is_young_never_takes_the_place_of_what_can_be_tidied(store: Store) -> None:
+    crowd, old = str(uuid4()), str(uuid4())
+    await try_at(store, crowd, *range(9))
+    await try_at(store, old, -3, -2, -1)
+    await tidy(store, keep=1, most=2)
+    assert len(await store.attempts(old)) == 1
+
+
+async def test_the_older_of_a_connections_attempts_go(store: Store) -> None:
+    id = str(uuid4())
+    await try_at(store, id, *range(-9, 0))
+    await tidy(store, keep=4)
+    kept = [NOON + MINUTE * minute for minute in (-1, -2, -3, -4)]
+    assert [each.at for each in await store.attempts(id)] == kept
 
 
 # Re-sealing

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
+import logging
+import re
 import time
-from contextlib import closing
-from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -15,10 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from connector.errors import Broken, ConnectorError, Misconfigured, StoreUnreachable
-from connector.store import SCHEMA_VERSION, Store, postgres, sqlite, supabase
+from connector.store import SCHEMA_VERSION, Store, postgres, supabase
 from connector.store.postgres import Postgres
 from connector.store.refusals import refusal
-from connector.store.sqlite import SQLite
 from connector.store.supabase import Supabase
 from tests.gateway import Fault
 from tests.stack import Stack
@@ -32,7 +29,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
     """Deadlines so short that a test may wait for them."""
     monkeypatch.setattr(supabase, "DEADLINE", 0.3)
     monkeypatch.setattr(postgres, "DEADLINE", 0.3)
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.3)
     return 0.3
 
 
@@ -166,6 +162,34 @@ async def test_connections_that_were_cut_are_made_anew(stack: Stack) -> None:
         await asyncio.gather(*(store.census() for _ in range(8)))
 
 
+async def test_whatever_a_cut_connection_does_to_asyncpg_the_store_is_unreachable(
+    stack: Stack,
+) -> None:
+    stack.truncate()
+    async with opened(Postgres(SecretStr(stack.dsn))) as store:
+        told: list[object] = []
+
+        async def read_on() -> None:
+            for _ in range(30):
+                told.extend(await asyncio.gather(store.census(), return_exceptions=True))
+
+        reading = asyncio.gather(*(read_on() for _ in range(postgres.CONNECTIONS)))
+        while not reading.done():
+            stack.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'"
+            )
+            await asyncio.sleep(0)
+        await reading
+    assert {type(each) for each in told} <= {list, StoreUnreachable}
+
+
+async def test_a_postgres_that_was_closed_is_unreachable(stack: Stack) -> None:
+    async with opened(Postgres(SecretStr(stack.dsn))) as store:
+        await store.ready()
+    with pytest.raises(StoreUnreachable, match="InterfaceError"):
+        await store.ready()
+
+
 @pytest.mark.parametrize(
     ("address", "remedy"),
     [
@@ -184,52 +208,6 @@ async def test_a_wrong_address_is_the_operators_to_mend(
             await store.ready()
 
 
-# SQLite
-
-
-async def test_a_sqlite_file_somebody_keeps_locked_is_unreachable(
-    tmp_path: Path, impatient: float
-) -> None:
-    path = tmp_path / "connector.db"
-    async with opened(SQLite(path)) as store:
-        with closing(sqlite3.connect(path, isolation_level=None)) as other:
-            other.execute("begin immediate")
-            with pytest.raises(StoreUnreachable, match="locked"):
-                await connect(store)
-            assert await store.census() == []
-            other.execute("rollback")
-        await connect(store)
-
-
-async def test_a_sqlite_file_that_cannot_be_made_is_unreachable(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnreachable):
-        await SQLite(tmp_path / "nowhere" / "connector.db").open()
-
-
-async def test_a_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
-    path = tmp_path / "connector.db"
-    path.write_bytes(b"something else entirely" * 99)
-    with pytest.raises(StoreUnreachable):
-        await SQLite(path).open()
-
-
-async def test_nobody_else_on_the_machine_reads_the_sqlite_file(tmp_path: Path) -> None:
-    path = tmp_path / "connector.db"
-    async with opened(SQLite(path)) as store:
-        await connect(store)
-        with os.scandir(tmp_path) as files:
-            modes = {file.name: file.stat().st_mode & 0o777 for file in files}
-    assert set(modes.values()) == {0o600}, modes
-
-
-async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
-    async with opened(SQLite(tmp_path / "connector.db")) as store:
-        id = await connect(store)
-    async with opened(SQLite(tmp_path / "connector.db")) as store:
-        await store.ready()
-        assert (await read(store, id)).sealed == "first"
-
-
 # What a code means
 
 
@@ -242,6 +220,8 @@ async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
         ("53300", StoreUnreachable),
         ("57014", StoreUnreachable),
         ("503", StoreUnreachable),
+        ("408", StoreUnreachable),
+        ("429", StoreUnreachable),
         ("PGRST000", StoreUnreachable),
         ("PGRST202", Misconfigured),
         ("PGRST301", Misconfigured),
@@ -256,3 +236,38 @@ def test_a_code_is_passing_or_the_operators_or_ours(
     code: str, meaning: type[ConnectorError]
 ) -> None:
     assert type(refusal(code)) is meaning
+
+
+# Whom it is told
+
+
+@pytest.mark.parametrize(
+    "code", ["PGRST202", "28P01", "42501", "401", "404", "23503", "503", "22P02"]
+)
+def test_people_are_told_no_setting_no_file_and_no_code(code: str) -> None:
+    error = refusal(code)
+    assert not re.search(r"SUPABASE|sql|role|\d|user_accounts", error.message)
+    assert error.detail != error.message
+
+
+async def test_the_operator_reads_the_remedy_in_the_log_once_for_as_long_as_it_lasts(
+    stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(over_http(stack, key=stack.anon_key)) as store:
+        for _ in range(3):
+            with pytest.raises(Misconfigured):
+                await store.census()
+    [line] = [record for record in caplog.records if record.name == "connector.store"]
+    assert line.levelno == logging.WARNING
+    assert "SUPABASE_SERVICE_ROLE_KEY" in line.getMessage()
+
+
+async def test_trouble_that_went_and_came_again_is_logged_again(
+    stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(over_http(stack)) as store:
+        for _ in range(2):
+            with stack.gateway.failing("503"), pytest.raises(StoreUnreachable):
+                await store.census()
+            await store.census()
+    assert len([record for record in caplog.records if record.name == "connector.store"]) == 2

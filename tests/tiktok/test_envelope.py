@@ -73,9 +73,18 @@ def test_what_passes_or_is_the_operators_fault_ends_no_connection(code: int) -> 
         )
 
 
-def test_a_wrong_secret_on_exchange_may_be_a_stale_code_so_consent_starts_over() -> None:
-    assert type(verdict(refused(40101), Asked("exchange"))) is CodeSpent
-    assert type(verdict(refused(40101), Asked("refresh"))) is Misconfigured
+def test_a_wrong_secret_on_exchange_may_be_a_stale_code_so_both_are_said() -> None:
+    error = verdict(refused(40101), Asked("exchange"))
+    assert type(error) is Misconfigured
+    assert "TIKTOK_APP_SECRET" in error.message
+    assert "connect again" in error.message
+
+
+@pytest.mark.parametrize("code", [40102, 40103, 40105, 40106, 40107])
+def test_on_exchange_there_is_no_connection_to_end_yet(code: int) -> None:
+    error = verdict(refused(code), Asked("exchange"))
+    assert type(error) is TikTokRefused
+    assert "access token" not in error.message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""What may go into the memory, and what may be taken for its answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from connector.errors import StoreUnreachable
+from connector.model import Row
+
+from .refusals import unreachable
+
+log = logging.getLogger(__name__)
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+R = TypeVar("R", bound=Row)
+
+
+def every(kind: type[R], rows: Sequence[Any]) -> list[R]:
+    """Rows of another shape are somebody else's answer; what is wrong with them quotes them."""
+    try:
+        return [kind.model_validate(row) for row in rows]
+    except ValidationError:
+        raise _strange(f"What the store answered is no {kind.__name__}.") from None
+
+
+def first(kind: type[R], rows: Sequence[Any]) -> R:
+    if not rows:
+        raise _strange(f"The store answered without a {kind.__name__}.")
+    return every(kind, rows[:1])[0]
+
+
+def _strange(detail: str) -> StoreUnreachable:
+    log.warning("store in trouble because=%s", detail)
+    return unreachable(detail)
+
+
+def storable(value: Any) -> Any:
+    """PostgreSQL holds neither NUL nor half a surrogate pair; TikTok's people may well send them."""
+    if isinstance(value, str):
+        fine = value.isascii() and "\0" not in value
+        return value if fine else UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [storable(part) for part in value]
+    if isinstance(value, dict):
+        return {name: storable(part) for name, part in value.items()}
+    return value
