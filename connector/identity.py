@@ -2,7 +2,8 @@
 
 A server shows an API key, a user a Supabase token or a ticket we minted. Nobody is somebody by
 halves: no credentials is a fair answer (`None`), but credentials that do not hold are refused with
-a sentence, never ignored. The project's own keys are JWTs too, signed by the same secret as its
+a sentence, never ignored; save that a public address may look whether it is but the key that
+everybody has (`is_everybodys`). The project's own keys are JWTs too, signed by the same secret as its
 users' tokens; they are no user, and the role in them tells. Which algorithm may verify a token hangs
 on the key, not on what the token says of itself: the shared secret HS256, a published key its own.
 """
@@ -34,6 +35,11 @@ LONGEST = 8192
 LATEST = 32_503_680_000
 """The year 3000: an expiry may be any number, a date may not."""
 
+PUBLISHABLE = "sb_publishable_"
+OWN_KEY = (
+    "This is one of the project's own keys, not a user's token. "
+    "A server identifies itself with one of CONNECTOR_API_KEYS."
+)
 LEEWAY = 10
 AUDIENCE = "authenticated"
 SHARED = "HS256"
@@ -174,6 +180,8 @@ class Identity:
             return server
         if token.startswith(TICKET_PREFIX):
             return self._tickets.read(token)
+        if is_everybodys(authorization):
+            _refuse(OWN_KEY)
         if token.count(".") == 2:
             return await self._supabase_user(token)
         return _refuse("This token is neither an API key, nor a ticket, nor a user's token.")
@@ -218,10 +226,7 @@ class Identity:
     def _wrong_with(self, claims: dict[str, Any]) -> str | None:
         now = self._clock.now().timestamp()
         if claims.get("role") in ("service_role", "anon"):
-            return (
-                "This is one of the project's own keys, not a user's token. "
-                "A server identifies itself with one of CONNECTOR_API_KEYS."
-            )
+            return OWN_KEY
         if not now < _seconds(claims, "exp", absent=math.nan) + LEEWAY:
             return "This user's token has expired. Sign in again."
         if not all(_seconds(claims, name, absent=now) <= now + LEEWAY for name in ("nbf", "iat")):
@@ -232,6 +237,24 @@ class Identity:
         if self._issuer and claims.get("iss") != self._issuer:
             return f"This user's token was issued by another project than {self._issuer}."
         return None
+
+
+def is_everybodys(authorization: str | None) -> bool:
+    """Whether this is the project's anon or publishable key, which every visitor's browser has.
+
+    Not verified: it is worth as much as no credentials at all, forged or not.
+    """
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or len(token) > LONGEST:
+        return False
+    if token.startswith(PUBLISHABLE):
+        return True
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return False
+    return claims.get("role") == "anon"
 
 
 def _published(body: bytes) -> dict[str, jwt.PyJWK]:

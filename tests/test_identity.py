@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from connector.errors import Unauthenticated
+from connector.identity import is_everybodys
 from connector.model import Principal
 
 from .clocks import NOON, TurnedClock
@@ -135,6 +136,22 @@ async def test_the_projects_own_keys_are_no_user(role: str) -> None:
     key = jwt.encode({"role": role, "exp": NOW + 3600, "iss": "supabase"}, SECRET)
     assert "not a user's token" in await refusal(identity(), key)
     assert "not a user's token" in await refusal(identity(), hs256(role=role))
+
+
+async def test_the_projects_own_keys_are_known_without_its_secret() -> None:
+    for key in (jwt.encode({"role": "anon"}, SECRET), "sb_publishable_abc"):
+        assert "not a user's token" in await refusal(identity(secret=None), key)
+
+
+def test_everybodys_key_is_the_anon_or_the_publishable_one_and_no_other() -> None:
+    assert is_everybodys(f"Bearer {jwt.encode({'role': 'anon', 'exp': NOW - 9}, SECRET)}")
+    assert is_everybodys("bearer  sb_publishable_abc ")
+    service_role = jwt.encode({"role": "service_role"}, SECRET)
+    others = (service_role, hs256(), hs256(exp=NOW - 60), "sb_secret_abc", "a.b.c", KEYS[0], "")
+    for token in others:
+        assert not is_everybodys(f"Bearer {token}")
+    for header in (None, "", "sb_publishable_abc", f"Bearer sb_publishable_{'x' * 9000}"):
+        assert not is_everybodys(header)
 
 
 async def test_a_token_that_is_not_signed_or_signed_by_another_is_refused() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from connector.errors import Broken, Forbidden, InvalidRequest, Unauthenticated
+from connector.identity import is_everybodys
 from connector.model import Principal, UserId
 
 from . import keys
@@ -100,7 +101,11 @@ async def identify(request: web.Request) -> Principal | None:
 
 
 async def identify_if_they_like(request: web.Request) -> Principal | None:
-    """For a public address. A cookie that another site's page made the browser send is nobody's."""
+    """For a public address. A cookie that another site's page made the browser send is nobody's, and
+    so is the key that supabase-js sends for want of a signed-in user."""
+    headers = request.headers
+    if not headers.get("X-API-Key") and is_everybodys(headers.get("Authorization")):
+        return None
     try:
         principal = await identify(request)
     except Forbidden:

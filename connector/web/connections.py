@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from connector.errors import InvalidRequest
+from connector.errors import InvalidRequest, SlowDown
 from connector.model import Account, Connection, UserId
 from connector.tiktok import FAMILIES
 
@@ -31,6 +31,8 @@ from .bodies import (
 )
 
 TITLES = {family.name: family.title for family in FAMILIES}
+PAUSE = timedelta(seconds=10)
+"""Between two refreshes of a connection that a user asks for."""
 
 
 async def listed(request: web.Request, query: ConnectionsWanted) -> ShownConnections:
@@ -55,7 +57,12 @@ async def one(request: web.Request) -> WholeConnection:
 
 
 async def refresh(request: web.Request) -> RefreshedConnection:
-    """Refresh its token now; where there is no refresh, prove that it works."""
+    """Refresh its token now; where there is no refresh, prove that it works.
+
+    A user may do so once in ten seconds.
+    """
+    if request[keys.PRINCIPAL].kind == "user":
+        await _brake(request)
     connection = await request.app[keys.CONNECTIONS].refresh(
         request.match_info["id"], of=_of(request), who=request[keys.PRINCIPAL].name
     )
@@ -127,6 +134,20 @@ def _shown(connection: Connection) -> dict[str, object]:
         "scopes": list(connection.scopes),
         "next_check_at": connection.due_at,
     }
+
+
+async def _brake(request: web.Request) -> None:
+    """Each refresh costs a call of a quota that all of the app's users share. One that failed, too."""
+    connections, id = request.app[keys.CONNECTIONS], request.match_info["id"]
+    if (await connections.get(id, of=_of(request))).status not in ("active", "refresh_failing"):
+        return  # It will be refused without asking TikTok, and the reason matters more.
+    tried = await connections.attempts(id, of=_of(request))
+    last = next((attempt.at for attempt in tried if attempt.what != "exchange"), None)
+    if last is not None and (left := last + PAUSE - request.app[keys.CLOCK].now()) > timedelta(0):
+        raise SlowDown(
+            "This connection was refreshed a moment ago.",
+            retry_after=min(left, PAUSE).total_seconds(),
+        )
 
 
 def _of(request: web.Request) -> UserId | None:

@@ -45,3 +45,6 @@ REQUEST_ID = web.RequestKey("request_id", str)
 PRINCIPAL = web.RequestKey("principal", Principal)
 STALE_COOKIE = web.RequestKey("stale_cookie", bool)
 """The browser sent a session that does not hold: it is told to forget it."""
+
+UNREADABLE = web.RequestKey("unreadable", bool)
+"""What came was no HTTP, or too long: this request stands in its place."""

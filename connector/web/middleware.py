@@ -10,12 +10,9 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import MutableMapping
-from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from connector.errors import (
@@ -34,6 +31,7 @@ from connector.errors import (
 
 from . import access, bodies, keys
 from .endpoint import answered
+from .unreadable import LONGEST_LINE
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +49,16 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+UNREADABLE = InvalidRequest(
+    "This is not HTTP as it should be, or its first line or one of its headers, the cookies perhaps, "
+    f"is longer than {LONGEST_LINE // 1024} KiB."
+)
 TRANSLATIONS: dict[int, Refused] = {
     404: NotFound("There is nothing at this address."),
     405: MethodNotAllowed("This address does not take that method."),
     413: TooLarge("The body is too large: 64 KiB at most."),
     415: UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."),
 }
-
-
-class Terse(logging.LoggerAdapter[logging.Logger]):
-    """For what aiohttp stumbles over before we are asked: its errors quote the request, with its code."""
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, Any]:
-        if isinstance(kwargs.get("exc_info"), HttpProcessingError):
-            kwargs.pop("exc_info")
-        return msg, kwargs
 
 
 @web.middleware
@@ -100,6 +93,8 @@ async def finish(request: web.Request, answer: web.StreamResponse) -> None:
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if keys.UNREADABLE in request:
+        return _refusal(request, UNREADABLE)
     if _is_preflight(request):
         return _preflight()
     try:

@@ -17,8 +17,9 @@ from . import (
     tokens,
 )
 from .endpoint import Endpoint, Handler
-from .middleware import Terse, conversation, finish
+from .middleware import conversation, finish
 from .reading import LARGEST_BODY
+from .unreadable import LONGEST_LINE, answer_the_unreadable
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,13 @@ def application() -> web.Application:
     app = web.Application(
         middlewares=[conversation],
         client_max_size=LARGEST_BODY,
-        handler_args={"logger": Terse(log)},
+        handler_args={
+            "logger": log,
+            "max_line_size": LONGEST_LINE,
+            "max_field_size": LONGEST_LINE,
+        },
     )
+    answer_the_unreadable(app)
     app.on_response_prepare.append(finish)
     endpoints = [(method, path, Endpoint.of(handler)) for method, path, handler in TABLE]
     for method, path, endpoint in endpoints:

@@ -100,6 +100,36 @@ async def test_a_refresh_answers_the_connection_as_it_is_then(anywhere: Site) ->
     assert (await anywhere.simulator.stats())["refreshes"] == 1
 
 
+async def test_a_user_refreshes_once_in_ten_seconds_and_a_server_as_it_likes(site: Site) -> None:
+    path = f"/connections/{(await site.connected(family='login_kit'))['connection_id']}/refresh"
+    assert (await site.post(path, site.user())).status == 200
+    site.simulator.clock.turn(3)
+    answer = await site.post(path, site.user())
+    assert (answer.status, answer.code) == (429, "slow_down")
+    assert answer.said["error"] == "This connection was refreshed a moment ago."
+    assert answer.headers["Retry-After"] == "7"
+    assert (await site.simulator.stats())["refreshes"] == 1
+    assert (await site.post(path, AS_SERVER)).status == 200
+    site.simulator.clock.turn(10)
+    assert (await site.post(path, site.user())).status == 200
+    assert (await site.simulator.stats())["refreshes"] == 3
+
+
+async def test_a_refresh_that_failed_is_not_hurried_either(site: Site) -> None:
+    path = f"/connections/{(await site.connected())['connection_id']}/refresh"
+    await site.simulator.fault("advertiser/get", "code", 40002)
+    statuses = [(await site.post(path, site.user())).status for _ in range(2)]
+    assert statuses == [502, 429]
+    assert (await site.post(path, site.user(BEN))).status == 404
+
+
+async def test_a_connection_that_has_ended_says_so_at_once(site: Site) -> None:
+    id = (await site.connected(person="anna"))["connection_id"]
+    await site.simulator.post("/_sim/revoke", {"person": "anna"})
+    codes = [(await site.post(f"/connections/{id}/refresh", site.user())).code for _ in range(2)]
+    assert codes == ["reconnect_required"] * 2
+
+
 async def test_a_disconnect_is_answered_the_same_again(anywhere: Site) -> None:
     id = (await anywhere.connected())["connection_id"]
     answers = [

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
 
 from connector.model import UserId
 from tests.houses import ADS, AS_SERVER, KIT, unsigned_state
-from tests.people import ANNA, NOW, hs256
+from tests.people import ANNA, NOW, SECRET, hs256
 
 from .conftest import OURS, Opening, Site
 
@@ -89,6 +90,30 @@ async def test_credentials_that_do_not_hold_are_refused_though_none_are_needed(s
     assert (await site.simulator.stats())["exchanges"] == 0
 
 
+ANON = jwt.encode({"role": "anon", "iss": "supabase", "exp": NOW + 3600}, SECRET)
+"""What supabase-js sends as Authorization while nobody is signed in; or, in newer projects, the other."""
+
+
+@pytest.mark.parametrize("key", [ANON, "sb_publishable_0123456789"])
+async def test_the_key_that_everybody_has_is_nobody_where_nobody_may_come(
+    site: Site, key: str
+) -> None:
+    everybody = {"Authorization": f"Bearer {key}"}
+    body = {"code": await site.simulator.consent(), "state": await site.state()}
+    assert (await site.post("/oauth/exchange", everybody, **body)).status == 200
+    unsigned = {"code": "c", "state": unsigned_state(ANNA, NOW)}
+    assert (await site.post("/oauth/exchange", everybody, **unsigned)).code == "invalid_state"
+    elsewhere = await site.get("/connections", everybody)
+    assert (elsewhere.status, elsewhere.code) == (401, "unauthenticated")
+
+
+async def test_no_other_token_of_the_project_is_taken_for_nobody(site: Site) -> None:
+    body = {"code": await site.simulator.consent(), "state": await site.state()}
+    for token in (jwt.encode({"role": "service_role"}, SECRET), hs256(exp=NOW - 60)):
+        answer = await site.post("/oauth/exchange", {"Authorization": f"Bearer {token}"}, **body)
+        assert (answer.status, answer.code) == (401, "unauthenticated")
+
+
 async def test_who_brought_the_code_is_written_down(site: Site) -> None:
     for headers, who in ((None, "person"), (site.user(), "user"), (AS_SERVER, "server key 1")):
         body = {"code": await site.simulator.consent(), "state": await site.state()}
@@ -102,8 +127,8 @@ async def test_an_unsigned_state_needs_somebody_to_vouch_for_it(opening: Opening
     body = {"code": await strict.simulator.consent(), "state": unsigned_state(ANNA, NOW)}
     refused = await strict.post("/oauth/exchange", **body)
     assert (refused.status, refused.code) == (400, "invalid_state")
-    jwt = {"Authorization": f"Bearer {hs256()}"}
-    assert (await strict.post("/oauth/exchange", jwt, **body)).status == 200
+    signed_in = {"Authorization": f"Bearer {hs256()}"}
+    assert (await strict.post("/oauth/exchange", signed_in, **body)).status == 200
     lenient = await opening(CONNECTOR_ACCEPT_UNSIGNED_STATE="true")
     body["code"] = await strict.simulator.consent()
     assert (await lenient.post("/oauth/exchange", **body)).status == 200
@@ -117,6 +142,23 @@ async def test_the_access_token_is_in_the_answer_only_if_the_operator_says_so(
     answer = await site.connected()
     told = await site.get(f"/connections/{answer['connection_id']}/token", AS_SERVER)
     assert answer["access_token"] == told.said["access_token"]
+
+
+async def test_code_and_state_are_worth_a_fresh_access_token_while_the_state_lives(
+    opening: Opening,
+) -> None:
+    site = await opening(CONNECTOR_RETURN_ACCESS_TOKEN="true")
+    body = {
+        "code": await site.simulator.consent("login_kit"),
+        "state": await site.state(family="login_kit"),
+    }
+    first = (await site.post("/oauth/exchange", **body)).said
+    await site.post(f"/connections/{first['connection_id']}/refresh", AS_SERVER)
+    again = (await site.post("/oauth/exchange", **body)).said
+    told = (await site.get(f"/connections/{first['connection_id']}/token", AS_SERVER)).said
+    assert first["access_token"] != again["access_token"] == told["access_token"]
+    site.simulator.clock.turn(3601)
+    assert (await site.post("/oauth/exchange", **body)).code == "state_expired"
 
 
 async def test_the_start_leads_to_tiktok_and_carries_a_state(site: Site) -> None:

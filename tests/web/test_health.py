@@ -32,12 +32,15 @@ async def test_alive_and_ready(anywhere: Site) -> None:
     assert (await anywhere.get("/readyz")).said == {"status": "ready"}
 
 
-async def test_a_schema_that_does_not_fit_is_not_ready(site: Site) -> None:
+async def test_a_schema_that_does_not_fit_is_not_ready_and_the_remedy_is_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     with closing(connect(site.house.settings.database)) as database, database:
         database.execute("update schema set version = 99")
     answer = await site.get("/readyz")
     assert (answer.status, answer.code) == (502, "configuration")
-    assert "sql/001_tables.sql" in answer.said["error"]
+    assert "sql" not in answer.said["error"]
+    assert "sql/001_tables.sql" in caplog.text
     assert (await site.get("/healthz")).status == 200
 
 
