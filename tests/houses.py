@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from connector.simulator import app as simulating
 
 from .clocks import TurnedClock
 from .people import ANNA, KEYS, SECRET
+from .processes import free_port
 
 ADS = App(id="7001", secret="canary-ads-app-secret", name="Adlane")
 KIT = App(id="awkey", secret="canary-kit-app-secret", name="Postbox", family="login_kit")
@@ -88,7 +88,7 @@ def settings_for(tmp_path: Path, simulator_url: str, **extra: str) -> Settings:
 
 
 def environ_for(tmp_path: Path, simulator_url: str) -> dict[str, str]:
-    port = _free_port()
+    port = free_port()
     return {
         "CONNECTOR_PORT": str(port),
         "CONNECTOR_PUBLIC_URL": f"http://127.0.0.1:{port}",
@@ -152,9 +152,3 @@ def unsigned_state(user_id: UserId, ts: int) -> str:
     """As hand-written frontends make it."""
     said = json.dumps({"user_id": user_id, "ts": ts}).encode()
     return base64.urlsafe_b64encode(said).rstrip(b"=").decode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,9 +8,12 @@ own log when it is ready.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
+import random
 import signal
+import socket
 import subprocess
 import threading
 from collections import deque
@@ -21,6 +24,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 PATIENCE = 30.0
 
+PORTS = range(15_000, 32_000)
+"""Below what the kernel gives to outgoing connections: none of those can take one in between."""
+
 
 def unprivileged() -> pwd.struct_passwd:
     """Ourselves, unless we are root: PostgreSQL refuses to run as root."""
@@ -30,6 +36,14 @@ def unprivileged() -> pwd.struct_passwd:
         return pwd.getpwnam("postgres")
     except KeyError:
         return pwd.getpwnam("nobody")
+
+
+def free_port() -> int:
+    """For a program that must be told its port before it starts."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.choice(PORTS)))
+            return int(probe.getsockname()[1])
 
 
 def confined(*command: str | Path, dies_by: signal.Signals = signal.SIGKILL) -> list[str]:

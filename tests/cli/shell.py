@@ -10,7 +10,6 @@ import asyncio
 import json
 import logging
 import os
-import socket
 import sqlite3
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -28,6 +27,7 @@ from connector.model import UserId
 from connector.settings.reading import OURS
 from tests.houses import ADS, KIT, Simulator
 from tests.people import ANNA, KEYS
+from tests.processes import free_port
 from tests.stack import ROOT
 
 COMMAND = (sys.executable, "-m", "connector")
@@ -133,12 +133,6 @@ def environment(tiktok: Simulator) -> dict[str, str]:
         "TIKTOK_BUSINESS_CONSENT_URL": f"{tiktok.url}/portal/auth",
         "TIKTOK_CONSENT_URL": f"{tiktok.url}/v2/auth/authorize/",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def line_of(process: Process, *, holding: str, stream: str = "stdout") -> str:

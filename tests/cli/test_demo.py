@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import ClientSession
 
-from .shell import Shell, free_port
+from tests.processes import free_port
+
+from .shell import Shell
 
 LABELS = {
     "connect": "Connect an account",

@@ -15,8 +15,9 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.houses import AS_SERVER, Simulator
+from tests.processes import free_port
 
-from .shell import Shell, children, ended, free_port, line_of
+from .shell import Shell, children, ended, line_of
 
 
 @asynccontextmanager
