@@ -135,7 +135,7 @@ class Errands:
 
     async def _write_down(self, outcome: Outcome) -> int | None:
         try:
-            return await self._journal.write(Entry("refresh", outcome.model_dump(mode="json")))
+            return await self._journal.write(Entry("refresh", outcome.written))
         except JournalUnwritable:
             # The old token is spent, so this one must live: the store is the only place left.
             log.exception("journal refused a fresh token connection=%s", outcome.id)

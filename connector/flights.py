@@ -2,7 +2,8 @@
 
 Each is a task of its own. Whoever asked may go away, and whoever asks meanwhile for the same
 connection gets the same answer. For those that nobody waits for there is a pace: how many may be in
-the air. It falls to one when nothing comes back, and then doubles with every round that does.
+the air. It falls to one when nothing comes back, and then doubles with every round that does; while
+somebody asks for tokens it is kept low, because they come first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from .clock import Clock
 from .errors import ConnectorError
 from .model import Kept
 
@@ -19,13 +21,25 @@ log = logging.getLogger(__name__)
 
 Flight = Coroutine[Any, Any, Kept]
 
+AT_A_TIME = 32
+"""Claimed in one go. What departs together also comes back together: with hundreds the loop stood
+still in between, and half as many landed in the end."""
+
+FEW, FEW_AT_A_TIME = 64, 8
+"""While tokens are asked for: enough to keep a million connections of two hours each, and too few
+for those who ask to notice."""
+
+LATELY = 1.0
+
 
 class Flights:
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Clock) -> None:
         self._tasks: dict[str, asyncio.Task[Kept]] = {}
         self._most = most
         self._pace = most
         self._landed = asyncio.Event()
+        self._clock = clock
+        self._asked_at = -LATELY
 
     def __contains__(self, id: str) -> bool:
         return id in self._tasks
@@ -54,9 +68,20 @@ class Flights:
 
     # The pace.
 
+    def give_way(self) -> None:
+        """Somebody asks for a token."""
+        self._asked_at = self._clock.ticks()
+
     @property
-    def room(self) -> int:
-        return self._pace - len(self._tasks)
+    def most_to_claim(self) -> int:
+        at_once, at_a_time = self._bounds()
+        return min(at_once - len(self._tasks), at_a_time)
+
+    def _bounds(self) -> tuple[int, int]:
+        """How many may be in the air, and how many depart together."""
+        if self._clock.ticks() - self._asked_at < LATELY:
+            return min(self._pace, FEW), FEW_AT_A_TIME
+        return self._pace, AT_A_TIME
 
     def slow_down(self) -> None:
         self._pace = 1
@@ -65,8 +90,9 @@ class Flights:
         """One more for each that came back."""
         self._pace = min(self._pace + 1, self._most)
 
-    async def until_there_is_room(self, *, for_about: int) -> None:
+    async def until_there_is_room(self) -> None:
         """For a good few at once: one claim for each that lands would double the store's work."""
-        while self._tasks and self.room < min(self._pace / 4, for_about):
+        at_once, at_a_time = self._bounds()
+        while self._tasks and at_once - len(self._tasks) < min(self._pace / 4, at_a_time):
             self._landed.clear()
             await self._landed.wait()

@@ -18,6 +18,8 @@
    and the connection is left alone until its next try is due.
 8. The background flies a bounded number at a time, and when nothing comes back, or TikTok asks for
    less, it tries one, then two, then four: an outage that ends is not met by everybody at once.
+9. Whoever asks comes first. While tokens are being read the background keeps to a few flights, and
+   makes up for it as soon as nobody asks.
 """
 
 from __future__ import annotations
@@ -57,10 +59,7 @@ LONGEST_CALL = timedelta(seconds=DEADLINE)
 PATIENCE = timedelta(seconds=25)
 FIRST_PAUSE, LAST_PAUSE = 0.05, 0.5
 IDLE = 2.0
-MOST_AT_ONCE = 512
-AT_A_TIME = 32
-"""Claimed in one go. What departs together also comes back together: with hundreds the loop stood
-still in between, and half as many landed in the end."""
+MOST_AT_ONCE = 768
 
 OVER = (ReconnectRequired, NotFound)
 
@@ -101,13 +100,14 @@ class Keeper:
         self._clock = clock
         self._saver = Saver(store=store, journal=journal, clock=clock)
         self._holder = uuid.uuid4().hex
-        self._flights = Flights(most_at_once)
+        self._flights = Flights(most_at_once, clock)
         self._waiting: dict[str, Claimed | None] = {}
 
     # Reading.
 
     async def fresh(self, kept: Kept | None, *, who: str) -> Working:
         """A token with at least the margin of life left, or the best there is, or why not."""
+        self._flights.give_way()
         if kept is None:
             raise NotFound("There is no such connection.")
         kept = self._saver.newest(kept)
@@ -121,7 +121,10 @@ class Keeper:
             if isinstance(error, OVER) or not schedule.is_alive(tokens, self._clock.now()):
                 raise
             return Working(kept, tokens)
-        return Working(kept, self._open(kept))
+        tokens = self._open(kept)
+        if tokens.refresh is not None and not schedule.is_alive(tokens, self._clock.now()):
+            raise Busy("The token ran out while it was on its way; try again.", retry_after=1)
+        return Working(kept, tokens)
 
     def check(self, kept: Kept) -> None:
         """Raises if TikTok, or the person, has ended it."""
@@ -230,9 +233,9 @@ class Keeper:
         `tell` is called with each flight that was begun here, once it has landed.
         """
         await self._saver.catch_up()
-        if self._flights.room <= 0:
+        if (most := self._flights.most_to_claim) <= 0:
             return True
-        now, most = self._clock.now(), min(self._flights.room, AT_A_TIME)
+        now = self._clock.now()
         due = await self._store.claim_due(
             holder=self._holder, most=most, now=now, until=now + LEASE
         )
@@ -269,7 +272,7 @@ class Keeper:
             except Exception:
                 log.exception("tending broke")
             if more:
-                await self._flights.until_there_is_room(for_about=AT_A_TIME)
+                await self._flights.until_there_is_room()
             else:
                 await self._clock.sleep(IDLE)
 

@@ -11,11 +11,12 @@ import asyncio
 import errno
 import gc
 import os
+import resource
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -31,6 +32,7 @@ from .terminal import complain, say
 T = TypeVar("T")
 
 BACKLOG = 1024
+SOCKETS = 16_384
 CHOSEN_BY = "CONNECTOR_PORT"
 
 
@@ -56,10 +58,20 @@ async def _serve(house: House, *, is_worker: bool) -> None:
         async with listening(
             house.application(), settings.host, settings.port, shared=is_worker
         ) as addresses:
+            _allow_many_sockets()
             _collect_less_often()
             say(f"Ready at {settings.public_url} (listening on {', '.join(addresses)})")
             sys.stdout.flush()
             await stop.wait()
+
+
+def _allow_many_sockets() -> None:
+    """One for each flight and for whoever asks: the usual 1,024 is soon used up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = SOCKETS if hard == resource.RLIM_INFINITY else min(SOCKETS, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(ValueError, OSError):  # Some systems allow less than they say.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _collect_less_often() -> None:

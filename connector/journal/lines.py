@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+COMPACT = json.JSONEncoder(separators=(",", ":"))
 HEADING = b"connector journal 1\n"
 BETWEEN = re.compile(rb"[\n\0]+")
 CHECKSUM = re.compile(rb"[0-9a-f]{8} ")
@@ -70,7 +71,7 @@ def read(data: bytes) -> Reading:
 
 
 def _record(content: dict[str, Any]) -> bytes:
-    text = json.dumps(content, separators=(",", ":")).encode()
+    text = COMPACT.encode(content).encode()
     return b"\n%08x %s\n" % (zlib.crc32(text), text)
 
 

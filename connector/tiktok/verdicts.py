@@ -100,7 +100,7 @@ NOT_FOUND = Verdict(
 RETRY = Verdict(
     TikTokUnreachable,
     "TikTok has a fault of its own at the moment. Try again shortly.",
-    retry_after=30,
+    retry_after=5,
 )
 MAINTENANCE = Verdict(
     TikTokUnreachable,
