@@ -99,10 +99,6 @@ class Child:
                     self._announced.release()
         self._announced.release()  # It ended: whoever waits finds out why.
 
-    def forget_announcements(self) -> None:
-        while self._announced.acquire(blocking=False):
-            pass
-
     def wait_for_announcement(self) -> None:
         announced = self._announced.acquire(timeout=PATIENCE)
         if not announced or self._process.poll() is not None:

@@ -24,6 +24,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+import aiohttp
 import asyncpg
 import jwt
 
@@ -129,9 +130,23 @@ class Stack:
         self._psql("postgres", *files)
 
     def reload(self) -> None:
-        self.postgrest.forget_announcements()
-        self.script("notify pgrst, 'reload schema'")
-        self.postgrest.wait_for_announcement()
+        """Until PostgREST knows what was made just now: it may announce an earlier reload first."""
+        newest = f"reloaded_{secrets.token_hex(4)}"
+        self.script(
+            f"create function public.{newest}() returns integer language sql as 'select 1';"
+            "notify pgrst, 'reload schema'"
+        )
+        while not self._background.run(self._is_known(newest)):
+            self.postgrest.wait_for_announcement()
+        self.script(f"drop function public.{newest}()")
+
+    async def _is_known(self, function: str) -> bool:
+        road = aiohttp.UnixConnector(str(self._address))
+        async with (
+            aiohttp.ClientSession(connector=road) as session,
+            session.get(f"http://postgrest/rpc/{function}") as answer,
+        ):
+            return answer.status == 200
 
     # How it comes up
 
@@ -178,7 +193,7 @@ class Stack:
         self.empty_at_first = [n for n in names if not self.sql(f"select from {n} limit 1")]
 
     def _start_postgrest(self) -> None:
-        address = self.directory / "postgrest.sock"
+        self._address = address = self.directory / "postgrest.sock"
         self.postgrest = Child(
             confined(POSTGREST),
             announces="Schema cache loaded",
