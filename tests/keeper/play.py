@@ -89,9 +89,12 @@ class Play:
     async def read(self, by: int, of: int) -> None:
         await self._begin(by, self._read(self.workers[by], self.ids[of]))
 
+    async def refresh(self, by: int, of: int) -> None:
+        await self._begin(by, self.workers[by].replica.force(self.ids[of]))
+
     async def refresh_by_all(self, of: int) -> None:
-        for by, each in self.workers.items():
-            await self._begin(by, each.replica.force(self.ids[of]))
+        for by in self.workers:
+            await self.refresh(by, of)
 
     async def tend_by_all(self) -> None:
         for by, each in self.workers.items():

@@ -42,6 +42,7 @@ worker = st.integers(0, WORKERS - 1)
 connection = st.integers(0, CONNECTIONS - 1)
 which, far = st.integers(0, 5), st.integers(0, 10)
 operation = st.sampled_from(["save_outcomes", "claim_refresh", "claim_due", "*"])
+fault = st.sampled_from(["before", "before", "after"])
 seconds = st.sampled_from([1, 20, 61, 61, 1000, 5000, 7200])
 counted: Counter[str] = Counter()
 
@@ -122,10 +123,17 @@ class Machine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.run(self.play.let_pass(seconds))
 
-    @rule(by=worker, what=operation, fault=st.sampled_from(["before", "after"]))
+    @rule(by=worker, what=operation, fault=fault)
     def the_store_fails(self, by: int, what: str, fault: Fault) -> None:
         if by in self.play.workers:
             self.play.workers[by].replica.database.fails[what] = fault
+
+    @rule(of=connection, by=worker, fault=fault, far=far)
+    def the_store_fails_a_refresh(self, of: int, by: int, fault: Fault, far: int) -> None:
+        if by in self.play.workers:
+            self.the_store_fails(by, "save_outcomes", fault)
+            self.run(self.play.refresh(by, of))
+            self.run(self.play.go_on(by, 0, far))
 
     @rule()
     def the_store_is_back(self) -> None:
