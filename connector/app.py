@@ -70,7 +70,8 @@ class House:
         seal = Seal(settings.encryption_keys or local_keys(settings.database))
         store = Store(database := _database(settings))
         journal = Journal(settings.journal)
-        transport = Transport(clock, connections_per_host=MOST_AT_ONCE)
+        # More than the background may use: while it hangs, an exchange still gets through.
+        transport = Transport(clock, connections_per_host=MOST_AT_ONCE + 64)
         families = _families(settings)
         account_tokens = AccountTokens(settings.user_accounts_token, seal)
         metrics = Metrics()
