@@ -72,7 +72,7 @@ class Play:
         path = self._leaving.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
         self.scene = await self._leaving.enter_async_context(opened(Path(path)))
         self.office = await self.scene.replica()
-        self.stage = Stage(self.scene.world.ledger, self.office, self.ids)
+        self.stage = Stage(self.scene.world.ledger, self.office)
         self.lineage = Lineage(self.scene.world.ledger)
         self.ids += [await self.connect(number) for number in range(CONNECTIONS)]
         await self.start_all()

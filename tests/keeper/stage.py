@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -41,11 +41,10 @@ class Point:
 
 
 class Stage:
-    def __init__(self, ledger: Ledger, onlooker: Replica, ids: Sequence[str]) -> None:
+    def __init__(self, ledger: Ledger, onlooker: Replica) -> None:
         """The onlooker sees the store as it is, whatever it is to the workers."""
         self.ledger = ledger
         self.onlooker = onlooker
-        self._ids = ids
         self.waiting: list[Point] = []
         self.broken: list[str] = []
         self.story: deque[str] = deque(maxlen=80)
@@ -63,13 +62,6 @@ class Stage:
         finally:
             self._busy -= 1
             self._idle.set()
-
-    async def has_newer(self, spent: str) -> bool:
-        """Whether the store has a later pair of the same grant. A person's new one is no reason."""
-        grant = self.ledger._refresh[spent].issued.grant
-        kept = [await self.onlooker.kept(id) for id in self._ids]
-        stored = {self.refresh_token(each, each.sealed) for each in kept if each.sealed}
-        return any(self.ledger._refresh[t].issued.grant is grant for t in stored - {spent})
 
     def refresh_token(self, kept: Kept, sealed: Sealed) -> str:
         tokens = self.onlooker.house.seal.open(sealed, bound_to=kept.bond)
@@ -136,6 +128,8 @@ class Worker:
     is_tending: bool = False
     in_hand: dict[str, str] = field(default_factory=dict)
     """By the refresh token that was spent: the one that came for it, not yet in the journal."""
+    dead_when_claimed: set[str] = field(default_factory=set)
+    """Whose newer ones are lost, or with somebody who was not here to save them."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def set(self) -> None:
@@ -177,9 +171,19 @@ class StagedDatabase:
         stage = self._worker.stage
         await stage.wait(self._worker, f"before {operation}")
         try:
-            return await stage.real(self._real.call(operation, **arguments))
+            rows = await stage.real(self._real.call(operation, **arguments))
+            if operation.startswith("claim"):
+                self._look_at(rows)
+            return rows
         finally:
             await stage.wait(self._worker, f"after {operation}")
+
+    def _look_at(self, claimed: Rows) -> None:
+        for kept in map(Kept.model_validate, claimed):
+            assert kept.sealed is not None
+            token = self._worker.stage.refresh_token(kept, kept.sealed)
+            if self._worker.stage.ledger._refresh[token].rotated_at is not None:
+                self._worker.dead_when_claimed.add(token)
 
     async def close(self) -> None:
         await self._real.close()
@@ -200,8 +204,8 @@ class StagedTransport(Transport):
         others = [point for point in stage.waiting if point.refresh == spent]
         stage.expect(all(point.was_stopped for point in others), "two live calls at once")
         stage.expect(
-            rotated is None or was_stopped or not await stage.has_newer(spent),
-            "a dead refresh token was sent, and the store had a newer one",
+            rotated is None or was_stopped or spent in self._worker.dead_when_claimed,
+            "somebody else spent a refresh token under a lease that was not theirs",
         )
         try:
             response = await stage.real(super().send(request))
