@@ -131,13 +131,13 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 async def test_300_reads_of_an_expired_connection_in_three_services_cost_one_call(
-    fleet: Fleet,
+    fleet: Fleet, ahead: Ahead, tmp_path: Path
 ) -> None:
-    services = await asyncio.gather(*(fleet.start(*SERVE) for _ in range(3)))
-    await fleet.simulator.post("/_sim/settings", {"access_seconds": 1})
+    command = ("-m", "tests.keeper.replica", str(tmp_path / "ahead"))
+    services = await asyncio.gather(*(fleet.start(*command) for _ in range(3)))
     id = await fleet.connect(services[0])
-    await fleet.simulator.post("/_sim/settings", {"access_seconds": None, "latency_ms": 200})
-    await asyncio.sleep(1)  # its whole life
+    await fleet.simulator.post("/_sim/settings", {"latency_ms": 200})
+    ahead.set(3 * 3600)
     reads = (fleet.read(services[n % 3], id) for n in range(300))
     answers = await asyncio.gather(*reads)
     assert len({told["access_token"] for told in answers}) == 1
