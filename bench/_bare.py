@@ -36,8 +36,8 @@ async def main(url: str, key: str, ids: list[str]) -> None:
 
             async def ask(ends: float = ends, took: list[float] = took) -> None:
                 while (asked := time.perf_counter()) < ends:
-                    body = json.dumps({"p_id": next(turn)}).encode()
-                    address = f"{url}/rest/v1/rpc/connector_read_token"
+                    body = json.dumps({"p_ids": [next(turn)]}).encode()
+                    address = f"{url}/rest/v1/rpc/connector_read_tokens"
                     async with http.post(address, data=body) as answer:
                         json.loads(await answer.read())
                         answer.raise_for_status()

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from .errors import NoAdvertisers, TikTokError
 from .grants import Presented
 from .model import Account, Grant, Intent, bond
 from .seal import Seal
-from .store import Answer, Claim, Known, Store
+from .store import Answer, Claim, Connected, Known, Store
 from .tiktok import Family
 from .transport import Transport
 
@@ -72,30 +73,32 @@ class Connecting:
             earlier = (k.chosen.id for k in claim.known if k.subject == subject and k.chosen)
             chosen = choice(accounts, earlier=(*earlier, claim.earlier))
         return await self._store.save_connection(
-            presented.key,
-            id=str(uuid.uuid4()),
-            user_id=intent.user_id,
-            family=intent.family,
-            subject=subject,
-            scopes=grant.scopes,
-            accounts=accounts,
-            chosen=chosen,
-            sealed=self._seal.seal(
-                grant.tokens, bound_to=bond(intent.user_id, intent.family, subject)
-            ),
-            expires_at=grant.tokens.expires_at,
-            refresh_expires_at=grant.tokens.refresh_expires_at,
-            due_at=schedule.next_due(
-                grant.tokens, now, probe_every=self._probe_every, chance=self._chance
-            ),
-            account_token=self._account_tokens.text(grant.tokens.access, intent.user_id)
-            if chosen
-            else None,
-            answer=success(intent, accounts, chosen),
-            attempt=attempt(
-                "exchange", who=presented.who, clock=self._clock, began=presented.began
-            ),
-            now=now,
+            Connected(
+                key=presented.key,
+                id=str(uuid.uuid4()),
+                user_id=intent.user_id,
+                family=intent.family,
+                subject=subject,
+                scopes=grant.scopes,
+                accounts=accounts,
+                chosen=chosen,
+                sealed=self._seal.seal(
+                    grant.tokens, bound_to=bond(intent.user_id, intent.family, subject)
+                ),
+                expires_at=grant.tokens.expires_at,
+                refresh_expires_at=grant.tokens.refresh_expires_at,
+                due_at=schedule.next_due(
+                    grant.tokens, now, probe_every=self._probe_every, chance=self._chance
+                ),
+                account_token=self._account_tokens.text(grant.tokens.access, intent.user_id)
+                if chosen
+                else None,
+                answer=success(intent, accounts, chosen),
+                attempt=attempt(
+                    "exchange", who=presented.who, clock=self._clock, began=presented.began
+                ),
+                at=now,
+            )
         )
 
     async def _subject(
@@ -112,33 +115,37 @@ class Connecting:
 
     async def _ask(self, intent: Intent, grant: Grant) -> tuple[str | None, tuple[Account, ...]]:
         family = self._families[intent.family]
-        asking_whose = family.subject(grant.tokens) if grant.subject is None else None
         asking = self._transport.ask(family.accounts(grant.tokens, subject=grant.subject))
         if intent.family != "marketing":
-            return grant.subject, await self._briefly(asking) or ()
+            async with _owned(asking) as asked:
+                return grant.subject, await self._briefly(asked) or ()
+        asking_whose = family.subject(grant.tokens) if grant.subject is None else None
         if asking_whose is None:
             return grant.subject, await asking
-        whose = asyncio.create_task(self._briefly(self._transport.ask(asking_whose)))
-        try:
+        async with _owned(self._transport.ask(asking_whose)) as whose:
             accounts = await asking
-            return await whose, accounts
-        finally:
-            whose.cancel()
-            await asyncio.wait([whose])
+            return await self._briefly(whose), accounts
 
-    async def _briefly(self, asking: Coroutine[Any, Any, T]) -> T | None:
-        asked = asyncio.create_task(asking)
-        patience = asyncio.create_task(self._clock.sleep(BRIEFLY))
+    async def _briefly(self, asked: asyncio.Task[T]) -> T | None:
+        if not asked.done():
+            async with _owned(self._clock.sleep(BRIEFLY)) as patience:
+                await asyncio.wait({asked, patience}, return_when=asyncio.FIRST_COMPLETED)
         try:
-            await asyncio.wait({asked, patience}, return_when=asyncio.FIRST_COMPLETED)
             return asked.result() if asked.done() else None
         except TikTokError as error:
             log.info("done without it because=%s", error.code)
             return None
-        finally:
-            for task in (asked, patience):
-                task.cancel()
-            await asyncio.wait({asked, patience})
+
+
+@asynccontextmanager
+async def _owned(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Never left behind running."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _subject_of_account(accounts: Sequence[Account], key: str) -> str:

@@ -8,7 +8,7 @@ begin;
 
 -- What changes the shape of a row goes with a new number here; the service refuses a database it does not fit.
 delete from connector.schema;
-insert into connector.schema (version) values (1);
+insert into connector.schema (version) values (2);
 
 -- What is shown and what is secret never travel together: `shown` has no token, `kept` no more than it needs.
 create or replace view connector.shown as
@@ -100,48 +100,62 @@ begin
 end
 $$;
 
-create or replace function public.connector_claim_code(
-    p_key text, p_user_id uuid, p_family text, p_holder text, p_now timestamptz, p_until timestamptz
-)
-returns table (mine boolean, sealed text, answer jsonb, known jsonb, earlier text)
+-- Many at once, like saving below. Of a code that another replica claims at this very moment neither the claim
+-- nor an answer is told: whoever waits for it asks again.
+create or replace function public.connector_claim_codes(p_claims jsonb)
+returns table (key text, mine boolean, sealed text, answer jsonb, known jsonb, earlier text)
 language plpgsql security definer
 set search_path = ''
 as $$
 #variable_conflict use_column
 begin
     return query
-    insert into connector.codes as c (key, user_id, family, holder, held_until, created_at)
-    values (p_key, p_user_id, p_family, p_holder, p_until, p_now)
-    on conflict (key) do update
-    set
-        holder = excluded.holder,
-        held_until = excluded.held_until
-    where c.answer is null
-        and c.held_until <= p_now
-    returning
-        true,
+    with wanted as (
+        select w.*
+        from jsonb_to_recordset(p_claims) as w (
+            key text, user_id uuid, family text, holder text, at timestamptz, until timestamptz
+        )
+    ),
+    claimed as (
+        insert into connector.codes as c (key, user_id, family, holder, held_until, created_at)
+        select w.key, w.user_id, w.family, w.holder, w.until, w.at
+        from wanted w
+        on conflict (key) do update
+        set
+            holder = excluded.holder,
+            held_until = excluded.held_until
+        where c.answer is null
+            and c.held_until <= excluded.created_at
+        returning c.key, c.sealed
+    )
+    select
+        w.key,
+        c.key is not null,
         c.sealed,
-        null::jsonb,
+        (
+            select s.answer
+            from connector.codes s
+            where s.key = w.key
+                and c.key is null
+        ),
         (
             select coalesce(
                 jsonb_agg(jsonb_build_object('id', k.id, 'subject', k.subject, 'chosen', k.chosen)),
                 '[]'
             )
             from connector.connections k
-            where k.user_id = p_user_id
-                and k.family = p_family
+            where k.user_id = w.user_id
+                and k.family = w.family
+                and c.key is not null
         ),
         (
             select u.tiktok_business_id
             from public.user_accounts u
-            where u.id = p_user_id
-        );
-    if not found then
-        return query
-        select false, null::text, c.answer, '[]'::jsonb, null::text
-        from connector.codes c
-        where c.key = p_key;
-    end if;
+            where u.id = w.user_id
+                and c.key is not null
+        )
+    from wanted w
+    left join claimed c on c.key = w.key;
 end
 $$;
 
@@ -208,71 +222,123 @@ begin
 end
 $$;
 
-create or replace function public.connector_save_connection(
-    p_key text, p_id uuid, p_user_id uuid, p_family text, p_subject text, p_scopes jsonb,
-    p_accounts jsonb, p_chosen jsonb, p_sealed text, p_expires_at timestamptz,
-    p_refresh_expires_at timestamptz, p_due_at timestamptz, p_account_token text, p_answer jsonb,
-    p_attempt jsonb, p_now timestamptz
-)
-returns table (answer jsonb)
+-- Many at once, each of another person. Should one be in the way of all, for a rule of the customer's own table or
+-- for a row that somebody holds there, the call is undone, and then each of them comes alone.
+create or replace function public.connector_save_connections(p_connections jsonb)
+returns table (key text, answer jsonb)
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
-declare
-    v_id uuid;
-    v_version integer;
 begin
-    insert into connector.connections as c (
-        id, user_id, family, subject, status, scopes, accounts, chosen, advertiser_lost, sealed,
-        expires_at, refresh_expires_at, verified_at, due_at, version, connected_at, created_at, updated_at
-    )
-    values (
-        p_id, p_user_id, p_family, p_subject, 'active', p_scopes, p_accounts, p_chosen, false,
-        p_sealed, p_expires_at, p_refresh_expires_at, p_now, p_due_at, 1, p_now, p_now, p_now
-    )
-    on conflict (user_id, family, subject) do update
-    set
-        status = 'active',
-        scopes = excluded.scopes,
-        accounts = excluded.accounts,
-        -- Until the person picks again, user_accounts still shows the earlier one.
-        chosen = coalesce(excluded.chosen, c.chosen),
-        advertiser_lost = excluded.chosen is null
-            and c.chosen is not null
-            and not excluded.accounts @> jsonb_build_array(
-                jsonb_build_object('id', c.chosen ->> 'id')
-            ),
-        sealed = excluded.sealed,
-        expires_at = excluded.expires_at,
-        refresh_expires_at = excluded.refresh_expires_at,
-        verified_at = excluded.verified_at,
-        failure = null,
-        due_at = excluded.due_at,
-        holder = null,
-        version = c.version + 1,
-        connected_at = excluded.connected_at,
-        updated_at = excluded.updated_at
-    returning c.id, c.version
-    into v_id, v_version;
-
-    if p_family = 'marketing' and p_chosen is not null then
-        perform connector.write_account(p_user_id, p_chosen, p_account_token);
-    end if;
-    perform connector.add_event(
-        case v_version when 1 then 'connected' else 'reconnected' end,
-        v_id, p_user_id, jsonb_build_object('family', p_family, 'chosen', p_chosen), p_now
-    );
-    perform connector.add_attempt(v_id, p_attempt);
-
     return query
+    with given as (
+        select g.*
+        from jsonb_to_recordset(p_connections) as g (
+            key text, id uuid, user_id uuid, family text, subject text, scopes jsonb, accounts jsonb,
+            chosen jsonb, sealed text, expires_at timestamptz, refresh_expires_at timestamptz,
+            due_at timestamptz, account_token text, answer jsonb, attempt jsonb, at timestamptz
+        )
+    ),
+    saved as (
+        insert into connector.connections as c (
+            id, user_id, family, subject, status, scopes, accounts, chosen, advertiser_lost, sealed,
+            expires_at, refresh_expires_at, verified_at, due_at, version, connected_at, created_at,
+            updated_at
+        )
+        select
+            g.id, g.user_id, g.family, g.subject, 'active', g.scopes, g.accounts,
+            nullif(g.chosen, 'null'), false, g.sealed, g.expires_at, g.refresh_expires_at, g.at,
+            g.due_at, 1, g.at, g.at, g.at
+        from given g
+        on conflict (user_id, family, subject) do update
+        set
+            status = 'active',
+            scopes = excluded.scopes,
+            accounts = excluded.accounts,
+            -- Until the person picks again, user_accounts still shows the earlier one.
+            chosen = coalesce(excluded.chosen, c.chosen),
+            advertiser_lost = excluded.chosen is null
+                and c.chosen is not null
+                and not excluded.accounts @> jsonb_build_array(
+                    jsonb_build_object('id', c.chosen ->> 'id')
+                ),
+            sealed = excluded.sealed,
+            expires_at = excluded.expires_at,
+            refresh_expires_at = excluded.refresh_expires_at,
+            verified_at = excluded.verified_at,
+            failure = null,
+            due_at = excluded.due_at,
+            holder = null,
+            version = c.version + 1,
+            connected_at = excluded.connected_at,
+            updated_at = excluded.updated_at
+        returning c.id, c.user_id, c.version
+    ),
+    picked as (
+        select g.*
+        from given g
+        where g.family = 'marketing'
+            and g.chosen <> 'null'
+    ),
+    -- Updated first and inserted only if missing: an upsert would trip over not-null columns of the customer's
+    -- own even where the row is there.
+    updated as (
+        update public.user_accounts u
+        set
+            tiktok_access_token = p.account_token,
+            tiktok_account_id = p.chosen ->> 'name',
+            tiktok_business_id = p.chosen ->> 'id'
+        from picked p
+        where u.id = p.user_id
+        returning u.id
+    ),
+    inserted as (
+        insert into public.user_accounts (
+            id, tiktok_access_token, tiktok_account_id, tiktok_business_id
+        )
+        select p.user_id, p.account_token, p.chosen ->> 'name', p.chosen ->> 'id'
+        from picked p
+        where p.user_id not in (select u.id from updated u)
+        on conflict (id) do update
+        set
+            tiktok_access_token = excluded.tiktok_access_token,
+            tiktok_account_id = excluded.tiktok_account_id,
+            tiktok_business_id = excluded.tiktok_business_id
+    ),
+    told as (
+        insert into connector.events (at, kind, connection_id, user_id, detail)
+        select
+            g.at, case s.version when 1 then 'connected' else 'reconnected' end, s.id, s.user_id,
+            jsonb_build_object('family', g.family, 'chosen', g.chosen)
+        from given g
+        join saved s on s.user_id = g.user_id
+    ),
+    logged as (
+        insert into connector.attempts (
+            connection_id, at, what, who, verdict, code, message, request_id, took_ms
+        )
+        select
+            s.id, a.at, a.what, a.who, a.verdict, a.code, a.message, a.request_id, a.took_ms
+        from given g
+        join saved s on s.user_id = g.user_id
+        cross join lateral jsonb_to_record(g.attempt) as a (
+            at timestamptz, what text, who text, verdict text, code text, message text,
+            request_id text, took_ms integer
+        )
+    )
     update connector.codes c
     set
         sealed = null,
-        answer = p_answer || jsonb_build_object('connection_id', v_id),
-        held_until = p_now
-    where c.key = p_key
-    returning c.answer;
+        answer = g.answer || jsonb_build_object('connection_id', s.id),
+        held_until = g.at
+    from given g
+    join saved s on s.user_id = g.user_id
+    where c.key = g.key
+        -- Postgres takes whatever comes as JSON for a hundred rows, and would rather read all the codes there are.
+        and c.key = any (array (select w.key from given w))
+    returning c.key, c.answer;
 end
 $$;
 
@@ -350,7 +416,7 @@ begin
 end
 $$;
 
-create or replace function public.connector_read_token(p_id uuid)
+create or replace function public.connector_read_tokens(p_ids uuid[])
 returns setof connector.kept
 language plpgsql security definer
 set search_path = ''
@@ -359,7 +425,7 @@ begin
     return query
     select k.*
     from connector.kept k
-    where k.id = p_id;
+    where k.id = any (p_ids);
 end
 $$;
 
@@ -482,6 +548,8 @@ begin
             updated_at = p_now
         from outcome o
         where c.id = o.id
+            -- Postgres takes whatever comes as JSON for a hundred rows, and would rather read the whole table.
+            and c.id = any (array (select w.id from outcome w))
             and c.version = o.version
             and (c.holder = o.holder or o.sealed is not null)
         returning c.id, c.user_id, c.version, c.chosen, c.advertiser_lost, o.event, o.attempt

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from connector.model import Attempt, Sealed, Tokens, bond
 from connector.resealing import MOST_ROUNDS, Resealing
 from connector.seal import Key, Seal
-from connector.store import PAGE, Store
+from connector.store import PAGE, Connected, Store
 from connector.store.sqlite import SQLite
 
 from .clocks import NOON
@@ -52,22 +52,24 @@ async def database(tmp_path: Path) -> AsyncIterator[Meddled]:
 async def save(store: Store, seal: Seal, number: int = 0) -> str:
     subject = f"person{number}"
     answer = await store.save_connection(
-        "code",
-        id=f"00000000-0000-4000-8000-{number:012}",
-        user_id=ANNA,
-        family="login_kit",
-        subject=subject,
-        scopes=(),
-        accounts=(),
-        chosen=None,
-        sealed=seal.seal(TOKENS, bound_to=bond(ANNA, "login_kit", subject)),
-        expires_at=None,
-        refresh_expires_at=None,
-        due_at=None,
-        account_token=None,
-        answer={"connection_id": f"00000000-0000-4000-8000-{number:012}"},
-        attempt=Attempt(at=NOON, what="exchange", who="test", verdict="ok"),
-        now=NOON,
+        Connected(
+            key="code",
+            id=f"00000000-0000-4000-8000-{number:012}",
+            user_id=ANNA,
+            family="login_kit",
+            subject=subject,
+            scopes=(),
+            accounts=(),
+            chosen=None,
+            sealed=seal.seal(TOKENS, bound_to=bond(ANNA, "login_kit", subject)),
+            expires_at=None,
+            refresh_expires_at=None,
+            due_at=None,
+            account_token=None,
+            answer={"connection_id": f"00000000-0000-4000-8000-{number:012}"},
+            attempt=Attempt(at=NOON, what="exchange", who="test", verdict="ok"),
+            at=NOON,
+        )
     )
     return str(answer["connection_id"])
 

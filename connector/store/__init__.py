@@ -11,26 +11,43 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Protocol
 
 from connector.errors import ConnectorError
-from connector.model import Account, Attempt, Connection, Kept, Sealed, UserId
+from connector.model import Account, Attempt, Connection, Kept, Sealed, UserId, stamp
 
 from .fitting import every, first, storable
 from .refusals import misconfigured
-from .rows import Answer, Census, Claim, Id, Known, Outcome, Pulse, Saved, SealedRow, Tidied
+from .rows import (
+    Answer,
+    Census,
+    Claim,
+    Connected,
+    Id,
+    Known,
+    Outcome,
+    Pulse,
+    Saved,
+    SealedRow,
+    Tidied,
+)
+from .together import Together
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PAGE = 200
 AT_A_TIME = 5000
+
+Fields = dict[str, Any]
 
 __all__ = [
     "SCHEMA_VERSION",
     "Answer",
     "Census",
     "Claim",
+    "Connected",
     "Database",
     "Known",
     "Outcome",
@@ -55,6 +72,9 @@ class Store:
         self._database = database
         self.name = database.name
         self._trouble: str | None = None
+        self._claims = Together(self._claim_codes, apart=itemgetter("key"))
+        self._saves = Together(self._save_connections, apart=itemgetter("user_id"))
+        self._reads = Together(self._read_tokens)
 
     async def _call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
         fit = {name: storable(value) for name, value in arguments.items()}
@@ -88,16 +108,22 @@ class Store:
     async def claim_code(
         self, key: str, *, user_id: UserId, family: str, holder: str, now: datetime, until: datetime
     ) -> Claim:
-        rows = await self._call(
-            "claim_code",
-            key=key,
-            user_id=user_id,
-            family=family,
-            holder=holder,
-            now=now,
-            until=until,
+        """Where another replica is claiming it at this moment: neither ours nor answered yet."""
+        return await self._claims.call(
+            {
+                "key": key,
+                "user_id": user_id,
+                "family": family,
+                "holder": holder,
+                "at": stamp(now),
+                "until": stamp(until),
+            }
         )
-        return first(Claim, rows)
+
+    async def _claim_codes(self, claims: Sequence[Fields]) -> list[Claim]:
+        rows = await self._call("claim_codes", claims=sorted(claims, key=itemgetter("key")))
+        found = {row.get("key"): [row] for row in rows}
+        return [first(Claim, found.get(claim["key"], [])) for claim in claims]
 
     async def settle_code(
         self,
@@ -144,47 +170,16 @@ class Store:
         ours = {"mine": True, "sealed": sealed}
         return first(Claim, [{**rows[0], **ours}]) if rows else None
 
-    async def save_connection(
-        self,
-        key: str,
-        *,
-        id: str,
-        user_id: UserId,
-        family: str,
-        subject: str,
-        scopes: Sequence[str],
-        accounts: Sequence[Account],
-        chosen: Account | None,
-        sealed: Sealed,
-        expires_at: datetime | None,
-        refresh_expires_at: datetime | None,
-        due_at: datetime | None,
-        account_token: str | None,
-        answer: Answer,
-        attempt: Attempt,
-        now: datetime,
-    ) -> Answer:
-        """`id` is for a new row; an existing one keeps its own, and the answer names it."""
-        rows = await self._call(
-            "save_connection",
-            key=key,
-            id=id,
-            user_id=user_id,
-            family=family,
-            subject=subject,
-            scopes=list(scopes),
-            accounts=[account.model_dump() for account in accounts],
-            chosen=chosen and chosen.model_dump(),
-            sealed=sealed,
-            expires_at=expires_at,
-            refresh_expires_at=refresh_expires_at,
-            due_at=due_at,
-            account_token=account_token,
-            answer=answer,
-            attempt=attempt.model_dump(mode="json"),
-            now=now,
-        )
-        return first(Saved, rows).answer if rows else answer
+    async def save_connection(self, connected: Connected) -> Answer:
+        """The answer names the connection, which may be an earlier one."""
+        return await self._saves.call(connected.model_dump(mode="json"))
+
+    async def _save_connections(self, connections: Sequence[Fields]) -> list[Answer]:
+        # All in one order: two batches that overlap would else wait for each other's rows.
+        ordered = sorted(connections, key=itemgetter("user_id"))
+        rows = await self._call("save_connections", connections=ordered)
+        told = {saved.key: saved.answer for saved in every(Saved, rows)}
+        return [told[c["key"]] if c["key"] in told else c["answer"] for c in connections]
 
     # Connections, as they are shown.
 
@@ -226,8 +221,12 @@ class Store:
     # Tokens, as they are kept.
 
     async def read_token(self, id: str) -> Kept | None:
-        rows = await self._call("read_token", id=id)
-        return first(Kept, rows) if rows else None
+        return await self._reads.call(id)
+
+    async def _read_tokens(self, ids: Sequence[str]) -> list[Kept | None]:
+        rows = await self._call("read_tokens", ids=list(dict.fromkeys(ids)))
+        found = {kept.id: kept for kept in every(Kept, rows)}
+        return [found.get(id) for id in ids]
 
     async def find_token(self, user_id: UserId, family: str) -> Kept | None:
         rows = await self._call("find_token", user_id=user_id, family=family)
@@ -250,7 +249,6 @@ class Store:
 
     async def save_outcomes(self, outcomes: Sequence[Outcome], *, now: datetime) -> set[str]:
         """The ids that were saved; an outcome that came too late is refused."""
-        # All in one order: two batches that overlap would else wait for each other's rows.
         ordered = sorted(outcomes, key=lambda outcome: outcome.id)
         rows = await self._call(
             "save_outcomes", outcomes=[outcome.written for outcome in ordered], now=now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -45,8 +46,16 @@ def storable(value: Any) -> Any:
     if isinstance(value, str):
         fine = value.isascii() and "\0" not in value
         return value if fine else UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [storable(part) for part in value]
-    if isinstance(value, dict):
-        return {name: storable(part) for name, part in value.items()}
+    if isinstance(value, list | dict):
+        written = json.dumps(value)
+        fine = "\\u0000" not in written and "\\ud" not in written
+        return value if fine else _mended(value)
     return value
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_mended(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _mended(part) for name, part in value.items()}
+    return storable(value)

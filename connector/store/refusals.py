@@ -11,6 +11,9 @@ from connector.errors import Broken, ConnectorError, Misconfigured, StoreUnreach
 PASSING = ("08", "40", "5", "PGRST0")
 """Codes that begin so say nothing about the call: connections, clashes, resources, gateways."""
 
+UNDONE = {"40001", "40P01", "55P03"}
+"""Rolled back for a neighbour's sake: a deadlock, or a row that somebody holds."""
+
 WAIT = {"408", "429"}
 """A gateway in front asks for patience."""
 
@@ -37,18 +40,25 @@ REMEDIES = {
 }
 
 
+UNREACHABLE = "The store does not answer; try again shortly."
+
+
+class Undone(StoreUnreachable):
+    """Certainly not done, and soon worth another try."""
+
+
 def refusal(code: str) -> ConnectorError:
     if code in REMEDIES:
         return misconfigured(REMEDIES[code])
+    if code in UNDONE:
+        return Undone(UNREACHABLE, detail=f"A neighbour was in the way ({code}).", retry_after=5)
     if code in WAIT or code.startswith(PASSING):
         return unreachable(f"The database cannot answer just now ({code}).")
     return broken(f"The database refused an operation ({code}).")
 
 
 def unreachable(detail: str) -> StoreUnreachable:
-    return StoreUnreachable(
-        "The store does not answer; try again shortly.", detail=detail, retry_after=5
-    )
+    return StoreUnreachable(UNREACHABLE, detail=detail, retry_after=5)
 
 
 def misconfigured(detail: str) -> Misconfigured:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from connector.model import Account, Attempt, Failure, Row, Sealed, Status, Time
+from connector.model import Account, Attempt, Failure, Row, Sealed, Status, Time, UserId
 
 Answer = dict[str, Any]
 
@@ -28,6 +28,27 @@ class Claim(Row):
     answer: Answer | None = None
     known: tuple[Known, ...] = ()
     earlier: str | None = None
+
+
+class Connected(Row):
+    """What a grant came to. `id` is for a new row; an existing one keeps its own."""
+
+    key: str
+    id: str
+    user_id: UserId
+    family: str
+    subject: str
+    scopes: tuple[str, ...]
+    accounts: tuple[Account, ...]
+    chosen: Account | None
+    sealed: Sealed
+    expires_at: Time | None
+    refresh_expires_at: Time | None
+    due_at: Time | None
+    account_token: str | None
+    answer: Answer
+    attempt: Attempt
+    at: Time
 
 
 class Outcome(Row):
@@ -57,6 +78,7 @@ class Outcome(Row):
 class Saved(Row):
     """The answer as it was kept: it names the connection that was there before."""
 
+    key: str
     answer: Answer
 
 

@@ -32,7 +32,7 @@ HEADER = re.compile(r"^-- (\w+) \(([\w, ]*)\)$", re.MULTILINE)
 JSON_COLUMNS = frozenset(
     {"scopes", "accounts", "chosen", "failure", "answer", "known", "detail"},
 )
-QUICK = frozenset({"ready", "connection", "read_token", "find_token", "attempts"})
+QUICK = frozenset({"ready", "connection", "read_tokens", "find_token", "attempts"})
 DEADLINE = 10.0
 GRACE = 1.0
 BUSY_SECONDS = 5.0

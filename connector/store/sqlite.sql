@@ -9,7 +9,11 @@ create table if not exists schema (
     version integer primary key
 );
 
-insert or ignore into schema (version) values (1);
+insert or ignore into schema (version) values (2);
+
+-- From 1 to 2 only operations changed, no table.
+delete from schema
+where version = 1;
 
 create table if not exists connections (
     id                  text primary key,
@@ -118,38 +122,52 @@ set version = -version;
 select s.version
 from schema s;
 
--- claim_code (key, user_id, family, holder, now, until)
+-- claim_codes (claims)
 
 insert into codes as c (key, user_id, family, holder, held_until, created_at)
-values (:key, :user_id, :family, :holder, :until, :now)
+select
+    w.value ->> 'key', w.value ->> 'user_id', w.value ->> 'family', w.value ->> 'holder',
+    w.value ->> 'until', w.value ->> 'at'
+from json_each(:claims) w
+where true
 on conflict (key) do update
 set
     holder = excluded.holder,
     held_until = excluded.held_until
 where c.answer is null
-    and c.held_until <= :now;
+    and c.held_until <= excluded.created_at;
 
 select
-    changes() = 1 as mine,
-    case when changes() = 1 then c.sealed end as sealed,
+    c.key,
+    w.mine,
+    case when w.mine then c.sealed end as sealed,
     c.answer,
     (
         select json_group_array(
             json_object('id', k.id, 'subject', k.subject, 'chosen', json(k.chosen))
         )
         from connections k
-        where k.user_id = :user_id
-            and k.family = :family
-            and changes() = 1
+        where k.user_id = w.user_id
+            and k.family = w.family
+            and w.mine
     ) as known,
     (
         select u.tiktok_business_id
         from user_accounts u
-        where u.id = :user_id
-            and changes() = 1
+        where u.id = w.user_id
+            and w.mine
     ) as earlier
 from codes c
-where c.key = :key;
+join (
+    select
+        w.value ->> 'key' as key, w.value ->> 'user_id' as user_id,
+        w.value ->> 'family' as family,
+        s.answer is null
+            and s.holder = w.value ->> 'holder'
+            and s.held_until = w.value ->> 'until' as mine
+    from json_each(:claims) w
+    join codes s on s.key = w.value ->> 'key'
+) w on w.key = c.key;
 
 -- settle_code (key, holder, sealed, answer, attempt, now)
 
@@ -201,16 +219,19 @@ where c.key = :key
     and c.holder = :holder
     and c.answer is null;
 
--- save_connection (key, id, user_id, family, subject, scopes, accounts, chosen, sealed, expires_at, refresh_expires_at, due_at, account_token, answer, attempt, now)
+-- save_connections (connections)
 
 insert into connections as c (
     id, user_id, family, subject, status, scopes, accounts, chosen, advertiser_lost, sealed,
     expires_at, refresh_expires_at, verified_at, due_at, version, connected_at, created_at, updated_at
 )
-values (
-    :id, :user_id, :family, :subject, 'active', :scopes, :accounts, :chosen, false,
-    :sealed, :expires_at, :refresh_expires_at, :now, :due_at, 1, :now, :now, :now
-)
+select
+    g.value ->> 'id', g.value ->> 'user_id', g.value ->> 'family', g.value ->> 'subject', 'active',
+    g.value ->> 'scopes', g.value ->> 'accounts', g.value ->> 'chosen', false, g.value ->> 'sealed',
+    g.value ->> 'expires_at', g.value ->> 'refresh_expires_at', g.value ->> 'at',
+    g.value ->> 'due_at', 1, g.value ->> 'at', g.value ->> 'at', g.value ->> 'at'
+from json_each(:connections) g
+where true
 on conflict (user_id, family, subject) do update
 set
     status = 'active',
@@ -221,7 +242,7 @@ set
         and c.chosen is not null
         and not exists (
             select 1
-            from json_each(:accounts) a
+            from json_each(excluded.accounts) a
             where a.value ->> 'id' = c.chosen ->> 'id'
         ),
     sealed = excluded.sealed,
@@ -236,9 +257,12 @@ set
     updated_at = excluded.updated_at;
 
 insert into user_accounts (id, tiktok_access_token, tiktok_account_id, tiktok_business_id)
-select :user_id, :account_token, :chosen ->> 'name', :chosen ->> 'id'
-where :family = 'marketing'
-    and :chosen is not null
+select
+    g.value ->> 'user_id', g.value ->> 'account_token', g.value ->> '$.chosen.name',
+    g.value ->> '$.chosen.id'
+from json_each(:connections) g
+where g.value ->> 'family' = 'marketing'
+    and g.value ->> 'chosen' is not null
 on conflict (id) do update
 set
     tiktok_access_token = excluded.tiktok_access_token,
@@ -247,40 +271,36 @@ set
 
 insert into events (at, kind, connection_id, user_id, detail)
 select
-    :now, case c.version when 1 then 'connected' else 'reconnected' end,
-    c.id, c.user_id, json_object('family', :family, 'chosen', json(:chosen))
-from connections c
-where c.user_id = :user_id
-    and c.family = :family
-    and c.subject = :subject;
+    g.value ->> 'at', case c.version when 1 then 'connected' else 'reconnected' end,
+    c.id, c.user_id,
+    json_object('family', c.family, 'chosen', json(g.value -> 'chosen'))
+from json_each(:connections) g
+join connections c on c.user_id = g.value ->> 'user_id'
+    and c.family = g.value ->> 'family'
+    and c.subject = g.value ->> 'subject';
 
 insert into attempts (connection_id, at, what, who, verdict, code, message, request_id, took_ms)
 select
-    c.id, :attempt ->> 'at', :attempt ->> 'what', :attempt ->> 'who', :attempt ->> 'verdict',
-    :attempt ->> 'code', :attempt ->> 'message', :attempt ->> 'request_id', :attempt ->> 'took_ms'
-from connections c
-where c.user_id = :user_id
-    and c.family = :family
-    and c.subject = :subject
-    and :attempt is not null;
+    c.id, g.value ->> '$.attempt.at', g.value ->> '$.attempt.what', g.value ->> '$.attempt.who',
+    g.value ->> '$.attempt.verdict', g.value ->> '$.attempt.code',
+    g.value ->> '$.attempt.message', g.value ->> '$.attempt.request_id',
+    g.value ->> '$.attempt.took_ms'
+from json_each(:connections) g
+join connections c on c.user_id = g.value ->> 'user_id'
+    and c.family = g.value ->> 'family'
+    and c.subject = g.value ->> 'subject';
 
 update codes as c
 set
     sealed = null,
-    answer = json_set(
-        :answer,
-        '$.connection_id',
-        (
-            select k.id
-            from connections k
-            where k.user_id = :user_id
-                and k.family = :family
-                and k.subject = :subject
-        )
-    ),
-    held_until = :now
-where c.key = :key
-returning answer;
+    answer = json_set(json(g.value -> 'answer'), '$.connection_id', k.id),
+    held_until = g.value ->> 'at'
+from json_each(:connections) g
+join connections k on k.user_id = g.value ->> 'user_id'
+    and k.family = g.value ->> 'family'
+    and k.subject = g.value ->> 'subject'
+where c.key = g.value ->> 'key'
+returning key, answer;
 
 -- choose (id, chosen, account_token, now)
 
@@ -330,11 +350,14 @@ where (:user_id is null or s.user_id = :user_id)
 order by s.id
 limit :most;
 
--- read_token (id)
+-- read_tokens (ids)
 
 select k.*
 from kept k
-where k.id = :id;
+where k.id in (
+    select i.value
+    from json_each(:ids) i
+);
 
 -- find_token (user_id, family)
 

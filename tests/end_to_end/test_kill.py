@@ -175,7 +175,7 @@ async def test_before_tiktok_answered_the_code_may_be_sent_again(
 
 
 @pytest.mark.parametrize("service", ["supabase"], indirect=True)
-@pytest.mark.parametrize("on", ["claim_code", "save_connection"])
+@pytest.mark.parametrize("on", ["claim_codes", "save_connections"])
 async def test_while_the_store_keeps_us_waiting(stack: Stack, death: Death, on: str) -> None:
     with stack.gateway.failing("hang", on=on):
         stack.gateway.calls.clear()

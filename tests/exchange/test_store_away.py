@@ -78,14 +78,14 @@ async def test_a_grant_that_could_not_be_saved_waits_in_its_claim(
     scene: Scene, stack: Stack, fault: Fault
 ) -> None:
     code, state = await scene.consent(), scene.state()
-    with stack.gateway.failing(fault, on="save_connection"), pytest.raises(StoreUnreachable):
+    with stack.gateway.failing(fault, on="save_connections"), pytest.raises(StoreUnreachable):
         await scene.post(code, state)
     assert scene.place.row("codes")["sealed"]
     assert (await scene.post(code, state))["success"]
     assert scene.exchanges == 1
 
 
-@pytest.mark.parametrize("on", ["save_connection", "/rest/v1/"])
+@pytest.mark.parametrize("on", ["save_connections", "/rest/v1/"])
 async def test_a_save_whose_answer_was_lost_is_not_made_twice(
     scene: Scene, stack: Stack, on: str
 ) -> None:

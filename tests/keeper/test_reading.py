@@ -30,7 +30,7 @@ async def test_a_fresh_token_costs_one_look_into_the_store_and_no_call(
     replica.database.calls.clear()
     working = await replica.read(id)
     assert scene.works(working.tokens)
-    assert replica.database.calls == {"read_token": 1}
+    assert replica.database.calls == {"read_tokens": 1}
     assert (await scene.simulator.stats())["calls"] == before
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from connector.model import Account, Attempt, Failure, Kept, Sealed, UserId
-from connector.store import Outcome, Store
+from connector.store import Connected, Outcome, Store
 from tests.clocks import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -44,11 +44,10 @@ async def claim(
     )
 
 
-async def connect(
-    store: Store,
-    user_id: UserId | None = None,
+def connected(
+    user_id: UserId,
+    key: str,
     *,
-    key: str | None = None,
     family: str = "marketing",
     subject: str = "subject",
     scopes: Sequence[str] = ("user.info.basic",),
@@ -59,18 +58,15 @@ async def connect(
     due_at: datetime | None = NOON,
     account_token: str | None = None,
     now: datetime = NOON,
-) -> str:
-    """From a fresh code to a connection, whose id is answered."""
-    user_id, key = user_id or person(), key or uuid4().hex
-    await claim(store, key, user_id, family=family, now=now)
-    answer = await store.save_connection(
-        key,
+) -> Connected:
+    return Connected(
+        key=key,
         id=str(uuid4()),
         user_id=user_id,
         family=family,
         subject=subject,
-        scopes=scopes,
-        accounts=accounts,
+        scopes=tuple(scopes),
+        accounts=tuple(accounts),
         chosen=chosen,
         sealed=Sealed(sealed),
         expires_at=expires_at,
@@ -79,9 +75,17 @@ async def connect(
         account_token=account_token,
         answer={"success": True},
         attempt=attempt(at=now),
-        now=now,
+        at=now,
     )
-    return str(answer["connection_id"])
+
+
+async def connect(
+    store: Store, user_id: UserId | None = None, *, key: str | None = None, **known: Any
+) -> str:
+    """From a fresh code to a connection, whose id is answered."""
+    given = connected(user_id or person(), key or uuid4().hex, **known)
+    await claim(store, given.key, given.user_id, family=given.family, now=given.at)
+    return str((await store.save_connection(given))["connection_id"])
 
 
 async def read(store: Store, id: str) -> Kept:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+from connector.model import stamp
 from connector.store import Store
 from tests.clocks import NOON
 
@@ -14,6 +15,7 @@ from .people import (
     HOUR,
     MINUTE,
     SHOP,
+    attempt,
     connect,
     failure,
     hold,
@@ -61,14 +63,14 @@ async def test_more_connections_than_postgrest_answers_at_once_are_all_listed(
 
     async def one(number: int) -> None:
         async with gate:
-            await database.call(
-                "save_connection", **{**arguments, "id": str(uuid4()), "subject": f"{number}"}
-            )
+            other = {**connection, "id": str(uuid4()), "subject": f"{number}"}
+            await database.call("save_connections", connections=[other])
 
-    arguments: dict[str, Any] = {
+    logged = attempt(at=NOON).model_dump(mode="json")
+    connection: dict[str, Any] = {
         "key": "none", "user_id": user, "family": "marketing", "scopes": [], "accounts": [],
         "chosen": None, "sealed": "sealed", "expires_at": None, "refresh_expires_at": None,
-        "due_at": None, "account_token": None, "answer": {}, "attempt": None, "now": NOON,
+        "due_at": None, "account_token": None, "answer": {}, "attempt": logged, "at": stamp(NOON),
     }  # fmt: skip
     await asyncio.gather(*map(one, range(1, 1101)))
     listed = [each.id async for each in store.connections(user_id=user)]

@@ -126,9 +126,8 @@ async def test_proving_that_it_can_be_written_does_write(tmp_path: Path) -> None
 async def test_what_breaks_a_rule_of_the_tables_is_our_own_fault(tmp_path: Path) -> None:
     database = SQLite(tmp_path / "connector.db")
     async with opened(database):
-        nothing = dict.fromkeys(database._blocks["claim_code"].arguments)
         with pytest.raises(Broken, match="NOT NULL"):
-            await database.call("claim_code", **nothing)
+            await database.call("claim_codes", claims=[{"key": "code"}])
 
 
 async def test_a_sqlite_file_that_cannot_be_made_is_unreachable(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from connector.errors import Broken, ConnectorError, Misconfigured, StoreUnreachable
 from connector.store import SCHEMA_VERSION, Store, postgres, supabase
 from connector.store.postgres import Postgres
-from connector.store.refusals import refusal
+from connector.store.refusals import Undone, refusal
 from connector.store.supabase import Supabase
 from tests.gateway import Fault
 from tests.stack import Stack
@@ -214,8 +214,8 @@ async def test_a_wrong_address_is_the_operators_to_mend(
 @pytest.mark.parametrize(
     ("code", "meaning"),
     [
-        ("40001", StoreUnreachable),
-        ("40P01", StoreUnreachable),
+        ("40001", Undone),
+        ("40P01", Undone),
         ("08006", StoreUnreachable),
         ("53300", StoreUnreachable),
         ("57014", StoreUnreachable),

@@ -1,0 +1,116 @@
+"""Calls that share the way to the store: while one is under way, the next ones gather.
+
+A quiet service calls for each at once; a busy one calls seldom, for many, and what a call costs is
+divided among them. Each gets its own answer, and nobody waits long for those before them. What is
+wrong with one must not be told to the others: where the store undid a call for many because of one
+of them, each goes again alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+from connector.errors import Broken, Misconfigured
+
+from .refusals import Undone
+
+G = TypeVar("G")
+T = TypeVar("T")
+
+PATIENCE = 0.01
+MOST = 100
+
+
+class Together(Generic[G, T]):
+    def __init__(
+        self,
+        bring: Callable[[Sequence[G]], Awaitable[Sequence[T]]],
+        *,
+        apart: Callable[[G], Hashable] | None = None,
+    ) -> None:
+        """`bring` answers in the order it was given. Two that `apart` finds equal never go together."""
+        self._bring = bring
+        self._apart = apart
+        self._under_way = 0
+        self._waiting: list[tuple[G, asyncio.Future[T]]] = []
+        self._patience: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def call(self, given: G) -> T:
+        if self._under_way:
+            return await self._wait(given)
+        self._under_way += 1
+        try:
+            [brought] = await self._bring([given])
+        finally:
+            self._home()
+        return brought
+
+    async def _wait(self, given: G) -> T:
+        loop = asyncio.get_running_loop()
+        home: asyncio.Future[T] = loop.create_future()
+        self._waiting.append((given, home))
+        if self._patience is None:
+            self._patience = loop.call_later(PATIENCE, self._depart)
+        return await home
+
+    def _home(self) -> None:
+        self._under_way -= 1
+        if self._waiting:
+            self._depart()
+
+    def _depart(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if batch := self._gathered():
+            self._under_way += 1
+            task = asyncio.create_task(self._go(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if self._waiting:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._depart)
+
+    def _gathered(self) -> list[tuple[G, asyncio.Future[T]]]:
+        self._waiting = [each for each in self._waiting if not each[1].done()]
+        batch = self._waiting[: self._together()]
+        del self._waiting[: len(batch)]
+        return batch
+
+    def _together(self) -> int:
+        """How many of those who wait may go now."""
+        if self._apart is None:
+            return MOST
+        seen: set[Hashable] = set()
+        for given, _ in self._waiting[:MOST]:
+            if (mark := self._apart(given)) in seen:
+                break
+            seen.add(mark)
+        return len(seen)
+
+    async def _go(self, batch: list[tuple[G, asyncio.Future[T]]]) -> None:
+        try:
+            await self._go_together(batch)
+        finally:
+            self._home()
+
+    async def _go_together(self, batch: list[tuple[G, asyncio.Future[T]]]) -> None:
+        try:
+            brought = await self._bring([given for given, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and isinstance(error, Broken | Misconfigured | Undone):
+                await asyncio.gather(*(self._go_together([each]) for each in batch))
+            else:
+                _fail(batch, error)
+        else:
+            for (_, home), one in zip(batch, brought, strict=True):
+                if not home.done():
+                    home.set_result(one)
+
+
+def _fail(batch: list[tuple[G, asyncio.Future[T]]], error: Exception) -> None:
+    for _, home in batch:
+        if not home.done():
+            home.set_exception(error)
