@@ -21,8 +21,7 @@ import asyncio
 import hashlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -155,7 +154,7 @@ class Exchange:
         held: Held | None = None
         try:
             self._brake.check(presented.intent)
-            async with self._room(presented):
+            async with self._journal.room(noted(presented)):
                 grant = await self._ask(presented, code)
                 entry = written(self._seal, grant, presented)
                 held = Held(entry, await self._write_down(entry))
@@ -164,7 +163,7 @@ class Exchange:
             if held is None:
                 await self._let_go(presented, error)
                 raise error from None
-        return await self._complete(presented, claim, held.sealed, held)
+        return await self._complete(presented, claim, held.sealed, held, grant)
 
     async def _ask(self, presented: Presented, code: str) -> Grant:
         intent = presented.intent
@@ -186,19 +185,6 @@ class Exchange:
             _named(failed)
             self._backlog.give_back(presented)
 
-    @asynccontextmanager
-    async def _room(self, presented: Presented) -> AsyncIterator[None]:
-        """Room in the journal, and the claim noted there: begun together, they share one sync."""
-        noting = asyncio.create_task(self._journal.write(noted(presented)))
-        try:
-            async with self._journal.room():
-                await noting
-                yield
-        finally:
-            await asyncio.wait([noting])
-            if noting.exception() is None:
-                await self._backlog.clear(noting.result())
-
     async def _write_down(self, entry: Entry) -> int | None:
         try:
             return await self._journal.write(entry)
@@ -208,11 +194,16 @@ class Exchange:
             return None
 
     async def _complete(
-        self, presented: Presented, claim: Claim, envelope: Sealed, held: Held | None
+        self,
+        presented: Presented,
+        claim: Claim,
+        envelope: Sealed,
+        held: Held | None,
+        grant: Grant | None = None,
     ) -> Answer:
         """`held` is None where another process's journal has the grant."""
         try:
-            grant = opened(self._seal, envelope, presented.key)
+            grant = grant or opened(self._seal, envelope, presented.key)
             answer = await self._connecting.connect(presented, claim, grant)
         except Exception as caught:
             error = _named(caught)

@@ -78,17 +78,12 @@ class Transport:
         already arrived, and only then is the call cut.
         """
         began = self._clock.ticks()
-        task = asyncio.create_task(self._attempt(request), name=f"ask {request.label}")
         try:
-            await asyncio.wait({task}, timeout=self._deadline)
-            for _ in range(_LAST_CHANCES):
-                if not task.done():
-                    await asyncio.wait({task}, timeout=_LAST_CHANCE)
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-        outcome = _too_slow() if task.cancelled() else task.result()
+            async with asyncio.timeout(None) as limit:
+                with _LastChances(limit, after=self._deadline):
+                    outcome = await self._attempt(request)
+        except TimeoutError:
+            outcome = _too_slow()
         took_ms = round((self._clock.ticks() - began) * 1000)
         if isinstance(outcome, TikTokUnreachable):
             log.debug("got nothing for=%s took_ms=%d: %s", request.label, took_ms, outcome)
@@ -135,6 +130,29 @@ class Transport:
                 trust_env=False,
             )
         return self._session
+
+
+class _LastChances:
+    """Lets the limit strike only some turns of the loop after the time is up."""
+
+    def __init__(self, limit: asyncio.Timeout, *, after: float) -> None:
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._left = _LAST_CHANCES
+        self._next = self._loop.call_later(after, self._one)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._next.cancel()
+
+    def _one(self) -> None:
+        if self._left:
+            self._left -= 1
+            self._next = self._loop.call_later(_LAST_CHANCE, self._one)
+        else:
+            self._limit.reschedule(self._loop.time())
 
 
 def _unreachable(error: Exception) -> TikTokUnreachable:

@@ -42,6 +42,8 @@ ROOM = 8 * 1024
 
 RETRY_AFTER = 30.0
 
+CLEARED_WITHIN = 0.05
+
 
 class Journal:
     def __init__(self, path: Path) -> None:
@@ -56,9 +58,11 @@ class Journal:
         self._last = 0
         self._rooms = 0
         self._asking: list[asyncio.Future[None]] = []
-        self._writing: list[tuple[int, asyncio.Future[None]]] = []
+        self._writing: list[int] = []
+        self._written: list[asyncio.Future[None]] = []
         self._clearing: list[int] = []
         self._pump: asyncio.Task[None] | None = None
+        self._clearing_soon: asyncio.TimerHandle | None = None
 
     @property
     def held(self) -> int:
@@ -78,10 +82,14 @@ class Journal:
         return list(self._left)
 
     @asynccontextmanager
-    async def room(self) -> AsyncIterator[None]:
-        """Room for one answer, proven and held; the `write` belongs inside."""
+    async def room(self, note: Entry | None = None) -> AsyncIterator[None]:
+        """Room for one answer, proven and held; the `write` belongs inside.
+
+        A note stands in the journal for as long as one is inside; it is on the disk with the proof.
+        """
         self._start()
         self._rooms += 1
+        ticket = self._hand_in(note) if note else None
         try:
             proven = asyncio.get_running_loop().create_future()
             self._asking.append(proven)
@@ -89,27 +97,35 @@ class Journal:
             yield
         finally:
             self._rooms -= 1
+            if ticket is not None:
+                await self.clear(ticket)
 
     async def write(self, entry: Entry) -> int:
         self._start()
-        ticket = self._last = self._last + 1
-        self._live[ticket] = lines.kept(ticket, entry)
-        written = asyncio.get_running_loop().create_future()
-        self._writing.append((ticket, written))
+        ticket, written = self._hand_in(entry), asyncio.get_running_loop().create_future()
+        self._written.append(written)
         await asyncio.shield(written)  # on its way to the disk, whoever stops waiting for it
         return ticket
 
+    def _hand_in(self, entry: Entry) -> int:
+        ticket = self._last = self._last + 1
+        self._live[ticket] = lines.kept(ticket, entry)
+        self._writing.append(ticket)
+        return ticket
+
     async def clear(self, ticket: int) -> None:
-        """The store has it. Returns before the disk knows."""
+        """The store has it. The disk is told with what is written next, or soon."""
         if self._is_open and self._live.pop(ticket, None) is not None:
-            self._start()
             self._clearing.append(ticket)
+            if self._clearing_soon is None:
+                loop = asyncio.get_running_loop()
+                self._clearing_soon = loop.call_later(CLEARED_WITHIN, self._start)
 
     async def close(self) -> None:
         """After the last writer. No file stays behind unless something in it is still live."""
+        while self._clearing or self._pump:
+            await self._start()
         self._is_open = False
-        if self._pump:
-            await self._pump
         await self._in_thread(lambda: self._shelf.leave(empty=not self._live))
         self._thread.shutdown()
 
@@ -121,15 +137,17 @@ class Journal:
         if failure := self._shelf.settle_in():
             self._refusal(failure)
 
-    def _start(self) -> None:
+    def _start(self) -> asyncio.Task[None]:
         if not self._is_open:
             raise JournalUnwritable(f"The journal {self.path} is not open.")
         if self._pump is None:
             self._pump = asyncio.create_task(self._work_off())
+        return self._pump
 
     async def _work_off(self) -> None:
         try:
-            while self._asking or self._writing or self._clearing:
+            await self._work_off_once()
+            while self._asking or self._writing:
                 await self._work_off_once()
         finally:
             self._pump = None
@@ -137,17 +155,21 @@ class Journal:
     async def _work_off_once(self) -> None:
         asking, self._asking = self._asking, []
         writing, self._writing = self._writing, []
+        written, self._written = self._written, []
         clearing, self._clearing = self._clearing, []
-        entries = b"".join(self._live[ticket] for ticket, _ in writing)
+        if self._clearing_soon is not None:
+            self._clearing_soon.cancel()
+            self._clearing_soon = None
+        entries = b"".join(self._live.get(ticket, b"") for ticket in writing)
         cleared = b"".join(map(lines.cleared, clearing))
         owed, asked = self._rooms * ROOM, bool(asking)
         lost, refused = await self._in_thread(
             lambda: self._shelf.commit(entries, cleared=cleared, owed=owed, asked=asked)
         )
         if lost:
-            for ticket, _ in writing:
-                del self._live[ticket]
-        self._answer([written for _, written in writing], lost)
+            for ticket in writing:
+                self._live.pop(ticket, None)
+        self._answer(written, lost)
         self._answer(asking, refused)
         if self._shelf.is_overgrown:
             await self._in_thread(self._shelf.compact)

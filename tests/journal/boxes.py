@@ -26,9 +26,9 @@ async def opened(path: Path) -> Journal:
 
 
 async def dies(journal: Journal) -> None:
-    """As the kernel does it: what was written stays, the lock goes, nobody tidies up."""
-    if journal._pump:
-        await journal._pump
+    """As the kernel does it, a moment later: what was written stays, the lock goes, nobody tidies up."""
+    while journal._clearing or journal._pump:
+        await journal._start()
     journal._shelf.leave(empty=False)
     journal._thread.shutdown()
 

@@ -35,6 +35,38 @@ async def test_a_cleared_entry_does_not_come_back(path: Path) -> None:
         assert names(after) == ["a", "c"]
 
 
+async def test_what_was_cleared_is_told_to_the_disk_though_nobody_writes_again(path: Path) -> None:
+    async with at(path) as journal:
+        await journal.clear(await journal.write(entry("a")))
+        while b'{"cleared":1}' not in path.read_bytes():  # noqa: ASYNC110 - tells nobody
+            await asyncio.sleep(0.001)
+
+
+async def test_a_note_stands_for_as_long_as_its_room_is_held(path: Path) -> None:
+    journal = await opened(path)
+    async with journal.room(entry("over")):
+        pass
+    async with journal.room(entry("note")):
+        await dies(journal)
+    async with at(path) as after:
+        assert names(after) == ["note"]
+
+
+async def test_who_leaves_before_room_was_proven_leaves_no_note(path: Path) -> None:
+    async def enter() -> None:
+        async with journal.room(entry("note")):
+            raise AssertionError("nobody waited for the proof")
+
+    async with at(path) as journal:
+        entering = asyncio.create_task(enter())
+        await asyncio.sleep(0)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        assert journal.held == 0
+        await journal.write(entry("a"))
+
+
 async def test_what_is_left_can_be_cleared_in_the_next_life(path: Path) -> None:
     journal = await opened(path)
     for name in "abc":
