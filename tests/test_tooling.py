@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,69 @@ from connector.settings import SETTINGS
 from .stack import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
+HURRIED = """
+from tests import conftest
+
+conftest.LONGEST = 0.1
+pytest_pyfunc_call = conftest.pytest_pyfunc_call
+"""
+HANGING = """
+import asyncio
+import signal
+import threading
+
+import pytest
+
+NEVER = threading.Event()
+
+
+@pytest.fixture(scope="session")
+def unhurried():
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    yield
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+@pytest.fixture
+def endless():
+    NEVER.wait()
+
+
+async def busy():
+    while True:
+        await asyncio.sleep(0)
+
+
+async def test_that_waits_beside_a_busy_task(unhurried):
+    bystander = asyncio.create_task(busy())
+    try:
+        await asyncio.Event().wait()
+    finally:
+        bystander.cancel()
+
+
+def test_that_blocks_beside_a_thread():
+    threading.Thread(target=NEVER.wait, daemon=True).start()
+    NEVER.wait()
+
+
+async def test_that_does_as_if_nothing_were():
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        pass
+
+
+async def test_on_the_same_loop():
+    await asyncio.sleep(0)
+
+
+def test_in_an_endless_fixture(endless):
+    pass
+"""
+DEAF = ["bash", "-c", 'trap "" INT; exec "$@"', "-"]
+"""As whatever a shell runs in the background."""
+
 TOOLS = ["bash", "cat", "dirname", "env", "mktemp", "rm"]
 
 
@@ -30,6 +94,19 @@ def bare_machine(tmp_path: Path) -> Path:
 def program(path: Path, does: str = "true") -> None:
     path.write_text(f"#!/bin/bash\n{does}\n")
     path.chmod(0o755)
+
+
+def hanging(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    (place / "conftest.py").write_text(HURRIED)
+    (place / "test_hanging.py").write_text(HANGING)
+    pytest = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [*DEAF, *pytest, *options, place],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def set_up(programs: Path) -> subprocess.CompletedProcess[str]:
@@ -109,3 +186,19 @@ def test_every_setting_is_in_the_example_with_its_default() -> None:
 def test_the_example_unsets_nothing_that_has_a_default() -> None:
     filled_in = re.findall(r"^[A-Z_]+=(.*)$", EXAMPLE, re.MULTILINE)
     assert set(filled_in) == {""}
+
+
+def test_a_test_that_hangs_fails_where_it_waits_and_the_others_go_on(tmp_path: Path) -> None:
+    done = hanging(tmp_path, "-k", "not endless")
+    assert "3 failed, 1 passed, 1 deselected" in done.stdout
+    assert "Failed: It hung: 0.1 seconds were not enough." in done.stdout
+    assert re.search(r"^> +await asyncio\.Event\(\)\.wait\(\)$", done.stdout, re.MULTILINE)
+    stacks = done.stdout.partition("test_that_blocks_beside_a_thread")[2]
+    assert re.search(r"^Thread .*^Current thread ", stacks, re.MULTILINE | re.DOTALL)
+
+
+def test_a_fixture_that_hangs_ends_the_run_at_last(tmp_path: Path) -> None:
+    done = hanging(tmp_path, "-k", "endless", "-o", "faulthandler_timeout=0.2")
+    assert done.returncode == 1
+    assert "Timeout (0:00:00.200000)!" in done.stderr
+    assert re.search('test_hanging.py", line [0-9]+ in endless$', done.stderr, re.MULTILINE)
