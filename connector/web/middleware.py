@@ -58,6 +58,7 @@ TRANSLATIONS: dict[int, Refused] = {
     405: MethodNotAllowed("This address does not take that method."),
     413: TooLarge("The body is too large: 64 KiB at most."),
     415: UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."),
+    417: InvalidRequest("Expect may say 100-continue here, and nothing else."),
 }
 
 
@@ -67,6 +68,8 @@ async def conversation(request: web.Request, handler: Handler) -> web.StreamResp
     began = clock.ticks()
     request[keys.REQUEST_ID] = _request_id(request.headers.get("X-Request-Id"))
     answer = await _answer(request, handler)
+    if request.content.exception() is not None:
+        answer.force_close()  # Where the next request would begin, nobody can tell.
     if keys.STALE_COOKIE in request and not answer.prepared:
         answer.del_cookie(access.COOKIE, path="/")
     _take_note(request, answer.status, clock.ticks() - began)
