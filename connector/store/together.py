@@ -39,21 +39,12 @@ class Together(Generic[G, T]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def call(self, given: G) -> T:
-        if self._under_way:
-            return await self._wait(given)
-        self._under_way += 1
-        try:
-            [brought] = await self._bring([given])
-        finally:
-            self._home()
-        return brought
-
-    async def _wait(self, given: G) -> T:
         loop = asyncio.get_running_loop()
         home: asyncio.Future[T] = loop.create_future()
+        if not self._waiting:
+            # Even where nobody is under way: who comes in this turn of the loop comes along.
+            self._patience = loop.call_later(PATIENCE if self._under_way else 0, self._depart)
         self._waiting.append((given, home))
-        if self._patience is None:
-            self._patience = loop.call_later(PATIENCE, self._depart)
         return await home
 
     def _home(self) -> None:
@@ -75,11 +66,11 @@ class Together(Generic[G, T]):
 
     def _gathered(self) -> list[tuple[G, asyncio.Future[T]]]:
         self._waiting = [each for each in self._waiting if not each[1].done()]
-        batch = self._waiting[: self._together()]
+        batch = self._waiting[: self._fitting()]
         del self._waiting[: len(batch)]
         return batch
 
-    def _together(self) -> int:
+    def _fitting(self) -> int:
         """How many of those who wait may go now."""
         if self._apart is None:
             return MOST
