@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from . import schedule
 from .journal import Entry
 from .model import Grant, Intent, Sealed, UserId
-from .seal import Seal
+from .seal import Seal, text_of, tokens_in
 
 GIVE_UP = timedelta(hours=24)
 
@@ -59,7 +59,7 @@ def noted(presented: Presented) -> Entry:
 
 
 def sealed(seal: Seal, grant: Grant, key: str) -> Sealed:
-    tokens = seal.seal(grant.tokens, bound_to=f"tokens/{key}")
+    tokens = text_of(grant.tokens)
     text = json.dumps({"tokens": tokens, "subject": grant.subject, "scopes": grant.scopes})
     return seal.seal_text(text, bound_to=f"codes/{key}")
 
@@ -67,7 +67,7 @@ def sealed(seal: Seal, grant: Grant, key: str) -> Sealed:
 def opened(seal: Seal, envelope: Sealed, key: str) -> Grant:
     kept = json.loads(seal.open_text(envelope, bound_to=f"codes/{key}"))
     return Grant(
-        tokens=seal.open(Sealed(kept["tokens"]), bound_to=f"tokens/{key}"),
+        tokens=tokens_in(kept["tokens"]),
         subject=kept["subject"],
         scopes=tuple(kept["scopes"]),
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from . import grants
 from .model import Sealed
 from .seal import Seal, Unopenable, is_sealed
 from .store import SealedRow, Store
@@ -78,15 +77,9 @@ class Resealing:
         fresh: list[Fresh] = []
         for row in rows:
             try:
-                fresh.append((row.key, row.sealed, self._again(place, row)))
+                text = self._seal.open_text(Sealed(row.sealed), bound_to=row.bond)
+                sealed = self._seal.seal_text(text, bound_to=row.bond)
+                fresh.append((row.key, row.sealed, sealed))
             except Unopenable as error:
                 stuck[f"{place}/{row.key}"] = error.detail
         return fresh
-
-    def _again(self, place: str, row: SealedRow) -> Sealed:
-        if place == "codes":
-            # The tokens in a waiting grant are sealed by themselves, inside.
-            grant = grants.opened(self._seal, Sealed(row.sealed), row.key)
-            return grants.sealed(self._seal, grant, row.key)
-        text = self._seal.open_text(Sealed(row.sealed), bound_to=row.bond)
-        return self._seal.seal_text(text, bound_to=row.bond)

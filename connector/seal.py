@@ -93,10 +93,10 @@ class Seal:
         self._told: set[str] = set()
 
     def seal(self, tokens: Tokens, *, bound_to: str) -> Sealed:
-        return self.seal_text(_written(tokens), bound_to=bound_to)
+        return self.seal_text(text_of(tokens), bound_to=bound_to)
 
     def open(self, sealed: Sealed, *, bound_to: str) -> Tokens:
-        return _read(self.open_text(sealed, bound_to=bound_to))
+        return tokens_in(self.open_text(sealed, bound_to=bound_to))
 
     def seal_text(self, text: str, *, bound_to: str) -> Sealed:
         key_id = self._keys[0].id
@@ -152,7 +152,8 @@ def _bond(key_id: str, bound_to: str) -> bytes:
     return f"{VERSION}.{key_id}|{bound_to}".encode()
 
 
-def _written(tokens: Tokens) -> str:
+def text_of(tokens: Tokens) -> str:
+    """To be sealed at once."""
     return COMPACT.encode(
         {
             "access": tokens.access.get_secret_value(),
@@ -164,7 +165,7 @@ def _written(tokens: Tokens) -> str:
     )
 
 
-def _read(text: str) -> Tokens:
+def tokens_in(text: str) -> Tokens:
     kept = json.loads(text)
     return Tokens(
         access=SecretStr(kept["access"]),
