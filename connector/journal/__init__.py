@@ -5,8 +5,8 @@
 - An entry is on the disk when `write` returns. Writes and proofs that wait at the same time share
   one sync, made in a thread of the journal's own. What was handed in is written even if whoever
   handed it in is cancelled.
-- An entry may come back although it was cleared, never the other way round: clearing is not synced,
-  and whoever replays asks the store, whose version fences it.
+- An entry may come back although it was cleared, never the other way round: clearing waits for the
+  next write, or a moment, and whoever replays asks the store, whose version fences it.
 - Every process has a file of its own: the first of `path`, `path.1`, `path.2`… that no living
   process holds. What it finds in files whose process died it takes over into its own, and only
   then removes them. An entry of a living process is never touched.

@@ -68,14 +68,15 @@ class Shelf:
         """What kept the entries from being written, and what the room owed from being proven."""
         self._owed = owed
         lost = refused = None
-        if entries:
-            lost = self._surely(lambda: self.own.append(entries))
+        records = entries + cleared
+        if cleared and _attempt(lambda: self.own.secure(owed + len(records))):
+            # Not at the cost of room that was promised: an entry that comes back does no harm.
+            records = entries
+        if records:
+            lost = self._surely(lambda: self.own.append(records))
         if asked:
-            proof = lost if entries else self._surely(lambda: self.own.prove())
+            proof = lost if records else self._surely(lambda: self.own.prove())
             refused = proof or _attempt(lambda: self.own.secure(owed))
-        # Not at the cost of room that was promised: an entry that comes back does no harm.
-        if cleared and not _attempt(lambda: self.own.secure(owed + len(cleared))):
-            _attempt(lambda: self.own.note(cleared))
         return lost, refused
 
     @property

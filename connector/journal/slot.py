@@ -33,6 +33,8 @@ ZEROS = bytes(CHUNK)
 MODE = 0o600
 
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+_SYNCED = getattr(os, "RWF_DSYNC", 0)
+CANNOT = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class Slot:
@@ -41,8 +43,10 @@ class Slot:
         self.used = 0
         self.sound = False
         """Whether appending may be trusted: not before the first rewrite, nor after a failure."""
+        self._flags = _SYNCED
         self._fd = fd
-        self._size = os.fstat(fd).st_size
+        self._is = os.fstat(fd)
+        self._size = self._is.st_size
 
     @classmethod
     def take(cls, path: Path, *, flags: int = os.O_CREAT) -> Slot | None:
@@ -71,7 +75,7 @@ class Slot:
 
     def is_in_place(self) -> bool:
         try:
-            return os.path.samestat(os.fstat(self._fd), self.path.stat())
+            return os.path.samestat(self._is, self.path.stat())
         except FileNotFoundError:
             return False
 
@@ -89,24 +93,19 @@ class Slot:
 
     def append(self, records: bytes) -> None:
         """Durable when it returns. After a failure nothing moved: the next one starts here too."""
-        start = self.used
         try:
-            self.note(records)
-            self._sync()
+            self._write_synced(records)
+            self._check_place()
         except OSError:
-            self.used, self.sound = start, False
+            self.sound = False
             raise
+        self.used += len(records)
+        self._size = max(self._size, self.used)
 
     def prove(self) -> None:
         """Nothing, as durably as a record: shows that the disk still takes a write."""
         self.append(b"\0")
         self.used -= 1
-
-    def note(self, records: bytes) -> None:
-        """As `append`, but not synced."""
-        _write(self._fd, records, self.used)
-        self.used += len(records)
-        self._size = max(self._size, self.used)
 
     def secure(self, room: int) -> None:
         short = self.used + room - self._size
@@ -135,6 +134,7 @@ class Slot:
             raise
         os.close(self._fd)
         self._fd, self._size, self.used, self.sound = fd, size, len(content), False
+        self._is = os.fstat(fd)
         sync_directory(self.path.parent)
         self.sound = True
 
@@ -152,8 +152,27 @@ class Slot:
     def _new(self) -> Path:
         return self.path.with_name(f"{self.path.name}.new")
 
+    def _write_synced(self, records: bytes) -> None:
+        """In one step where the system can: a thread that comes back from each has to wait its turn."""
+        if self._flags and len(records) == self._try_synced(records):
+            return
+        _write(self._fd, records, self.used)
+        _sync_data(self._fd)
+
+    def _try_synced(self, records: bytes) -> int:
+        try:
+            return os.pwritev(self._fd, [records], self.used, self._flags)
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
+            self._flags = 0
+            return 0
+
     def _sync(self) -> None:
         _sync_data(self._fd)
+        self._check_place()
+
+    def _check_place(self) -> None:
         if not self.is_in_place():
             raise FileNotFoundError(errno.ENOENT, "It was moved or removed while in use")
 
