@@ -188,7 +188,7 @@ def _decoded(state: str) -> dict[str, Any]:
     text = state.strip().translate(URL_SAFE).rstrip("=")
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        said = json.loads(raw.decode(), object_pairs_hook=_each_once, parse_constant=_no_constant)
+        said = READER.decode(raw.decode())
     except (ValueError, RecursionError):
         raise InvalidState("The state is mangled: base64url of JSON is expected.") from None
     if not isinstance(said, dict):
@@ -208,8 +208,12 @@ def _no_constant(name: str) -> float:
     raise ValueError(name)
 
 
+READER = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_constant)
+WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def _canonical(said: dict[str, Any]) -> bytes:
-    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+    return WRITER.encode(said).encode()
 
 
 def _signature(key: bytes, said: dict[str, Any]) -> str:

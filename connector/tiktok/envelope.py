@@ -192,7 +192,7 @@ def json_object(body: bytes) -> dict[str, object] | None:
     surrogate pairs, which only an escape can smuggle in and which no database takes.
     """
     try:
-        value = json.loads(body.decode(), parse_constant=_no_constant)
+        value = _JSON.decode(body.decode())
         if b"\\ud" in body.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -236,3 +236,6 @@ def _clean(message: object, asked: Asked) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
