@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from connector.errors import InvalidRequest, UnsupportedMediaType
 T = TypeVar("T", bound=BaseModel)
 
 LARGEST_BODY = 64 * 1024
+BODY_WITHIN = 30.0
 
 SENTENCES = {
     "missing": "{field} is missing.",
@@ -49,7 +51,10 @@ def query(request: web.Request, model: type[T]) -> T:
 
 async def _read(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(None if request.content.is_eof() else BODY_WITHIN):
+            return await request.read()
+    except TimeoutError:
+        raise InvalidRequest(f"The body did not arrive within {BODY_WITHIN:g} seconds.") from None
     except (web.RequestPayloadError, ConnectionError):
         raise InvalidRequest("The body broke off, or is not what its headers say.") from None
 

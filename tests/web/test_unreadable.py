@@ -107,6 +107,18 @@ async def test_a_body_that_breaks_midway_is_refused_too_and_no_more_is_read(
     assert "canary" not in caplog.text
 
 
+async def test_a_body_that_never_comes_is_not_waited_for_forever(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.web.reading.BODY_WITHIN", 0.05)
+    async with calling(site) as (reader, writer):
+        head = "POST /oauth/exchange HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+        writer.write(head.encode() + b"{")
+        status, _, body = parts(await reader.readuntil(b"}"))
+    assert status == b"HTTP/1.1 400 Bad Request"
+    assert json.loads(body)["error"] == "The body did not arrive within 0.05 seconds."
+
+
 async def test_so_is_one_behind_another_request(site: Site) -> None:
     async with calling(site) as (reader, writer):
         before = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
