@@ -20,7 +20,7 @@ G = TypeVar("G")
 T = TypeVar("T")
 
 PATIENCE = 0.01
-MOST = 100
+MOST = 50
 
 
 class Together(Generic[G, T]):
