@@ -501,6 +501,36 @@ begin
 end
 $$;
 
+-- What these held is due now. Their leases end no later than `p_until`, where the index on due_at finds them
+-- among any number of rows; what somebody is writing at this moment keeps its own.
+create or replace function public.connector_release(
+    p_holders jsonb, p_now timestamptz, p_until timestamptz
+)
+returns table (id uuid)
+language plpgsql security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with held as (
+        select d.id
+        from connector.connections d
+        where d.due_at > p_now
+            and d.due_at <= p_until
+            and p_holders ? d.holder
+        for update skip locked
+    )
+    update connector.connections c
+    set
+        holder = null,
+        due_at = p_now
+    from held
+    where c.id = held.id
+    returning c.id;
+end
+$$;
+
 -- What flights brought home, many at once. A write is refused when the tokens it started from are no longer
 -- the ones kept; one that brings no new tokens is refused also when the lease has passed to somebody else. New
 -- tokens from a late holder are welcome as long as nobody wrote newer ones: they may be the only live pair.

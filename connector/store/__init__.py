@@ -247,6 +247,11 @@ class Store:
         rows = await self._call("claim_due", holder=holder, most=most, now=now, until=until)
         return every(Kept, rows)
 
+    async def release(self, holders: Sequence[str], *, now: datetime, until: datetime) -> int:
+        """How many connections these held and are due now. No lease ends later than `until`."""
+        rows = await self._call("release", holders=list(holders), now=now, until=until)
+        return len(every(Id, rows))
+
     async def save_outcomes(self, outcomes: Sequence[Outcome], *, now: datetime) -> set[str]:
         """The ids that were saved; an outcome that came too late is refused."""
         ordered = sorted(outcomes, key=lambda outcome: outcome.id)

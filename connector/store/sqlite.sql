@@ -400,6 +400,20 @@ returning
     id, user_id, family, subject, status, scopes, sealed,
     expires_at, refresh_expires_at, failure, connected_at, version;
 
+-- release (holders, now, until)
+
+update connections as c
+set
+    holder = null,
+    due_at = :now
+where c.due_at > :now
+    and c.due_at <= :until
+    and c.holder in (
+        select h.value
+        from json_each(:holders) h
+    )
+returning id;
+
 -- save_outcomes (outcomes, now)
 
 insert into events (at, kind, connection_id, user_id, detail)
