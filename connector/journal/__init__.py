@@ -10,6 +10,9 @@
 - Every process has a file of its own: the first of `path`, `path.1`, `path.2`… that no living
   process holds. What it finds in files whose process died it takes over into its own, and only
   then removes them. An entry of a living process is never touched.
+- In its file stands what a process goes by in the store, so whoever takes the file over learns who
+  died holding something there. That is no answer: nobody is refused because it cannot be written,
+  and our own keeps no file alive.
 - If appending fails, all that is live goes into a fresh file at once; only when that fails too is
   anybody told no. A disk that is full at the start therefore does not keep the entries left from
   being replayed: it only stops new ones.
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -48,13 +52,18 @@ CLEARED_WITHIN = 0.05
 class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.holder = uuid.uuid4().hex
+        """What this process goes by in the store."""
         self.trouble: str | None = None
         """The sentence for the operator while the disk refuses us."""
-        self._shelf = Shelf(path, lambda: b"".join(list(self._live.values())))
+        self._shelf = Shelf(path, self._records)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._is_open = False
         self._left: list[tuple[int, Entry]] = []
+        self._dead: list[tuple[int, str]] = []
         self._live: dict[int, bytes] = {}
+        self._holders: dict[int, bytes] = {}
+        self._signature = b""
         self._last = 0
         self._rooms = 0
         self._asking: list[asyncio.Future[None]] = []
@@ -80,6 +89,10 @@ class Journal:
     def left(self) -> list[tuple[int, Entry]]:
         """What was found at `open`, oldest first, file by file. Each stays until it is cleared."""
         return list(self._left)
+
+    def dead(self) -> list[tuple[int, str]]:
+        """The holders whose files were found at `open`. Each comes back until it is cleared."""
+        return list(self._dead)
 
     @asynccontextmanager
     async def room(self, note: Entry | None = None) -> AsyncIterator[None]:
@@ -108,14 +121,14 @@ class Journal:
         return ticket
 
     def _hand_in(self, entry: Entry) -> int:
-        ticket = self._last = self._last + 1
+        ticket = self._next_ticket()
         self._live[ticket] = lines.kept(ticket, entry)
         self._writing.append(ticket)
         return ticket
 
     async def clear(self, ticket: int) -> None:
         """The store has it. The disk is told with what is written next, or soon."""
-        if self._is_open and self._live.pop(ticket, None) is not None:
+        if self._is_open and (self._live.pop(ticket, b"") or self._holders.pop(ticket, b"")):
             self._clearing.append(ticket)
             if self._clearing_soon is None:
                 loop = asyncio.get_running_loop()
@@ -126,16 +139,27 @@ class Journal:
         while self._clearing or self._pump:
             await self._start()
         self._is_open = False
-        await self._in_thread(lambda: self._shelf.leave(empty=not self._live))
+        empty = not self._live and not self._holders
+        await self._in_thread(lambda: self._shelf.leave(empty=empty))
         self._thread.shutdown()
 
     def _take_over(self) -> None:
         left = self._shelf.take()
-        self._left = list(enumerate(left.entries, start=left.last + 1))
-        self._last = left.last + len(left.entries)
+        self._last = left.last
+        self._left = [(self._next_ticket(), entry) for entry in left.entries]
+        self._dead = [(self._next_ticket(), holder) for holder in left.holders]
         self._live = {ticket: lines.kept(ticket, entry) for ticket, entry in self._left}
+        self._holders = {ticket: lines.signed(ticket, holder) for ticket, holder in self._dead}
+        self._signature = lines.signed(self._next_ticket(), self.holder)
         if failure := self._shelf.settle_in():
             self._refusal(failure)
+
+    def _records(self) -> bytes:
+        return b"".join([self._signature, *self._holders.values(), *self._live.values()])
+
+    def _next_ticket(self) -> int:
+        self._last += 1
+        return self._last
 
     def _start(self) -> asyncio.Task[None]:
         if not self._is_open:

@@ -1,6 +1,8 @@
 """How the journal reads on disk: a heading, then one record a line, each with its own checksum.
 
     connector journal 1
+    58a7e1f0 {"ticket":6,"holder":"8d0c…"}
+
     1c291ca3 {"ticket":7,"kind":"refresh","fields":{…}}
 
     9be3e0a3 {"cleared":7}
@@ -35,9 +37,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Reading:
-    """`live` by ticket, oldest first; `last` is the highest ticket the file knows of."""
+    """`live` by ticket, oldest first; `last` is the highest ticket the file knows of.
+
+    `holders` are whose file it is, and of whom that one learnt that they are dead.
+    """
 
     live: dict[int, Entry]
+    holders: dict[int, str]
     last: int
     damaged: int
     is_journal: bool
@@ -47,27 +53,35 @@ def kept(ticket: int, entry: Entry) -> bytes:
     return _record({"ticket": ticket, "kind": entry.kind, "fields": dict(entry.fields)})
 
 
+def signed(ticket: int, holder: str) -> bytes:
+    return _record({"ticket": ticket, "holder": holder})
+
+
 def cleared(ticket: int) -> bytes:
     return _record({"cleared": ticket})
 
 
 def read(data: bytes) -> Reading:
     live: dict[int, Entry] = {}
+    holders: dict[int, str] = {}
     last = damaged = good = 0
     has_heading = data.startswith(HEADING)
     for line in BETWEEN.split(data.removeprefix(HEADING)):
         match _checked(line):
             case {"ticket": int(ticket), "kind": str(kind), "fields": dict(fields)}:
                 live[ticket] = Entry(kind, fields)
+            case {"ticket": int(ticket), "holder": str(holder)}:
+                holders[ticket] = holder
             case {"cleared": int(ticket)}:
                 live.pop(ticket, None)
+                holders.pop(ticket, None)
             case _:
                 damaged += bool(line)
                 continue
         good += 1
         last = max(last, ticket)
     nothing = not good and not damaged
-    return Reading(live, last, damaged, is_journal=has_heading or good > 0 or nothing)
+    return Reading(live, holders, last, damaged, is_journal=has_heading or good > 0 or nothing)
 
 
 def _record(content: dict[str, Any]) -> bytes:

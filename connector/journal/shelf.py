@@ -30,6 +30,7 @@ class Left:
     """What dead processes left, oldest first. A ticket above `last` stands in none of the files."""
 
     entries: list[lines.Entry]
+    holders: list[str]
     last: int
 
 
@@ -48,12 +49,14 @@ class Shelf:
         self._own = first_free(self._path)
         self._orphans = list(orphans(self._path))
         entries: list[lines.Entry] = []
+        holders: list[str] = []
         last = 0
         for slot in sorted([self._own, *self._orphans], key=Slot.written_at):
             reading = self._read(slot)
             entries += reading.live.values()
+            holders += reading.holders.values()
             last = max(last, reading.last)
-        return Left(entries, last)
+        return Left(entries, holders, last)
 
     def settle_in(self) -> OSError | None:
         """Into a fresh file of our own. A full disk is answered, not raised: reading still goes."""
