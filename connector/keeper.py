@@ -4,7 +4,10 @@
    processes, a lease in the store says who flies. Claiming it is a write, so the store is proven
    alive before a refresh token is spent.
 2. The lease outlasts the longest call: the transport's deadline is shorter than `LEASE`, and whoever
-   was held up so long that this is no longer true of their own call does not make it.
+   was held up so long that this is no longer true of their own call does not make it. It guards the
+   living from each other. What a dead process held is freed by whoever takes its journal over, once
+   the answers in there are saved: the one to its last call is lost by now, however long one waits,
+   and if that call is still on its way, the token is better spent by somebody who hears the answer.
 3. A flight once begun is never cut. It is a task of its own; whoever asked may go away, and
    shutdown waits for it.
 4. The answer is in the journal before anything else is done with it, and in the store before
@@ -26,7 +29,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,8 +100,8 @@ class Keeper:
         self._errands = errands
         self._seal = seal
         self._clock = clock
-        self._saver = Saver(store=store, journal=journal, clock=clock)
-        self._holder = uuid.uuid4().hex
+        self._saver = Saver(store=store, journal=journal, clock=clock, lease=LEASE)
+        self._holder = journal.holder
         self._flights = Flights(most_at_once, clock)
         self._waiting: dict[str, Claimed | None] = {}
 
@@ -287,6 +289,8 @@ class Keeper:
         for ticket, entry in self._journal.left():
             if entry.kind == "refresh":
                 self._saver.take_over(ticket, entry)
+        for ticket, holder in self._journal.dead():
+            self._saver.outlived(ticket, holder)
         await self._saver.catch_up()
 
     async def close(self) -> None:

@@ -6,6 +6,9 @@ answer they stay on a list and are tried again, before anything else is claimed,
 said yes or no. An outcome without tokens is not worth that: its lease runs out by itself. One that
 the store will not have at all is our bug: it stays on the list, in nobody's way but its own
 connection's.
+
+What dead processes had claimed is freed in the same place, and only once nothing is on the list: as
+long as one answer of theirs is known here alone, the store's tokens of that connection are spent.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from .clock import Clock
-from .errors import Broken, ConnectorError
+from .errors import Broken, ConnectorError, Misconfigured
 from .journal import Entry, Journal
 from .model import Kept
 from .store import Outcome, Store
@@ -39,10 +42,12 @@ class Waiting:
 
 
 class Saver:
-    def __init__(self, *, store: Store, journal: Journal, clock: Clock) -> None:
+    def __init__(self, *, store: Store, journal: Journal, clock: Clock, lease: timedelta) -> None:
         self._store = store
         self._journal = journal
         self._clock = clock
+        self._lease = lease
+        self._dead: dict[int, str] = {}
         self._waiting: list[Waiting] = []
         self._unsaved: list[Waiting] = []
         self._worker: asyncio.Task[None] | None = None
@@ -56,6 +61,10 @@ class Saver:
             log.error("journal entry not understood, left where it is ticket=%d", ticket)
             return
         self._unsaved.append(_waiting(outcome, ticket))
+
+    def outlived(self, ticket: int, holder: str) -> None:
+        """A process that did not live to give back what it had claimed."""
+        self._dead[ticket] = holder
 
     @property
     def behind(self) -> int:
@@ -81,24 +90,44 @@ class Saver:
         return await waiting.home
 
     async def catch_up(self) -> None:
-        """Saves what could not be saved before. Raises while the store does not answer."""
-        if not self._unsaved:
+        """Saves what could not be saved before, then frees what the dead had claimed.
+
+        Raises while the store does not answer.
+        """
+        if not self._unsaved and not self._dead:
             return
         async with self._catching_up:
-            now = self._clock.now()
-            for waiting in list(self._unsaved):
-                if waiting.again_at is not None and now < waiting.again_at:
-                    continue
-                id = waiting.outcome.id
-                try:
-                    saved = await self._save([waiting])
-                except Broken:
-                    waiting.again_at = now + AFTER_A_REFUSAL
-                    log.error("the store will not have what it must connection=%s", id)
-                    continue
-                self._unsaved.remove(waiting)
-                await self._clear(waiting)
-                log.info("caught up connection=%s saved=%s", id, id in saved)
+            await self._save_the_unsaved()
+            if self._dead and not self._unsaved:
+                await self._free_what_the_dead_held()
+
+    async def _save_the_unsaved(self) -> None:
+        now = self._clock.now()
+        for waiting in list(self._unsaved):
+            if waiting.again_at is not None and now < waiting.again_at:
+                continue
+            id = waiting.outcome.id
+            try:
+                saved = await self._save([waiting])
+            except Broken:
+                waiting.again_at = now + AFTER_A_REFUSAL
+                log.error("the store will not have what it must connection=%s", id)
+                continue
+            self._unsaved.remove(waiting)
+            await self._clear(waiting)
+            log.info("caught up connection=%s saved=%s", id, id in saved)
+
+    async def _free_what_the_dead_held(self) -> None:
+        holders, now = list(self._dead.values()), self._clock.now()
+        try:
+            freed = await self._store.release(holders, now=now, until=now + self._lease)
+        except (Broken, Misconfigured) as error:
+            # Those leases run out by themselves; nothing new must wait for more than that.
+            log.error("the store will not free what the dead held because=%s", error.code)
+        else:
+            log.info("freed what the dead held processes=%d connections=%d", len(holders), freed)
+        while self._dead:
+            await self._journal.clear(self._dead.popitem()[0])
 
     async def close(self) -> None:
         if self._worker is not None:

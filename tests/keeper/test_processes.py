@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from connector.keeper import LEASE
+from connector.keeper import LEASE, PATIENCE
 from connector.settings.reading import OURS
 from connector.simulator import WORLD
 from connector.simulator import app as simulating
@@ -192,3 +192,25 @@ async def test_a_process_that_was_killed_with_an_answer_in_its_journal_saves_it_
     fleet.simulator.world.ledger.access(told["access_token"])
     stats = await fleet.simulator.stats()
     assert (stats["refreshes"], stats["dead_refresh_token_presented"]) == (1, 0)
+
+
+async def test_a_process_that_was_killed_in_the_middle_of_a_refresh_reads_at_once_when_it_is_back(
+    fleet: Fleet, ahead: Ahead, tmp_path: Path
+) -> None:
+    command = ("-m", "tests.keeper.replica", str(tmp_path / "ahead"))
+    one = await fleet.start(*command)
+    id = await fleet.connect(one)
+    ahead.set(3 * 3600)
+    await fleet.simulator.fault(REFRESH, "hang")
+    asking = asyncio.create_task(fleet.read(one, id))
+    await until(lambda: fleet.simulator.world.record.stats()["in_flight"] == 1)
+    one.signal(signal.SIGKILL)
+    with pytest.raises(ClientError):
+        await asking
+    again = await fleet.start(*command, journal=tmp_path / one.url.rpartition(":")[2])
+    async with asyncio.timeout(PATIENCE.total_seconds() / 2):
+        told = await fleet.read(again, id)
+    fleet.simulator.world.ledger.access(told["access_token"])
+    calls = fleet.simulator.world.record.calls(path=REFRESH)
+    assert [call["verdict"] for call in calls] == ["ok", "hung", "ok"]  # The first is the exchange.
+    assert (await fleet.simulator.stats())["refreshes"] == 1
