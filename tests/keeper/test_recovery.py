@@ -7,10 +7,12 @@ import shutil
 
 import pytest
 
+from connector.app import House
 from connector.errors import JournalUnwritable, StoreUnreachable
 from connector.journal import Entry
 from connector.journal.lines import read
-from tests.journal.test_disks import files_up_to
+from tests.houses import AS_SERVER, serving, settings_for
+from tests.journal.test_disks import files_up_to, mounted
 from tests.stack import Stack
 
 from .scene import REFRESH, Gate, Replica, Scene
@@ -185,6 +187,40 @@ async def test_on_a_full_disk_no_refresh_token_is_spent_and_the_alarm_is_clear(
     assert replica.house.journal.trouble is None
     kinds = [row["kind"] for row in stack.sql("select kind from connector.events order by id")]
     assert kinds == ["connected", "recovered"]
+
+
+async def test_on_a_disk_that_became_read_only_the_old_token_is_served_and_the_operator_is_told(
+    scene: Scene,
+) -> None:
+    place = scene.path / "place"
+    journal = {"CONNECTOR_JOURNAL": str(place / "connector.journal")}
+    house = House.build(settings_for(scene.path, scene.simulator.url, **journal), clock=scene.clock)
+    with mounted("size=1m") as well, mounted("ro") as ill:
+        place.symlink_to(well)
+        async with serving(house) as url:
+            replica, http = Replica(house), scene.simulator.http
+            id = await scene.connect(replica)
+            old = await replica.tokens(id)
+            calls = (await scene.simulator.stats())["calls"]
+            place.unlink()
+            place.symlink_to(ill)
+            scene.age(old)
+            assert (await replica.read(id)).tokens == old
+            with pytest.raises(JournalUnwritable, match="cannot be written"):
+                await replica.force(id)
+            assert (await scene.simulator.stats())["calls"] == calls
+            assert await replica.last(id) == "refresh journal_unwritable None"
+            async with http.get(f"{url}/readyz") as answer:
+                assert (answer.status, (await answer.json())["code"]) == (503, "journal_unwritable")
+            async with http.get(f"{url}/metrics", headers=AS_SERVER) as answer:
+                assert "connector_journal_trouble 1.0" in await answer.text()
+
+            place.unlink()
+            place.symlink_to(well)
+            await replica.force(id)
+            assert await scene.refreshes() == 1
+            async with http.get(f"{url}/readyz") as answer:
+                assert answer.status == 200
 
 
 async def test_a_disk_that_breaks_under_journal_and_store_at_once_is_survived_while_we_live(
