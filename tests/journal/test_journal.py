@@ -37,8 +37,8 @@ async def test_a_cleared_entry_does_not_come_back(path: Path) -> None:
 
 async def test_what_was_cleared_is_told_to_the_disk_though_nobody_writes_again(path: Path) -> None:
     async with at(path) as journal:
-        await journal.clear(await journal.write(entry("a")))
-        while b'{"cleared":1}' not in path.read_bytes():  # noqa: ASYNC110 - tells nobody
+        await journal.clear(ticket := await journal.write(entry("a")))
+        while b'{"cleared":%d}' % ticket not in path.read_bytes():  # noqa: ASYNC110 - tells nobody
             await asyncio.sleep(0.001)
 
 
