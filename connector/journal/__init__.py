@@ -132,7 +132,11 @@ class Journal:
             self._clearing.append(ticket)
             if self._clearing_soon is None:
                 loop = asyncio.get_running_loop()
-                self._clearing_soon = loop.call_later(CLEARED_WITHIN, self._start)
+                self._clearing_soon = loop.call_later(CLEARED_WITHIN, self._clear_now)
+
+    def _clear_now(self) -> None:
+        self._clearing_soon = None
+        self._start()
 
     async def close(self) -> None:
         """After the last writer. No file stays behind unless something in it is still live."""
@@ -171,10 +175,15 @@ class Journal:
     async def _work_off(self) -> None:
         try:
             await self._work_off_once()
-            while self._asking or self._writing:
+            while self._asking or self._writing or self._clears_wait_no_longer:
                 await self._work_off_once()
         finally:
             self._pump = None
+
+    @property
+    def _clears_wait_no_longer(self) -> bool:
+        """Their moment passed while the disk was busy with what came before."""
+        return bool(self._clearing) and self._clearing_soon is None
 
     async def _work_off_once(self) -> None:
         asking, self._asking = self._asking, []

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -40,6 +41,27 @@ async def test_what_was_cleared_is_told_to_the_disk_though_nobody_writes_again(p
         await journal.clear(ticket := await journal.write(entry("a")))
         while b'{"cleared":%d}' % ticket not in path.read_bytes():  # noqa: ASYNC110 - tells nobody
             await asyncio.sleep(0.001)
+
+
+async def test_what_was_cleared_while_the_disk_was_slow_is_told_to_it_all_the_same(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.journal.CLEARED_WITHIN", 0)
+    async with at(path) as journal:
+        ticket = await journal.write(entry("a"))
+        disk = threading.Event()
+        journal._thread.submit(disk.wait)
+        writing = asyncio.create_task(journal.write(entry("b")))
+        for _ in range(3):  # until it is on its way
+            await asyncio.sleep(0)
+        await journal.clear(ticket)
+        for _ in range(3):  # until the moment to tell has passed
+            await asyncio.sleep(0)
+        disk.set()
+        await writing
+        while journal._pump:
+            await journal._pump
+        assert b'{"cleared":%d}' % ticket in path.read_bytes()
 
 
 async def test_a_note_stands_for_as_long_as_its_room_is_held(path: Path) -> None:
