@@ -67,6 +67,7 @@ class Journal:
         self._last = 0
         self._rooms = 0
         self._asking: list[asyncio.Future[None]] = []
+        self._noting: list[int] = []
         self._writing: list[int] = []
         self._written: list[asyncio.Future[None]] = []
         self._clearing: list[int] = []
@@ -102,7 +103,7 @@ class Journal:
         """
         self._start()
         self._rooms += 1
-        ticket = self._hand_in(note) if note else None
+        ticket = self._hand_in(note, self._noting) if note else None
         try:
             proven = asyncio.get_running_loop().create_future()
             self._asking.append(proven)
@@ -115,15 +116,16 @@ class Journal:
 
     async def write(self, entry: Entry) -> int:
         self._start()
-        ticket, written = self._hand_in(entry), asyncio.get_running_loop().create_future()
+        ticket = self._hand_in(entry, self._writing)
+        written = asyncio.get_running_loop().create_future()
         self._written.append(written)
         await asyncio.shield(written)  # on its way to the disk, whoever stops waiting for it
         return ticket
 
-    def _hand_in(self, entry: Entry) -> int:
+    def _hand_in(self, entry: Entry, waiting: list[int]) -> int:
         ticket = self._next_ticket()
         self._live[ticket] = lines.kept(ticket, entry)
-        self._writing.append(ticket)
+        waiting.append(ticket)
         return ticket
 
     async def clear(self, ticket: int) -> None:
@@ -187,25 +189,32 @@ class Journal:
 
     async def _work_off_once(self) -> None:
         asking, self._asking = self._asking, []
+        noting, self._noting = self._noting, []
         writing, self._writing = self._writing, []
         written, self._written = self._written, []
         clearing, self._clearing = self._clearing, []
         if self._clearing_soon is not None:
             self._clearing_soon.cancel()
             self._clearing_soon = None
-        entries = b"".join(self._live.get(ticket, b"") for ticket in writing)
+        entries, notes = self._waiting(writing), self._waiting(noting)
         cleared = b"".join(map(lines.cleared, clearing))
         owed, asked = self._rooms * ROOM, bool(asking)
         lost, refused = await self._in_thread(
-            lambda: self._shelf.commit(entries, cleared=cleared, owed=owed, asked=asked)
+            lambda: self._shelf.commit(
+                entries, notes=notes, cleared=cleared, owed=owed, asked=asked
+            )
         )
         if lost:
-            for ticket in writing:
+            for ticket in writing + noting:
                 self._live.pop(ticket, None)
         self._answer(written, lost)
         self._answer(asking, refused)
         if self._shelf.is_overgrown:
             await self._in_thread(self._shelf.compact)
+
+    def _waiting(self, tickets: list[int]) -> bytes:
+        """Without those whose owner left before they were on their way."""
+        return b"".join(self._live.get(ticket, b"") for ticket in tickets)
 
     def _answer(self, waiting: list[asyncio.Future[None]], failure: OSError | None) -> None:
         if waiting and not failure and self.trouble:

@@ -66,20 +66,24 @@ class Shelf:
         return failure
 
     def commit(
-        self, entries: bytes, *, cleared: bytes, owed: int, asked: bool
+        self, entries: bytes, *, notes: bytes, cleared: bytes, owed: int, asked: bool
     ) -> tuple[OSError | None, OSError | None]:
         """What kept the entries from being written, and what the room owed from being proven."""
         self._owed = owed
         lost = refused = None
-        records = entries + cleared
-        if cleared and _attempt(lambda: self.own.secure(owed + len(records))):
-            # Not at the cost of room that was promised: an entry that comes back does no harm.
-            records = entries
+        records = entries
+        # Neither at the cost of room that was promised. A claim whose note finds none is refused, and an
+        # entry that comes back does no harm.
+        crowded = notes and _attempt(lambda: self.own.secure(owed + len(records + notes)))
+        if not crowded:
+            records += notes
+        if cleared and not _attempt(lambda: self.own.secure(owed + len(records + cleared))):
+            records += cleared
         if records:
             lost = self._surely(lambda: self.own.append(records))
         if asked:
             proof = lost if records else self._surely(lambda: self.own.prove())
-            refused = proof or _attempt(lambda: self.own.secure(owed))
+            refused = proof or crowded or _attempt(lambda: self.own.secure(owed))
         return lost, refused
 
     @property

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -172,6 +172,22 @@ async def test_a_disk_that_is_really_full_loses_nothing_and_recovers() -> None:
         await dies(second)
         async with at(disk / "connector.journal") as third:
             assert names(third) == ["a", "b", "c"]
+
+
+async def test_whoever_is_refused_on_a_full_disk_takes_nothing_from_those_who_have_room() -> None:
+    with mounted("size=512k") as disk:
+        journal, ballast = await opened(disk / "connector.journal"), disk / "ballast"
+        with pytest.raises(OSError, match="No space left"):
+            ballast.write_bytes(bytes(2**20))
+        async with journal.room(entry("ours", size=100)):
+            for _ in range(2000):
+                with suppress(JournalUnwritable):
+                    async with journal.room(entry("another", size=100)):
+                        pass
+            await journal.write(entry("grant", size=ROOM // 2))
+        await dies(journal)
+        async with at(disk / "connector.journal") as after:
+            assert "grant" in names(after)
 
 
 async def test_a_read_only_disk_is_named_at_once() -> None:
