@@ -14,10 +14,10 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, Protocol
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, StoreUnreachable
 from connector.model import Account, Attempt, Connection, Kept, Sealed, UserId, stamp
 
-from .fitting import every, first, storable
+from .fitting import alone, every, first, storable
 from .refusals import misconfigured
 from .rows import (
     Answer,
@@ -120,10 +120,10 @@ class Store:
             }
         )
 
-    async def _claim_codes(self, claims: Sequence[Fields]) -> list[Claim]:
+    async def _claim_codes(self, claims: Sequence[Fields]) -> list[Claim | StoreUnreachable]:
         rows = await self._call("claim_codes", claims=sorted(claims, key=itemgetter("key")))
         found = {row.get("key"): [row] for row in rows}
-        return [first(Claim, found.get(claim["key"], [])) for claim in claims]
+        return [alone(Claim, found.get(claim["key"], [])) for claim in claims]
 
     async def settle_code(
         self,
@@ -223,9 +223,9 @@ class Store:
     async def read_token(self, id: str) -> Kept | None:
         return await self._reads.call(id)
 
-    async def _read_tokens(self, ids: Sequence[str]) -> list[Kept | None]:
+    async def _read_tokens(self, ids: Sequence[str]) -> list[Kept | StoreUnreachable | None]:
         rows = await self._call("read_tokens", ids=list(dict.fromkeys(ids)))
-        found = {kept.id: kept for kept in every(Kept, rows)}
+        found = {key.id: alone(Kept, [row]) for key, row in zip(every(Id, rows), rows, strict=True)}
         return [found.get(id) for id in ids]
 
     async def find_token(self, user_id: UserId, family: str) -> Kept | None:

@@ -36,6 +36,14 @@ def first(kind: type[R], rows: Sequence[Any]) -> R:
     return every(kind, rows[:1])[0]
 
 
+def alone(kind: type[R], rows: Sequence[Any]) -> R | StoreUnreachable:
+    """As `first`, for one of many: the failure is answered, so that it stays with that one."""
+    try:
+        return first(kind, rows)
+    except StoreUnreachable as strange:
+        return strange
+
+
 def _strange(detail: str) -> StoreUnreachable:
     log.warning("store in trouble because=%s", detail)
     return unreachable(detail)

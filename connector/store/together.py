@@ -3,7 +3,7 @@
 A quiet service calls for each at once; a busy one calls seldom, for many, and what a call costs is
 divided among them. Each gets its own answer, and nobody waits long for those before them. What is
 wrong with one must not be told to the others: where the store undid a call for many because of one
-of them, each goes again alone.
+of them, each goes again alone; where one answer of many cannot be used, it fails for that one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
-from connector.errors import Broken, Misconfigured
+from connector.errors import Broken, ConnectorError, Misconfigured
 
 from .refusals import Undone
 
@@ -26,7 +26,7 @@ MOST = 50
 class Together(Generic[G, T]):
     def __init__(
         self,
-        bring: Callable[[Sequence[G]], Awaitable[Sequence[T]]],
+        bring: Callable[[Sequence[G]], Awaitable[Sequence[T | ConnectorError]]],
         *,
         apart: Callable[[G], Hashable] | None = None,
     ) -> None:
@@ -96,9 +96,11 @@ class Together(Generic[G, T]):
             else:
                 _fail(batch, error)
         else:
-            for (_, home), one in zip(batch, brought, strict=True):
-                if not home.done():
-                    home.set_result(one)
+            for each, one in zip(batch, brought, strict=True):
+                if isinstance(one, ConnectorError):
+                    _fail([each], one)
+                elif not each[1].done():
+                    each[1].set_result(one)
 
 
 def _fail(batch: list[tuple[G, asyncio.Future[T]]], error: Exception) -> None:

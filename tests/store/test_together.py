@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from connector.errors import Broken, StoreUnreachable
-from connector.model import UserId
-from connector.store import Database, Store
+from connector.model import Kept, UserId
+from connector.store import Claim, Database, Store
 from connector.store.refusals import Undone
 from connector.store.together import MOST
 from tests.stack import Stack
@@ -234,6 +234,24 @@ async def test_whose_row_the_customer_holds_keeps_nobody_else_waiting(
     assert await saved_together(watched, people) == {held: Undone}
     assert owners(memory) >= {people[0], people[2]}
     assert held not in owners(memory)
+
+
+@on_postgres
+@pytest.mark.usefixtures("patience")
+async def test_whose_row_is_not_what_it_should_be_keeps_nobody_else_from_theirs(
+    memory: Memory, watched: Watched, stack: Stack
+) -> None:
+    store, people = Store(watched), [person() for _ in range(3)]
+    known = [await connect(store, user, chosen=SHOP) for user in people]
+    stack.script(
+        "update connector.connections set failure = '{}', chosen = '{}' "
+        f"where id = '{known[1]}'"
+    )
+    found = await all_at_once(watched, [store.read_token(id) for id in known])
+    claims = await all_at_once(watched, [claim(store, user, user) for user in people])
+    assert [type(kept) for kept in found] == [Kept, StoreUnreachable, Kept]
+    assert [type(each) for each in claims] == [Claim, StoreUnreachable, Claim]
+    assert watched.sizes("read_tokens") == [3]
 
 
 @pytest.mark.parametrize("memory", ["supabase"], indirect=True)
