@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from copy import copy
 from typing import Generic, TypeVar
 
 from connector.errors import Broken, ConnectorError, Misconfigured
@@ -106,4 +107,11 @@ class Together(Generic[G, T]):
 def _fail(batch: list[tuple[G, asyncio.Future[T]]], error: Exception) -> None:
     for _, home in batch:
         if not home.done():
-            home.set_exception(error)
+            home.set_exception(_own(error))
+
+
+def _own(error: Exception) -> Exception:
+    """Whoever raises an error leaves traces on it. Only of ours is it known that they can be copied."""
+    if isinstance(error, ConnectorError):
+        return copy(error).with_traceback(error.__traceback__)
+    return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
@@ -264,3 +265,23 @@ async def test_while_the_store_is_away_all_are_told_and_nobody_is_tried_twice(
         failed = await saved_together(watched, people)
     assert failed == dict.fromkeys(people, StoreUnreachable)
     assert watched.sizes("save_connections") == [4]
+
+
+@pytest.mark.parametrize("memory", ["supabase"], indirect=True)
+@pytest.mark.usefixtures("patience")
+async def test_a_failure_shared_by_many_tells_each_of_them_only_its_own_way(
+    watched: Watched, stack: Stack
+) -> None:
+    async def one_way() -> None:
+        await store.read_token(str(uuid4()))
+
+    async def another_way() -> None:
+        await store.read_token(str(uuid4()))
+
+    store = Store(watched)
+    with stack.gateway.failing("503"):
+        one, another = await all_at_once(watched, [one_way(), another_way()])
+    assert (one.message, one.retry_after) == (another.message, another.retry_after)
+    ways = [f.name for f in traceback.extract_tb(one.__traceback__)]
+    assert "one_way" in ways
+    assert "another_way" not in ways
