@@ -327,16 +327,25 @@ begin
             at timestamptz, what text, who text, verdict text, code text, message text,
             request_id text, took_ms integer
         )
+    ),
+    -- In the order in which they are claimed: another replica's claims would else wait for us, and we for them.
+    locked as (
+        select l.key
+        from connector.codes l
+        -- Postgres takes whatever comes as JSON for a hundred rows, and would rather read all the codes there are.
+        where l.key = any (array (select w.key from given w))
+        order by l.key collate "C"
+        for update
     )
     update connector.codes c
     set
         sealed = null,
         answer = g.answer || jsonb_build_object('connection_id', s.id),
         held_until = g.at
-    from given g
+    from locked l
+    join given g on g.key = l.key
     join saved s on s.user_id = g.user_id
-    where c.key = g.key
-        -- Postgres takes whatever comes as JSON for a hundred rows, and would rather read all the codes there are.
+    where c.key = l.key
         and c.key = any (array (select w.key from given w))
     returning c.key, c.answer;
 end

@@ -239,6 +239,29 @@ async def test_whose_row_the_customer_holds_keeps_nobody_else_waiting(
 
 @on_postgres
 @pytest.mark.usefixtures("patience")
+async def test_claims_of_codes_and_what_comes_of_them_never_wait_for_each_other(
+    memory: Memory, watched: Watched, stack: Stack
+) -> None:
+    """As when everybody posts twice, and each time another replica takes it."""
+    store, people = Store(watched), sorted([person(), person()])
+    codes = dict(zip(people, ("b", "a"), strict=True))
+    for user, code in codes.items():
+        await claim(store, code, user)
+    theirs = await asyncpg.connect(stack.dsn)
+    async with theirs.transaction():
+        await theirs.execute("select from connector.codes where key = 'a' for update")
+        given = [connected(user, code) for user, code in codes.items()]
+        saves = [asyncio.create_task(store.save_connection(each)) for each in given]
+        while not stack.sql("select from pg_catalog.pg_locks where not granted"):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await theirs.execute("select from connector.codes where key = 'b' for update nowait")
+    await theirs.close()
+    await asyncio.gather(*saves)
+    assert watched.sizes("save_connections") == [2]
+
+
+@on_postgres
+@pytest.mark.usefixtures("patience")
 async def test_whose_row_is_not_what_it_should_be_keeps_nobody_else_from_theirs(
     memory: Memory, watched: Watched, stack: Stack
 ) -> None:
