@@ -122,13 +122,14 @@ class Connecting:
         asking_whose = family.subject(grant.tokens) if grant.subject is None else None
         if asking_whose is None:
             return grant.subject, await asking
+        began = self._clock.ticks()
         async with _owned(self._transport.ask(asking_whose)) as whose:
             accounts = await asking
-            return await self._briefly(whose), accounts
+            return await self._briefly(whose, self._clock.ticks() - began), accounts
 
-    async def _briefly(self, asked: asyncio.Task[T]) -> T | None:
-        if not asked.done():
-            async with _owned(self._clock.sleep(BRIEFLY)) as patience:
+    async def _briefly(self, asked: asyncio.Task[T], waited: float = 0.0) -> T | None:
+        if not asked.done() and waited < BRIEFLY:
+            async with _owned(self._clock.sleep(BRIEFLY - waited)) as patience:
                 await asyncio.wait({asked, patience}, return_when=asyncio.FIRST_COMPLETED)
         try:
             return asked.result() if asked.done() else None
