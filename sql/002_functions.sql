@@ -24,6 +24,10 @@ select
     c.expires_at, c.refresh_expires_at, c.failure, c.connected_at, c.version
 from connector.connections c;
 
+-- What is asked for by its key must not be looked for in the whole table. Postgres would: it takes a list that comes
+-- as JSON for a hundred rows, and plans made while the tables were small outlive that. Hence `enable_seqscan = off`
+-- and `= any (array (…))` below.
+
 -- Parts the operations share.
 
 create or replace function connector.add_event(
@@ -106,6 +110,7 @@ create or replace function public.connector_claim_codes(p_claims jsonb)
 returns table (key text, mine boolean, sealed text, answer jsonb, known jsonb, earlier text)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -228,6 +233,7 @@ create or replace function public.connector_save_connections(p_connections jsonb
 returns table (key text, answer jsonb)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
@@ -332,7 +338,6 @@ begin
     locked as (
         select l.key
         from connector.codes l
-        -- Postgres takes whatever comes as JSON for a hundred rows, and would rather read all the codes there are.
         where l.key = any (array (select w.key from given w))
         order by l.key collate "C"
         for update
@@ -429,6 +434,7 @@ create or replace function public.connector_read_tokens(p_ids uuid[])
 returns setof connector.kept
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 begin
     return query
@@ -547,6 +553,7 @@ create or replace function public.connector_save_outcomes(p_outcomes jsonb, p_no
 returns table (id uuid, version integer)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -587,7 +594,6 @@ begin
             updated_at = p_now
         from outcome o
         where c.id = o.id
-            -- Postgres takes whatever comes as JSON for a hundred rows, and would rather read the whole table.
             and c.id = any (array (select w.id from outcome w))
             and c.version = o.version
             and (c.holder = o.holder or o.sealed is not null)
