@@ -112,8 +112,8 @@ def _report(figures: dict[tuple[str, int], tuple[Figures, float]]) -> None:
             f"{PEER} is the seed's stack, undici and supabase-js, doing three plain steps through "
             f"PostgREST, and what `of peer` is held against; `{LEAN_PEER}` also replaces the fetch "
             "under supabase-js, as we replace what is under supabase-py. Ours asks TikTok three "
-            "times and the store twice (claim, save), seals, and syncs a journal. PostgREST stands "
-            "behind the same lean gateway for all."
+            "times and the store twice (claim, save; those who wait at the same time share a call), "
+            "seals, and syncs a journal. PostgREST stands behind the same lean gateway for all."
         ),
         head=("", "at once", "flows/s", "of peer", "p50 ms", "p99 ms", "CPU µs", "of peer"),
         noise=[noise for _, noise in figures.values()],

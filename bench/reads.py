@@ -85,8 +85,9 @@ def _report(rounds: dict[Key, list[Figures]]) -> None:
         title="Token read",
         words=(
             f"`GET /connections/{{id}}/token`, fresh tokens, {CONNECTIONS:,} connections, one "
-            f"worker. `{BARE}` is a client alone, making the same call to the same PostgREST: what "
-            "there is to be had; its CPU is the client's."
+            f"worker. `{BARE}` is a client alone, making the same call to the same PostgREST, "
+            "one for each read, where the service lets those who wait at the same time share one; its "
+            "CPU is the client's."
         ),
         head=("", "at once", "reads/s", "of bare", "p50 ms", "p99 ms", "CPU µs"),
         noise=[spread([each.rate for each in of]) for of in rounds.values()],
