@@ -597,18 +597,22 @@ begin
             and c.id = any (array (select w.id from outcome w))
             and c.version = o.version
             and (c.holder = o.holder or o.sealed is not null)
-        returning c.id, c.user_id, c.version, c.chosen, c.advertiser_lost, o.event, o.attempt
+        returning
+            c.id, c.user_id, c.status, c.version, c.chosen, c.advertiser_lost, o.event, o.attempt
     ),
     told as (
         insert into connector.events (at, kind, connection_id, user_id, detail)
-        select p_now, s.event, s.id, s.user_id, '{}'::jsonb
+        select p_now, coalesce(s.event, 'recovered'), s.id, s.user_id, '{}'::jsonb
         from saved s
+        -- As it was before: one statement sees the rows as they stood when it began.
+        join connector.connections c on c.id = s.id
+        -- Somebody was told that it had ended, before the late holder of its newest tokens came home.
         where s.event is not null
+            or (c.status = 'reconnect_required' and s.status = 'active')
         union all
         select
             p_now, 'advertiser_lost', s.id, s.user_id, jsonb_build_object('chosen', s.chosen)
         from saved s
-        -- As it was before: one statement sees the rows as they stood when it began.
         join connector.connections c on c.id = s.id
         where s.advertiser_lost
             and not c.advertiser_lost

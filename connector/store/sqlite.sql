@@ -417,10 +417,13 @@ returning id;
 -- save_outcomes (outcomes, now)
 
 insert into events (at, kind, connection_id, user_id, detail)
-select :now, o.value ->> 'event', c.id, c.user_id, '{}'
+select :now, coalesce(o.value ->> 'event', 'recovered'), c.id, c.user_id, '{}'
 from json_each(:outcomes) o
 join connections c on c.id = o.value ->> 'id'
-where o.value ->> 'event' is not null
+where (
+        o.value ->> 'event' is not null
+        or (c.status = 'reconnect_required' and o.value ->> 'status' = 'active')
+    )
     and c.version = o.value ->> 'version'
     and (c.holder = o.value ->> 'holder' or o.value ->> 'sealed' is not null);
 

@@ -144,6 +144,18 @@ async def test_what_was_saved_is_told(memory: Memory) -> None:
     assert (told["kind"], told["connection_id"]) == ("reconnect_required", id)
 
 
+async def test_an_end_that_a_late_holders_tokens_undo_is_told_of_as_undone(memory: Memory) -> None:
+    store = await memory.store()
+    id = await connect(store)
+    await hold(store, id)
+    await hold(store, id, holder="two", now=NOON + MINUTE)
+    ended = outcome(id, holder="two", status="reconnect_required", event="reconnect_required")
+    assert await save(store, ended) == {id}
+    assert await save(store, outcome(id, sealed="the only live pair")) == {id}
+    told = [event["kind"] for event in memory.rows("events")]
+    assert told == ["connected", "reconnect_required", "recovered"]
+
+
 @pytest.mark.parametrize("known", [{"version": 0, "sealed": "old"}, {"holder": "late"}])
 async def test_what_was_refused_is_not_told_and_logged_as_superseded(
     memory: Memory, known: dict[str, object]
