@@ -36,34 +36,36 @@ class Together(Generic[G, T]):
         self._apart = apart
         self._under_way = 0
         self._waiting: list[tuple[G, asyncio.Future[T]]] = []
-        self._patience: asyncio.TimerHandle | None = None
+        self._departure: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def call(self, given: G) -> T:
-        loop = asyncio.get_running_loop()
-        home: asyncio.Future[T] = loop.create_future()
+        home: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if not self._waiting:
             # Even where nobody is under way: who comes in this turn of the loop comes along.
-            self._patience = loop.call_later(PATIENCE if self._under_way else 0, self._depart)
+            self._depart_in(PATIENCE if self._under_way else 0)
         self._waiting.append((given, home))
         return await home
 
     def _home(self) -> None:
         self._under_way -= 1
         if self._waiting:
-            self._depart()
+            self._depart_in(0)
+
+    def _depart_in(self, seconds: float) -> None:
+        if self._departure is not None:
+            self._departure.cancel()
+        self._departure = asyncio.get_running_loop().call_later(seconds, self._depart)
 
     def _depart(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        self._departure = None
         if batch := self._gathered():
             self._under_way += 1
             task = asyncio.create_task(self._go(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if self._waiting:
-            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._depart)
+            self._depart_in(PATIENCE)
 
     def _gathered(self) -> list[tuple[G, asyncio.Future[T]]]:
         self._waiting = [each for each in self._waiting if not each[1].done()]
