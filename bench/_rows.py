@@ -155,3 +155,22 @@ async def _into_postgres(dsn: str, rows: Sequence[tuple[object, ...]], filler: i
             await connection.execute("checkpoint")
     finally:
         await connection.close()
+
+
+CALM = "update {} set due_at = null where due_at < {} and holder is null"
+
+
+def calm_sqlite(path: Path) -> None:
+    """Whoever is still due is not any more."""
+    with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+        connection.execute(CALM.format("connections", "?"), [stamp(datetime.now(UTC))])
+
+
+def calm_postgres(dsn: str) -> None:
+    asyncio.run(_calm_postgres(dsn))
+
+
+async def _calm_postgres(dsn: str) -> None:
+    link = await asyncpg.connect(dsn)
+    await link.execute(CALM.format("connector.connections", "$1"), datetime.now(UTC))
+    await link.close()
