@@ -201,7 +201,7 @@ class Exchange:
         held: Held | None,
         grant: Grant | None = None,
     ) -> Answer:
-        """`held` is None where another process's journal has the grant."""
+        """`held` is None where another process's journal has the grant; `grant` saves opening it."""
         try:
             grant = grant or opened(self._seal, envelope, presented.key)
             answer = await self._connecting.connect(presented, claim, grant)

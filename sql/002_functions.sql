@@ -24,9 +24,9 @@ select
     c.expires_at, c.refresh_expires_at, c.failure, c.connected_at, c.version
 from connector.connections c;
 
--- What is asked for by its key must not be looked for in the whole table. Postgres would: it takes a list that comes
--- as JSON for a hundred rows, and plans made while the tables were small outlive that. Hence `enable_seqscan = off`
--- and `= any (array (…))` below.
+-- What has an index must not be looked for in the whole table. Postgres would: plans made while the tables were small
+-- outlive that, and it takes a list that comes as JSON for a hundred rows. Hence `enable_seqscan = off` and
+-- `= any (array (…))` below.
 
 -- Parts the operations share.
 
@@ -170,6 +170,7 @@ create or replace function public.connector_settle_code(
 returns table (key text)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -195,6 +196,7 @@ create or replace function public.connector_restore_code(
 returns table (known jsonb, earlier text)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -288,8 +290,7 @@ begin
         where g.family = 'marketing'
             and g.chosen <> 'null'
     ),
-    -- Updated first and inserted only if missing: an upsert would trip over not-null columns of the customer's
-    -- own even where the row is there.
+    -- Updated first, as in write_account.
     updated as (
         update public.user_accounts u
         set
@@ -362,6 +363,7 @@ create or replace function public.connector_choose(
 returns table (id uuid)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -397,6 +399,7 @@ returns table (
 )
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -448,6 +451,7 @@ create or replace function public.connector_find_token(p_user_id uuid, p_family 
 returns setof connector.kept
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 begin
     return query
@@ -466,6 +470,7 @@ create or replace function public.connector_claim_refresh(
 returns setof connector.kept
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 begin
     update connector.connections c
@@ -493,6 +498,7 @@ create or replace function public.connector_claim_due(
 returns setof connector.kept
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 begin
     return query
@@ -524,6 +530,7 @@ create or replace function public.connector_release(
 returns table (id uuid)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
@@ -642,6 +649,7 @@ create or replace function public.connector_begin_revoke(p_id uuid, p_now timest
 returns setof connector.kept
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_user_id uuid;
@@ -696,6 +704,7 @@ returns table (
 )
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin

@@ -64,6 +64,19 @@ async def test_what_was_cleared_while_the_disk_was_slow_is_told_to_it_all_the_sa
         assert b'{"cleared":%d}' % ticket in path.read_bytes()
 
 
+@pytest.mark.parametrize("flags", [0, 1 << 30], ids=["none", "one nobody knows"])
+async def test_where_a_write_cannot_be_synced_in_one_step_it_takes_two(
+    path: Path, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    monkeypatch.setattr("connector.journal.slot._SYNCED", flags)
+    journal = await opened(path)
+    await journal.write(entry("a"))
+    await journal.write(entry("b"))
+    await dies(journal)
+    async with at(path) as after:
+        assert names(after) == ["a", "b"]
+
+
 async def test_a_note_stands_for_as_long_as_its_room_is_held(path: Path) -> None:
     journal = await opened(path)
     async with journal.room(entry("over")):
