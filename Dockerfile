@@ -1,15 +1,15 @@
-# syntax=docker/dockerfile:1
 # The tag names one patch release of Python on one release of Debian. It is not a digest: add one
 # where a registry's word is not enough.
 ARG PYTHON=3.13.14-slim-bookworm
 
 FROM python:${PYTHON} AS build
 COPY requirements/run.txt /requirements.txt
-# Wheels only: nothing is compiled, so no compiler is needed here either.
+# Wheels only: nothing is compiled, so the image needs no compiler.
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --only-binary :all: \
         --require-hashes --requirement /requirements.txt
 COPY connector /app/connector
+COPY tiktok_simulator /app/tiktok_simulator
 RUN /venv/bin/python -m compileall -q /app
 
 FROM python:${PYTHON}
@@ -21,7 +21,8 @@ RUN pip uninstall --yes pip \
     && install --directory --owner=10001 --group=10001 --mode=0700 /data
 COPY --from=build /venv /venv
 COPY --from=build /app /app
-# /data holds what must survive: the database and its keys (on SQLite), and always the journal.
+# /data is for the files that must survive a restart: the database and its keys (on SQLite), and the
+# folder of the journal.
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -13,7 +13,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 # A venv whose Python has gone is no venv.
 $(shell [ -x $(BIN)/python ] || rm -f .venv/.run .venv/.dev)
 
-.PHONY: help run test check format bench lock clean programs
+.PHONY: help run test coverage check format bench lock clean programs
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | while IFS=: read -r word does; do \
@@ -24,6 +24,12 @@ run: .venv/.run ## the service and a TikTok to try it with, no credentials: open
 
 test: check node_modules/.installed ## everything CI checks
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+coverage: .venv/.dev node_modules/.installed ## the tests once more, with branch coverage of all processes
+	@rm -rf .coverage-data && mkdir .coverage-data
+	@$(BIN)/python -m coverage run -m pytest -q $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
 
 check: .venv/.dev ## format, lint, types and layers only
 	@echo '- checking format, lint, types and layers' >&2
@@ -45,7 +51,8 @@ lock: $(BIN)/uv ## write the requirements anew from pyproject.toml (newest of al
 	@$(BIN)/$(LOCK) --group dev --constraint requirements/run.txt --output-file requirements/dev.txt
 
 clean: ## forget everything that was set up
-	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache .coverage-data
 
 .venv/.run: requirements/run.txt
 	@tools/setup venv

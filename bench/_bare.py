@@ -1,6 +1,6 @@
-"""A bare aiohttp client that reads tokens through PostgREST: what the service is held against.
+"""A bare aiohttp client that reads tokens through PostgREST: the reference for the service's reads.
 
-A process of its own; a job is one line of JSON in, what came of it one line out.
+A process of its own: one job as a line of JSON on stdin, its result as a line on stdout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import aiohttp
 import uvloop
 
 
-async def main(url: str, key: str, ids: list[str]) -> None:
+async def main(url: str, key: str, connection_ids: list[str]) -> None:
     headers = {
         "apikey": key,
         "Authorization": f"Bearer {key}",
@@ -27,34 +27,34 @@ async def main(url: str, key: str, ids: list[str]) -> None:
     connector = aiohttp.TCPConnector(limit=64)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as http:
         gc.freeze()
-        turn = cycle(ids)
+        next_ids = cycle(connection_ids)
         for line in iter(sys.stdin.readline, ""):
             job = json.loads(line)
-            took: list[float] = []
-            began = time.perf_counter()
-            ends = began + job["seconds"]
+            latencies: list[float] = []
+            started = time.perf_counter()
+            ends = started + job["seconds"]
 
-            async def ask(ends: float = ends, took: list[float] = took) -> None:
-                while (asked := time.perf_counter()) < ends:
-                    body = json.dumps({"p_ids": [next(turn)]}).encode()
-                    address = f"{url}/rest/v1/rpc/connector_read_tokens"
-                    async with http.post(address, data=body) as answer:
-                        json.loads(await answer.read())
-                        answer.raise_for_status()
-                    took.append(time.perf_counter() - asked)
+            async def read(ends: float = ends, latencies: list[float] = latencies) -> None:
+                while (sent_at := time.perf_counter()) < ends:
+                    body = json.dumps({"p_connection_ids": [next(next_ids)]}).encode()
+                    address = f"{url}/rest/v1/rpc/connector_get_stored_tokens"
+                    async with http.post(address, data=body) as response:
+                        json.loads(await response.read())
+                        response.raise_for_status()
+                    latencies.append(time.perf_counter() - sent_at)
 
-            await asyncio.gather(*(ask() for _ in range(job["connections"])))
-            _tell(sorted(took), time.perf_counter() - began)
+            await asyncio.gather(*(read() for _ in range(job["connections"])))
+            _write_result(sorted(latencies), time.perf_counter() - started)
 
 
-def _tell(took: list[float], seconds: float) -> None:
-    told: dict[str, Any] = {
-        "count": len(took),
+def _write_result(latencies: list[float], seconds: float) -> None:
+    result: dict[str, Any] = {
+        "count": len(latencies),
         "seconds": seconds,
-        "p50": took[len(took) // 2],
-        "p99": took[len(took) * 99 // 100],
+        "p50": latencies[len(latencies) // 2],
+        "p99": latencies[len(latencies) * 99 // 100],
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
     sys.stdout.flush()
 
 

@@ -1,6 +1,6 @@
-"""The ground a benchmark stands on: one directory, one TikTok, one project, services on each store.
+"""The environment of a benchmark: one directory, one TikTok, one Supabase project, services on each store.
 
-Everything is started when first asked for and gone when the bench is left.
+Each part starts when it is first used and stops when the `Bench` context ends.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from connector.seal import Key, Seal
-from tests.stack import Stack
+from connector.encryption import EncryptionKey, TokenCipher
+from tests.supabase_stack import Stack
 
-from ._programs import ROOT, Helper, Load, Program, TikTok, wait_until_ready
+from ._programs import ROOT, LoadGenerator, Program, Server, TikTok, wait_until_ready
 from ._table import Figures
 
 StoreName = Literal["SQLite", "PostgREST", "Postgres"]
@@ -40,67 +40,70 @@ class Service(Program):
             directory=directory,
         )
 
-    def ready(self) -> Self:
+    def wait_until_ready(self) -> Self:
         wait_until_ready(self, self.port)
         return self
 
 
 class Bench:
     def __init__(self) -> None:
-        self._undo = ExitStack()
-        self.key = Key.new("bench")
-        self.seal = Seal((self.key,))
-        self._services = 0
+        self._cleanup = ExitStack()
+        self.key = EncryptionKey.generate("bench")
+        self.cipher = TokenCipher((self.key,))
+        self._service_count = 0
 
     def __enter__(self) -> Self:
         for stop in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(stop, signal.default_int_handler)
         self.directory = Path(tempfile.mkdtemp(prefix="connector-bench-"))
-        self._undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        self._cleanup.callback(shutil.rmtree, self.directory, ignore_errors=True)
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._undo.close()
+        self._cleanup.close()
 
     @cached_property
     def tiktok(self) -> TikTok:
-        return self._undo.enter_context(TikTok())
+        return self._cleanup.enter_context(TikTok())
 
     @cached_property
-    def load(self) -> Load:
-        return self.another_load()
+    def load_generator(self) -> LoadGenerator:
+        return self.start_load_generator()
 
-    def another_load(self) -> Load:
-        return self._undo.enter_context(Load(self.directory))
+    def start_load_generator(self) -> LoadGenerator:
+        return self._cleanup.enter_context(LoadGenerator(self.directory))
 
     @cached_property
     def stack(self) -> Stack:
-        return self._undo.enter_context(Stack(durable=True))
+        return self._cleanup.enter_context(Stack(durable=True))
 
     @cached_property
     def supabase_url(self) -> str:
-        """PostgREST behind the leanest of gateways, the same for everybody measured."""
-        address = self.stack.directory / "postgrest.sock"
-        return self._undo.enter_context(Helper("_gateway", address)).url
+        """PostgREST behind a minimal gateway, the same for every candidate."""
+        socket_path = self.stack.directory / "postgrest.sock"
+        return self.start_server("_gateway", socket_path).url
 
     @property
-    def admin(self) -> str:
-        """Into Postgres as one who may do anything there."""
+    def admin_dsn(self) -> str:
+        """For Postgres, as a superuser."""
         return self.stack.dsn.replace("postgres@", "supabase_admin@")
 
-    def database(self) -> Path:
+    def sqlite_path(self) -> Path:
         return self.directory / "connector.db"
 
-    def serve(self, store: StoreName, **more: str) -> Service:
-        """Ready, and stopped at the end at the latest."""
-        return self.start(store, **more).ready()
+    def serve(self, store: StoreName, **settings: str) -> Service:
+        """Starts a service and waits until it is ready."""
+        return self.start(store, **settings).wait_until_ready()
 
-    def start(self, store: StoreName, **more: str) -> Service:
-        self._services += 1
-        directory = self.directory / f"service-{self._services}"
+    def start(self, store: StoreName, **settings: str) -> Service:
+        self._service_count += 1
+        directory = self.directory / f"service-{self._service_count}"
         directory.mkdir()
-        environment = {**self._settings(), **self._of(store), **more}
-        return self._undo.enter_context(Service(directory, environment))
+        environment = {**self._settings(), **self._store_settings(store), **settings}
+        return self._cleanup.enter_context(Service(directory, environment))
+
+    def start_server(self, module: str, *arguments: str | Path) -> Server:
+        return self._cleanup.enter_context(Server(module, *arguments))
 
     def run(
         self,
@@ -108,15 +111,15 @@ class Bench:
         environment: dict[str, str] | None = None,
         directory: Path = ROOT,
     ) -> Program:
-        return self._undo.enter_context(
+        return self._cleanup.enter_context(
             Program(*command, environment=environment, directory=directory)
         )
 
     def _settings(self) -> dict[str, str]:
         return {
-            "CONNECTOR_ENCRYPTION_KEYS": self.key.text(),
+            "CONNECTOR_ENCRYPTION_KEYS": self.key.format(),
             "CONNECTOR_API_KEYS": API_KEY,
-            "CONNECTOR_LOG": "warning",
+            "CONNECTOR_LOG_LEVEL": "warning",
             "TIKTOK_APP_ID": "7001",
             "TIKTOK_APP_SECRET": "bench-secret",
             "TIKTOK_CLIENT_KEY": "bench-key",
@@ -126,9 +129,9 @@ class Bench:
             "TIKTOK_OPEN_API_URL": self.tiktok.url,
         }
 
-    def _of(self, store: StoreName) -> dict[str, str]:
+    def _store_settings(self, store: StoreName) -> dict[str, str]:
         if store == "SQLite":
-            return {"CONNECTOR_DATABASE": str(self.database())}
+            return {"CONNECTOR_DATABASE": str(self.sqlite_path())}
         project = {
             "SUPABASE_URL": self.supabase_url,
             "SUPABASE_SERVICE_ROLE_KEY": self.stack.service_role_key,
@@ -136,28 +139,30 @@ class Bench:
         return project if store == "PostgREST" else {**project, "SUPABASE_DB_URL": self.stack.dsn}
 
 
-def measured(
+def measure_load(
     program: Program,
-    load: Load,
+    load_generator: LoadGenerator,
     port: int,
     requests: list[bytes],
     *,
     connections: int,
     seconds: float,
     rate: float = 0,
-    again: bool = True,
+    repeat: bool = True,
 ) -> Figures:
-    cpu = program.cpu
-    load.begin(port, requests, connections=connections, seconds=seconds, rate=rate, again=again)
-    told = load.end()
-    count = max(told["count"], 1)
+    cpu_before = program.cpu_seconds
+    load_generator.start(
+        port, requests, connections=connections, seconds=seconds, rate=rate, repeat=repeat
+    )
+    result = load_generator.finish()
+    count = max(result["count"], 1)
     return Figures(
-        rate=told["count"] / told["seconds"],
-        p50=told["p50"],
-        p99=told["p99"],
-        cpu=(program.cpu - cpu) / count,
-        failed=told["failed"],
-        refused=told["refused"],
+        rate=result["count"] / result["seconds"],
+        p50=result["p50"],
+        p99=result["p99"],
+        cpu=(program.cpu_seconds - cpu_before) / count,
+        failed=result["failed"],
+        last_error=result["last_error"],
     )
 
 

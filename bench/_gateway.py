@@ -1,8 +1,8 @@
-"""What stands before PostgREST in a benchmark: it takes /rest/v1 off the address, nothing else.
+"""The gateway before PostgREST in a benchmark: it removes /rest/v1 from the path and does nothing else.
 
-Supabase has a gateway there, and PostgREST cannot serve under a prefix. The one of the tests is
-made for faults and costs more than the call itself; nginx is not everywhere. Here each connection
-has one of its own to PostgREST and bytes go through as they come.
+Supabase has a gateway there, and PostgREST cannot serve under a prefix. The gateway of the tests injects
+faults and costs more than the call itself, and nginx is not installed everywhere. Here each client
+connection has its own connection to PostgREST, and bytes are forwarded as they arrive.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from ._server import serve
 PREFIX = b" /rest/v1/"
 
 
-class Inward(asyncio.Protocol):
-    """From whoever asks to PostgREST."""
+class ClientConnection(asyncio.Protocol):
+    """Forwards bytes from a client to PostgREST."""
 
-    def __init__(self, upstream: str) -> None:
-        self._upstream = upstream
-        self._early = b""
+    def __init__(self, socket_path: str) -> None:
+        self._socket_path = socket_path
+        self._buffered = b""
         self._postgrest: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._asker = cast(asyncio.Transport, transport)
+        self._client = cast(asyncio.Transport, transport)
         self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         self._postgrest, _ = await loop.create_unix_connection(
-            lambda: Outward(self._asker), self._upstream
+            lambda: PostgrestConnection(self._client), self._socket_path
         )
-        if self._early:
-            self._postgrest.write(self._early)
+        if self._buffered:
+            self._postgrest.write(self._buffered)
 
     def data_received(self, data: bytes) -> None:
-        # Only a request line has it so early; what follows is JSON.
+        # Only a request line has the prefix in its first bytes; JSON follows.
         if PREFIX in data[:16]:
             data = data.replace(PREFIX, b" /", 1)
         if self._postgrest is None:
-            self._early += data
+            self._buffered += data
         else:
             self._postgrest.write(data)
 
@@ -51,18 +51,18 @@ class Inward(asyncio.Protocol):
             self._postgrest.close()
 
 
-class Outward(asyncio.Protocol):
-    """And back."""
+class PostgrestConnection(asyncio.Protocol):
+    """Forwards bytes from PostgREST to a client."""
 
-    def __init__(self, asker: asyncio.Transport) -> None:
-        self._asker = asker
+    def __init__(self, client: asyncio.Transport) -> None:
+        self._client = client
 
     def data_received(self, data: bytes) -> None:
-        self._asker.write(data)
+        self._client.write(data)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._asker.close()
+        self._client.close()
 
 
 if __name__ == "__main__":
-    serve(lambda: Inward(sys.argv[1]))
+    serve(lambda: ClientConnection(sys.argv[1]))

@@ -1,8 +1,8 @@
-"""Whoever asks: requests that are bytes already, over connections that stay open.
+"""The load generator: it sends requests that are bytes already, over connections that stay open.
 
-A process of its own. A job is one line of JSON in, what came of it one line out. Without a rate
-each connection asks again as soon as it is answered; with one, requests have a time at which they
-are due, and how long they took counts from then: waiting behind a slow one is not forgiven.
+A process of its own: one job as a line of JSON on stdin, its result as a line on stdout. Without a rate,
+each connection sends its next request as soon as it has the response. With a rate, each request has a due
+time and its latency counts from there, so waiting behind a slow request counts too.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import uvloop
 
 from ._server import content_length
 
-BETWEEN = b"\0\0"
+SEPARATOR = b"\0\0"
 
 
-class Asker(asyncio.Protocol):
-    def __init__(self, run: Run) -> None:
+class Client(asyncio.Protocol):
+    def __init__(self, run: LoadRun) -> None:
         self._run = run
         self._received = b""
         self._due = 0.0
@@ -33,10 +33,10 @@ class Asker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
 
-    def ask(self) -> None:
-        request, self._due = self._run.next()
+    def send_next(self) -> None:
+        request, self._due = self._run.next_request()
         if not request:
-            self._run.leave(self)
+            self._run.remove(self)
             return
         wait = self._due - time.perf_counter()
         if wait > 0:
@@ -49,82 +49,83 @@ class Asker(asyncio.Protocol):
         end = self._received.find(b"\r\n\r\n")
         if end < 0 or len(self._received) < end + 4 + content_length(self._received[:end]):
             return
-        self._run.took.append(time.perf_counter() - self._due)
+        self._run.latencies.append(time.perf_counter() - self._due)
         if not self._received.startswith(b"HTTP/1.1 200"):
-            self._run.refused = self._received.decode()
+            self._run.last_error = self._received.decode()
             self._run.failed += 1
         self._received = b""
-        self.ask()
+        self.send_next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._run.leave(self)
+        self._run.remove(self)
 
 
-class Run:
+class LoadRun:
     def __init__(self, job: dict[str, Any]) -> None:
-        requests = Path(job["requests"]).read_bytes().split(BETWEEN)
-        self._requests: Iterator[bytes] = cycle(requests) if job["again"] else iter(requests)
+        requests = Path(job["requests"]).read_bytes().split(SEPARATOR)
+        self._requests: Iterator[bytes] = cycle(requests) if job["repeat"] else iter(requests)
         self._job = job
         self._sent = 0
-        self.took: list[float] = []
+        self.latencies: list[float] = []
         self.failed = 0
-        self.refused = ""
-        self._asking: set[Asker] = set()
-        self._over = asyncio.Event()
+        self.last_error = ""
+        self._active: set[Client] = set()
+        self._finished = asyncio.Event()
 
-    def next(self) -> tuple[bytes, float]:
+    def next_request(self) -> tuple[bytes, float]:
+        """The request and its due time; the request is empty when the run is over."""
         now = time.perf_counter()
-        due = self._began + self._sent / rate if (rate := self._job["rate"]) else now
+        due = self._started_at + self._sent / rate if (rate := self._job["rate"]) else now
         self._sent += 1
-        if max(due, now) >= self._ends:
+        if max(due, now) >= self._ends_at:
             return b"", due
         return next(self._requests, b""), due
 
-    def leave(self, asker: Asker) -> None:
-        self._asking.discard(asker)
-        if not self._asking:
-            self._over.set()
+    def remove(self, client: Client) -> None:
+        self._active.discard(client)
+        if not self._active:
+            self._finished.set()
 
-    async def carry_out(self) -> dict[str, Any]:
+    async def execute(self) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
-        askers = []
+        clients = []
         for _ in range(self._job["connections"]):
-            _, asker = await loop.create_connection(
-                lambda: Asker(self), "127.0.0.1", self._job["port"]
+            _, client = await loop.create_connection(
+                lambda: Client(self), "127.0.0.1", self._job["port"]
             )
-            askers.append(asker)
-        self._asking = set(askers)
-        self._began = time.perf_counter()
-        self._ends = self._began + self._job["seconds"]
-        for asker in askers:
-            asker.ask()
+            clients.append(client)
+        self._active = set(clients)
+        self._started_at = time.perf_counter()
+        self._ends_at = self._started_at + self._job["seconds"]
+        for client in clients:
+            client.send_next()
         try:
-            async with asyncio.timeout(self._job["seconds"] + self._job["patience"]):
-                await self._over.wait()
+            async with asyncio.timeout(self._job["seconds"] + self._job["grace"]):
+                await self._finished.wait()
         except TimeoutError:
-            self.failed += len(self._asking)
-            self.refused = self.refused or "no answer"
-        elapsed = time.perf_counter() - self._began
-        for asker in askers:
-            asker.transport.abort()
-        return self._told(elapsed)
+            self.failed += len(self._active)
+            self.last_error = self.last_error or "no response"
+        elapsed = time.perf_counter() - self._started_at
+        for client in clients:
+            client.transport.abort()
+        return self._result(elapsed)
 
-    def _told(self, elapsed: float) -> dict[str, Any]:
-        took = sorted(self.took) or [0.0]
+    def _result(self, elapsed: float) -> dict[str, Any]:
+        latencies = sorted(self.latencies) or [0.0]
         return {
-            "count": len(self.took),
+            "count": len(self.latencies),
             "seconds": elapsed,
-            "p50": took[len(took) // 2],
-            "p99": took[len(took) * 99 // 100],
+            "p50": latencies[len(latencies) // 2],
+            "p99": latencies[len(latencies) * 99 // 100],
             "failed": self.failed,
-            "refused": self.refused,
+            "last_error": self.last_error,
         }
 
 
 def main() -> None:
     gc.disable()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(uvloop.run(Run(json.loads(line)).carry_out())) + "\n")
+        sys.stdout.write(json.dumps(uvloop.run(LoadRun(json.loads(line)).execute())) + "\n")
         sys.stdout.flush()
         gc.collect()
 

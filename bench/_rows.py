@@ -1,7 +1,7 @@
-"""Connections put straight into a table: as many as are wanted, due or not, with tokens that open.
+"""Connections inserted straight into a table: any number, due or not, with tokens that can be decrypted.
 
-Only those a benchmark will touch are sealed one by one. What merely fills the table is made by the
-database itself and is never due, so nobody ever opens it.
+Only the tokens that a benchmark uses are encrypted, one by one. The database itself generates the rows
+that only fill the table; they are never due, so nothing decrypts them.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from uuid import UUID
 import asyncpg
 from pydantic import SecretStr
 
-from connector.model import Tokens, UserId, bond, stamp
-from connector.seal import Seal
+from connector.encryption import TokenCipher, connection_associated_data
+from connector.model import Tokens, UserId, format_utc
 from connector.store.sqlite import SQLite
 
 FAMILY = "login_kit"
-MANY = 1_000
+VACUUM_FROM_ROWS = 1_000
 COLUMNS = (
     "id",
     "user_id",
     "family",
-    "subject",
+    "tiktok_user_id",
     "status",
     "scopes",
     "accounts",
     "advertiser_lost",
-    "sealed",
+    "encrypted_tokens",
     "expires_at",
     "verified_at",
     "due_at",
-    "version",
+    "token_version",
     "connected_at",
     "created_at",
     "updated_at",
 )
-NAMES = ", ".join(COLUMNS)
-FILLER = f"""
-    insert into connector.connections ({NAMES})
+COLUMN_LIST = ", ".join(COLUMNS)
+INSERT_FILLER = f"""
+    insert into connector.connections ({COLUMN_LIST})
     select
         gen_random_uuid(), gen_random_uuid(), '{FAMILY}', md5(n::text), 'active', '["user.info.basic"]',
         '[]', false, repeat('x', 400), $2::timestamptz, $3::timestamptz, $2::timestamptz, 1,
@@ -55,20 +55,22 @@ FILLER = f"""
 
 
 @dataclass(frozen=True)
-class Seeded:
+class BenchConnection:
     id: str
     user_id: UserId
-    subject: str
+    tiktok_user_id: str
     refresh_token: str
 
 
-def people(count: int, *, start: int = 0, refresh_token: str = "rft") -> list[Seeded]:
-    chance = Random(f"{refresh_token}{start}")
+def make_connections(
+    count: int, *, start: int = 0, refresh_token: str = "rft"
+) -> list[BenchConnection]:
+    random = Random(f"{refresh_token}{start}")
     return [
-        Seeded(
-            id=str(UUID(int=chance.getrandbits(128), version=4)),
-            user_id=UserId(str(UUID(int=chance.getrandbits(128), version=4))),
-            subject=f"open-id-{number:08}",
+        BenchConnection(
+            id=str(UUID(int=random.getrandbits(128), version=4)),
+            user_id=UserId(str(UUID(int=random.getrandbits(128), version=4))),
+            tiktok_user_id=f"open-id-{number:08}",
             refresh_token=f"{refresh_token}.{number:08}.{'x' * 48}",
         )
         for number in range(start, start + count)
@@ -76,34 +78,43 @@ def people(count: int, *, start: int = 0, refresh_token: str = "rft") -> list[Se
 
 
 @dataclass(frozen=True)
-class State:
-    """When their tokens run out, and when the keeper is to look at them, counted from now."""
+class TokenState:
+    """When tokens expire and when their background refresh is due, counted from now."""
 
     expires_in: timedelta
     due_in: timedelta
 
-    def rows(self, seeded: Sequence[Seeded], seal: Seal) -> list[tuple[object, ...]]:
-        return [self._row(each, seal, datetime.now(UTC)) for each in seeded]
+    def rows(
+        self, connections: Sequence[BenchConnection], cipher: TokenCipher
+    ) -> list[tuple[object, ...]]:
+        return [self._row(connection, cipher, datetime.now(UTC)) for connection in connections]
 
-    def _row(self, each: Seeded, seal: Seal, now: datetime) -> tuple[object, ...]:
+    def _row(
+        self, connection: BenchConnection, cipher: TokenCipher, now: datetime
+    ) -> tuple[object, ...]:
         tokens = Tokens(
-            access=SecretStr(f"act{each.refresh_token}"),
-            refresh=SecretStr(each.refresh_token),
+            access=SecretStr(f"act{connection.refresh_token}"),
+            refresh=SecretStr(connection.refresh_token),
             expires_at=now + self.expires_in,
             refresh_expires_at=now + timedelta(days=180),
             issued_at=now + self.expires_in - timedelta(hours=2),
         )
-        sealed = seal.seal(tokens, bound_to=bond(each.user_id, FAMILY, each.subject))
+        encrypted = cipher.encrypt_tokens(
+            tokens,
+            associated_data=connection_associated_data(
+                connection.user_id, FAMILY, connection.tiktok_user_id
+            ),
+        )
         return (
-            each.id,
-            each.user_id,
+            connection.id,
+            connection.user_id,
             FAMILY,
-            each.subject,
+            connection.tiktok_user_id,
             "active",
             '["user.info.basic"]',
             "[]",
             False,
-            sealed,
+            encrypted,
             tokens.expires_at,
             now,
             now + self.due_in,
@@ -114,33 +125,37 @@ class State:
         )
 
 
-FRESH = State(expires_in=timedelta(hours=2), due_in=timedelta(hours=1))
-DUE = State(expires_in=timedelta(hours=1), due_in=timedelta(hours=-1))
-STALE = State(expires_in=timedelta(minutes=2), due_in=timedelta(hours=1))
-"""Still alive, but inside the margin: whoever reads it makes it be refreshed."""
+FRESH = TokenState(expires_in=timedelta(hours=2), due_in=timedelta(hours=1))
+DUE = TokenState(expires_in=timedelta(hours=1), due_in=timedelta(hours=-1))
+STALE = TokenState(expires_in=timedelta(minutes=2), due_in=timedelta(hours=1))
+"""Valid, but inside the refresh margin: a read triggers a refresh."""
 
 
-def into_sqlite(path: Path, rows: Sequence[tuple[object, ...]]) -> None:
-    asyncio.run(_laid(path))
-    places = ", ".join("?" * len(COLUMNS))
+def insert_into_sqlite(path: Path, rows: Sequence[tuple[object, ...]]) -> None:
+    asyncio.run(_create_tables(path))
+    placeholders = ", ".join("?" * len(COLUMNS))
     with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
         connection.executemany(
-            f"insert into connections ({NAMES}) values ({places})",
-            ([stamp(v) if isinstance(v, datetime) else v for v in row] for row in rows),
+            f"insert into connections ({COLUMN_LIST}) values ({placeholders})",
+            ([_to_sqlite(value) for value in row] for row in rows),
         )
 
 
-async def _laid(path: Path) -> None:
+def _to_sqlite(value: object) -> object:
+    return format_utc(value) if isinstance(value, datetime) else value
+
+
+async def _create_tables(path: Path) -> None:
     database = SQLite(path)
     await database.open()
     await database.close()
 
 
-def into_postgres(dsn: str, rows: Sequence[tuple[object, ...]], *, filler: int = 0) -> None:
-    asyncio.run(_into_postgres(dsn, rows, filler))
+def insert_into_postgres(dsn: str, rows: Sequence[tuple[object, ...]], *, filler: int = 0) -> None:
+    asyncio.run(_insert_into_postgres(dsn, rows, filler))
 
 
-async def _into_postgres(dsn: str, rows: Sequence[tuple[object, ...]], filler: int) -> None:
+async def _insert_into_postgres(dsn: str, rows: Sequence[tuple[object, ...]], filler: int) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.copy_records_to_table(
@@ -148,29 +163,29 @@ async def _into_postgres(dsn: str, rows: Sequence[tuple[object, ...]], filler: i
         )
         if filler:
             now = datetime.now(UTC)
-            await connection.execute(FILLER, filler, now + timedelta(days=1), now)
-        if len(rows) + filler >= MANY:
-            # Now, so that Postgres does not feel like it while something is measured.
+            await connection.execute(INSERT_FILLER, filler, now + timedelta(days=1), now)
+        if len(rows) + filler >= VACUUM_FROM_ROWS:
+            # Now, so that autovacuum and a checkpoint do not run during a measurement.
             await connection.execute("vacuum analyze connector.connections")
             await connection.execute("checkpoint")
     finally:
         await connection.close()
 
 
-CALM = "update {} set due_at = null where due_at < {} and holder is null"
+CLEAR_DUE = "update {} set due_at = null where due_at < {} and lease_owner is null"
 
 
-def calm_sqlite(path: Path) -> None:
-    """Whoever is still due is not any more."""
+def clear_due_in_sqlite(path: Path) -> None:
+    """No connection is due afterwards, except those with a lease."""
     with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
-        connection.execute(CALM.format("connections", "?"), [stamp(datetime.now(UTC))])
+        connection.execute(CLEAR_DUE.format("connections", "?"), [format_utc(datetime.now(UTC))])
 
 
-def calm_postgres(dsn: str) -> None:
-    asyncio.run(_calm_postgres(dsn))
+def clear_due_in_postgres(dsn: str) -> None:
+    asyncio.run(_clear_due_in_postgres(dsn))
 
 
-async def _calm_postgres(dsn: str) -> None:
-    link = await asyncpg.connect(dsn)
-    await link.execute(CALM.format("connector.connections", "$1"), datetime.now(UTC))
-    await link.close()
+async def _clear_due_in_postgres(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(CLEAR_DUE.format("connector.connections", "$1"), datetime.now(UTC))
+    await connection.close()

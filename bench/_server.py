@@ -1,7 +1,8 @@
-"""As much HTTP/1.1 as a fast loopback server needs, so that it is never what is being measured.
+"""A minimal HTTP/1.1 server for loopback, fast enough that a benchmark never measures the server itself.
 
-Requests are whole or waited for, answers are bytes made by hand, connections stay open. Nobody
-sends the next request before the answer, so an answer may be late without overtaking another.
+It waits until a request is complete, sends responses that are bytes already, and keeps connections
+open. A client sends its next request only after the response, so a late response cannot overtake
+another one.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import cast
 
 import uvloop
 
-Answer = Callable[[bytes], None]
-Handler = Callable[[bytes, bytes, Answer], None]
-"""Gets a request's head and body, and what to answer through, now or later."""
+Respond = Callable[[bytes], None]
+Handler = Callable[[bytes, bytes, Respond], None]
+"""Receives the head and the body of a request, and a function that sends the response now or later."""
 
 
-class Line(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._received = b""
@@ -37,28 +38,28 @@ class Line(asyncio.Protocol):
         if len(self._received) < total:
             return
         body, self._received = self._received[end + 4 : total], self._received[total:]
-        self._handler(head, body, self._answer)
+        self._handler(head, body, self._respond)
 
-    def _answer(self, answer: bytes) -> None:
+    def _respond(self, response: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(answer)
+            self._transport.write(response)
 
 
 def content_length(head: bytes) -> int:
     lowered = head.lower()
-    at = lowered.find(b"\r\ncontent-length:")
-    if at < 0:
+    index = lowered.find(b"\r\ncontent-length:")
+    if index < 0:
         return 0
-    return int(lowered[at + 17 :].split(b"\r\n", 1)[0])
+    return int(lowered[index + 17 :].split(b"\r\n", 1)[0])
 
 
-def answer(json: bytes) -> bytes:
+def json_response(json: bytes) -> bytes:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     return head % len(json) + json
 
 
 def serve(protocol: Callable[[], asyncio.Protocol]) -> None:
-    """Says its port on a line of its own, then serves until it is told to stop."""
+    """Prints the port on one line, then serves until SIGTERM."""
     uvloop.run(_serve(protocol))
 
 

@@ -1,4 +1,4 @@
-"""Figures, their medians, the goals they are held against, and where the last run is kept."""
+"""Figures of a measurement, their medians, and reports with goals, stored in RESULTS.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "RESULTS.md"
 PREFACE = """# The last run
 
-Written by `make bench`, each part for itself. Everything shares one machine, so read the ratios.
+Written by `make bench`, one section for each part. All processes share one machine, so read the ratios.
 """
 
 K = TypeVar("K")
@@ -25,100 +25,100 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one stretch of work: operations per second, seconds, CPU seconds per operation."""
+    """One measurement: operations per second, latencies in seconds, CPU seconds per operation."""
 
     rate: float
     p50: float
     p99: float
     cpu: float
     failed: int = 0
-    refused: str = ""
+    last_error: str = ""
 
 
-def median(of: Sequence[Figures]) -> Figures:
+def median(rounds: Sequence[Figures]) -> Figures:
     return Figures(
-        rate=statistics.median(each.rate for each in of),
-        p50=statistics.median(each.p50 for each in of),
-        p99=statistics.median(each.p99 for each in of),
-        cpu=statistics.median(each.cpu for each in of),
-        failed=sum(each.failed for each in of),
-        refused=next((each.refused for each in of if each.refused), ""),
+        rate=statistics.median(figures.rate for figures in rounds),
+        p50=statistics.median(figures.p50 for figures in rounds),
+        p99=statistics.median(figures.p99 for figures in rounds),
+        cpu=statistics.median(figures.cpu for figures in rounds),
+        failed=sum(figures.failed for figures in rounds),
+        last_error=next((figures.last_error for figures in rounds if figures.last_error), ""),
     )
 
 
-def spread(of: Sequence[float]) -> float:
-    return (max(of) - min(of)) / statistics.median(of)
+def spread(values: Sequence[float]) -> float:
+    return (max(values) - min(values)) / statistics.median(values)
 
 
 @dataclass
 class Report:
     title: str
-    words: str
-    head: tuple[str, ...]
+    description: str
+    header: tuple[str, ...]
     rows: list[tuple[str, ...]] = field(default_factory=list)
     goals: list[str] = field(default_factory=list)
-    noise: list[float] = field(default_factory=list)
+    spreads: list[float] = field(default_factory=list)
+    """For each row with several rounds, how far the rounds differ."""
 
     def row(self, *cells: object) -> None:
         self.rows.append(tuple(map(str, cells)))
 
-    def goal(self, sentence: str, *, reached: str, met: bool) -> None:
-        self.goals.append(f"{'ok' if met else 'MISSED'}: {sentence} ({reached})")
+    def goal(self, sentence: str, *, result: str, met: bool) -> None:
+        self.goals.append(f"{'ok' if met else 'MISSED'}: {sentence} ({result})")
 
     def publish(self) -> None:
-        """Printed, and in RESULTS.md in the place of what stood there under the same title."""
+        """Prints the report and replaces the section with the same title in RESULTS.md."""
         text = self._text()
         print(text)
-        kept = RESULTS.read_text() if RESULTS.exists() else PREFACE
-        sections = [
-            s for s in re.split(r"^(?=## )", kept, flags=re.MULTILINE) if not self._is_mine(s)
-        ]
-        RESULTS.write_text("\n".join(section.strip() + "\n" for section in [*sections, text]))
-
-    def _is_mine(self, section: str) -> bool:
-        return section.startswith(f"## {self.title}\n")
+        stored = RESULTS.read_text() if RESULTS.exists() else PREFACE
+        heading = f"## {self.title}\n"
+        sections = re.split(r"^(?=## )", stored, flags=re.MULTILINE)
+        others = [section for section in sections if not section.startswith(heading)]
+        RESULTS.write_text("\n".join(section.strip() + "\n" for section in [*others, text]))
 
     def _text(self) -> str:
         goals = "\n".join(f"- {goal}" for goal in self.goals)
-        return f"## {self.title}\n\n{self.words}\n\n{self._table()}\n\n{goals}\n\n{self._where()}\n"
+        return f"## {self.title}\n\n{self.description}\n\n{self._table()}\n\n{goals}\n\n{self._conditions()}\n"
 
     def _table(self) -> str:
-        lines = [self.head, *self.rows]
-        widths = [max(len(line[place]) for line in lines) for place in range(len(self.head))]
+        lines = [self.header, *self.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.header))]
         rule = tuple("-" * width for width in widths)
         return "\n".join(
-            "| " + " | ".join(map(_set, line, widths, range(len(line)))) + " |"
-            for line in (self.head, rule, *self.rows)
+            "| " + " | ".join(map(_align, line, widths, range(len(line)))) + " |"
+            for line in (self.header, rule, *self.rows)
         )
 
-    def _where(self) -> str:
-        noise = ""
-        if self.noise:
-            noise = (
-                f" The rounds of one row differed by {statistics.median(self.noise):.0%} "
-                f"(half of the rows) to {max(self.noise):.0%} (the worst)."
+    def _conditions(self) -> str:
+        spread_text = ""
+        if self.spreads:
+            spread_text = (
+                f" The rounds of one row differed by {statistics.median(self.spreads):.0%} "
+                f"(half of the rows) to {max(self.spreads):.0%} (the worst)."
             )
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         return (
-            f"{now}, commit {_commit()}, {os.cpu_count()} cores shared by everything, load "
-            f"{os.getloadavg()[2]:.1f} over the last quarter of an hour, "
-            f"Python {platform.python_version()}.{noise}"
+            f"{now}, commit {_commit()}, {os.cpu_count()} cores shared by all processes, load "
+            f"{os.getloadavg()[2]:.1f} over the last 15 minutes, "
+            f"Python {platform.python_version()}.{spread_text}"
         )
 
 
-def _set(cell: str, width: int, place: int) -> str:
-    return cell.ljust(width) if place == 0 else cell.rjust(width)
+def _align(cell: str, width: int, column: int) -> str:
+    return cell.ljust(width) if column == 0 else cell.rjust(width)
 
 
 def _commit() -> str:
     commit = _git("rev-parse", "--short", "HEAD") or "unknown"
     changed = _git("status", "--porcelain", "--", "connector", "sql", "bench/*.py")
-    return f"{commit} and what is not committed yet" if changed else commit
+    return f"{commit} and uncommitted changes" if changed else commit
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+def _git(*arguments: str) -> str:
+    completed = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return completed.stdout.strip()
 
 
 def ms(seconds: float) -> str:
@@ -133,5 +133,5 @@ def whole(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def ratio(of: float, to: float) -> str:
-    return f"{of / to:.2f}" if to else ""
+def ratio(value: float, reference: float) -> str:
+    return f"{value / reference:.2f}" if reference else ""

@@ -1,8 +1,9 @@
-"""A static TikTok: it says yes to everything, at once or after a set time, and keeps no books.
+"""A static TikTok: it accepts every request, at once or after a set time, and stores almost nothing.
 
-The one thing it remembers is which refresh tokens it was shown, because none may come twice. `/_set`
-changes what it does from then on, `/_told` tells what it saw. Hanging, it answers when that is over.
-A refresh token that begins with `slow.` takes ten seconds.
+It remembers only the refresh tokens it received, because no refresh token may be sent twice. `/_set`
+changes its behaviour, `/_counts` returns what it counted. While `hangs` is set, it sends no response;
+the pending responses are sent when `hangs` is cleared. A refresh with a token that begins with `slow.`
+takes ten seconds.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
-from ._server import Answer, Line, answer, serve
+from ._server import HttpConnection, Respond, json_response, serve
 
-SLOW = 10.0
+SLOW_LATENCY = 10.0
 PADDING = "x" * 48
-TOKEN = '{"access_token":"act.%d.' + PADDING + '","refresh_token":"rft.%d.' + PADDING + '",'
+TOKENS = '{"access_token":"act.%d.' + PADDING + '","refresh_token":"rft.%d.' + PADDING + '",'
 REFRESH_TOKEN = re.compile(rb"(?:^|&)refresh_token=([^&]+)")
-ADVERTISERS = answer(
+ADVERTISERS = json_response(
     b'{"code":0,"message":"OK","request_id":"bench","data":{"list":'
     b'[{"advertiser_id":"7001000000000000001","advertiser_name":"Adlane Shoes"}]}}'
 )
-USER = answer(
+USER = json_response(
     b'{"code":0,"message":"OK","request_id":"bench","data":'
     b'{"core_user_id":"7002000000000000002","display_name":"Anna"}}'
 )
@@ -35,56 +36,58 @@ class TikTok:
     latency: float = 0.0
     expires_in: float = 7200
     hangs: bool = False
-    held_back: list[tuple[Answer, bytes]] = field(default_factory=list)
-    shown: set[bytes] = field(default_factory=set)
+    pending: list[tuple[Respond, bytes]] = field(default_factory=list)
+    refresh_tokens: set[bytes] = field(default_factory=set)
     refreshes: int = 0
     numbers: count[int] = field(default_factory=lambda: count(1))
 
-    def take(self, head: bytes, body: bytes, reply: Answer) -> None:
+    def handle(self, head: bytes, body: bytes, respond: Respond) -> None:
         path = head.split(b" ", 2)[1]
         if path.startswith(b"/_"):
-            reply(answer(json.dumps(self._controlled(path.decode())).encode()))
+            respond(json_response(json.dumps(self._control(path.decode())).encode()))
             return
-        told, wait = self._told(path, body)
+        response, latency = self._response(path, body)
         if self.hangs:
-            self.held_back.append((reply, told))
-        elif wait:
-            asyncio.get_running_loop().call_later(wait, reply, told)
+            self.pending.append((respond, response))
+        elif latency:
+            asyncio.get_running_loop().call_later(latency, respond, response)
         else:
-            reply(told)
+            respond(response)
 
-    def _told(self, path: bytes, body: bytes) -> tuple[bytes, float]:
+    def _response(self, path: bytes, body: bytes) -> tuple[bytes, float]:
         if b"/advertiser/get/" in path:
             return ADVERTISERS, self.latency
         if b"/user/info/" in path:
             return USER, self.latency
         number = next(self.numbers)
-        tokens = TOKEN % (number, number)
+        tokens = TOKENS % (number, number)
         if path.startswith(b"/open_api/"):
-            said = '{"code":0,"message":"OK","data":{"access_token":"act.%d.%s","scope":[4]}}'
-            return answer((said % (number, PADDING)).encode()), self.latency
-        slow = self._shown(body)
-        said = tokens + '"expires_in":%s,"refresh_expires_in":15552000,"open_id":"bench",'
-        said += '"scope":"user.info.basic","token_type":"Bearer"}'
-        return answer((said % self.expires_in).encode()), SLOW if slow else self.latency
+            payload = '{"code":0,"message":"OK","data":{"access_token":"act.%d.%s","scope":[4]}}'
+            return json_response((payload % (number, PADDING)).encode()), self.latency
+        latency = SLOW_LATENCY if self._is_slow_refresh(body) else self.latency
+        payload = tokens + '"expires_in":%s,"refresh_expires_in":15552000,"open_id":"bench",'
+        payload += '"scope":"user.info.basic","token_type":"Bearer"}'
+        return json_response((payload % self.expires_in).encode()), latency
 
-    def _shown(self, body: bytes) -> bool:
-        found = REFRESH_TOKEN.search(body)
-        if found is None:
+    def _is_slow_refresh(self, body: bytes) -> bool:
+        """Also counts the refresh and remembers its token."""
+        match = REFRESH_TOKEN.search(body)
+        if match is None:
             return False
         self.refreshes += 1
-        self.shown.add(found[1])
-        return found[1].startswith(b"slow.")
+        self.refresh_tokens.add(match[1])
+        return match[1].startswith(b"slow.")
 
-    def _controlled(self, path: str) -> dict[str, int]:
+    def _control(self, path: str) -> dict[str, int]:
         for name, (value,) in parse_qs(urlsplit(path).query).items():
             setattr(self, name, value == "True" if name == "hangs" else float(value))
-        while self.held_back and not self.hangs:
-            reply, told = self.held_back.pop()
-            reply(told)
-        return {"refreshes": self.refreshes, "twice": self.refreshes - len(self.shown)}
+        while self.pending and not self.hangs:
+            respond, response = self.pending.pop()
+            respond(response)
+        sent_twice = self.refreshes - len(self.refresh_tokens)
+        return {"refreshes": self.refreshes, "sent_twice": sent_twice}
 
 
 if __name__ == "__main__":
     tiktok = TikTok()
-    serve(lambda: Line(tiktok.take))
+    serve(lambda: HttpConnection(tiktok.handle))

@@ -1,18 +1,21 @@
 """A business connects its TikTok accounts once, and stays connected.
 
-The house, floor by floor; nothing imports upward, and two rooms on one line do not import each
-other:
+The layers, from top to bottom. A package imports only packages below it; packages on one line do not
+import each other. A package is imported through its `__init__` only.
 
-    roof     cli                                  people at a terminal
-             app                                  the composition root: all wiring, nothing else
-    3rd      web | settings                       HTTP in, HTTP out | the environment, read once
-    2nd      exchange | connections               the work, one subject each
-             keeper | intent | identity           the life of a token | the state | who is asking
-    1st      tiktok | transport | store | journal what TikTok speaks | the wire | memory | black box
-             seal                                 tokens at rest
-    ground   model | wire                         nouns | one HTTP exchange as data
-             errors | clock                       what can go wrong | what time it is
-    garden   simulator                            a TikTok of our own; imports nothing of the house
+    cli                                         commands
+    app                                         builds every part from the settings, starts and stops them
+    web | settings | maintenance                HTTP | the environment, read once | periodic work
+    connections                                 what a user or a server does with connections
+    oauth | tokens                              a code becomes a connection | a token stays valid
+    identity | advertisers | metrics            who is calling | which ad account | counters
+    tiktok_client | store | journal             HTTP to TikTok | the database | the local write-ahead log
+    encryption | tiktok | attempts | schedule   tokens at rest | TikTok's protocol | one attempt | due times
+    model                                       data classes
+    concurrency                                 building blocks for asyncio
+    errors | clock | origins                    exceptions | time | URL origins
+
+`tiktok_simulator` is a separate package: it imports nothing of this one, and only `cli` imports it.
 """
 
 __version__ = "0.1.0"

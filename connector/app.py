@@ -1,7 +1,8 @@
-"""The composition root: all wiring, nothing else.
+"""The composition root: builds every part from the settings, starts and stops them.
 
-`House.build` puts the parts together and touches nothing; `async with house` opens the store and
-the journal and replays what was left; `house.application()` is the service, background included.
+`Service.build` makes the parts and opens nothing. `async with service` opens the store and the journal
+and recovers what dead processes left in it. `service.web_application()` is the whole service: opened
+when the application starts, with its background loops.
 """
 
 from __future__ import annotations
@@ -9,105 +10,138 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiohttp import web
 
-from .choosing import AccountTokens
+from .advertisers import UserAccountsToken
 from .clock import Clock
-from .connecting import Connecting
-from .connections import Connections
-from .errands import Errands
+from .connections import ConnectionService, ConnectionStatistics
+from .encryption import TokenCipher
 from .errors import ConnectorError
-from .exchange import Exchange
-from .identity import Identity, Jwks
-from .intent import Intents
-from .janitor import Janitor
+from .identity import Authenticator, JwksCache
 from .journal import Journal
-from .keeper import MOST_AT_ONCE, Keeper
+from .maintenance import CleanupJob
 from .metrics import Metrics
-from .seal import Seal
-from .settings import Settings, local_keys
-from .store import Database, Store
-from .store.sqlite import SQLite
-from .tiktok import FAMILIES, App, Family, LoginKit
-from .transport import Transport
-from .web import keys
-from .web.routes import application
+from .oauth import CodeExchange, ConnectionCreator, OAuthStates
+from .settings import Settings, build_families, load_or_create_keys
+from .store import Database, Store, select_database
+from .tiktok import ApiFamily
+from .tiktok_client import TikTokClient
+from .tokens import (
+    MAX_CONCURRENT_REFRESHES,
+    REFRESH_LEASE,
+    BackgroundRefresher,
+    OutcomeWriter,
+    RefreshLeases,
+    TokenAccess,
+    TokenOperations,
+    TokenRecovery,
+    TokenRefresher,
+)
+from .web import HttpSettings, build_application
 
 log = logging.getLogger(__name__)
 
+PERIODIC_WORK_SECONDS = 5.0
+CONNECTIONS_FOR_EXCHANGES = 64
+"""Connections to TikTok beyond those of the background, so that hanging refreshes block no exchange."""
+
 
 @dataclass
-class House:
+class Service:
     settings: Settings
     clock: Clock
     database: Database
     store: Store
-    seal: Seal
+    cipher: TokenCipher
     journal: Journal
-    transport: Transport
-    families: dict[str, Family]
-    intents: Intents
-    jwks: Jwks | None
-    identity: Identity
-    keeper: Keeper
-    exchange: Exchange
-    connections: Connections
+    tiktok_client: TikTokClient
+    families: dict[str, ApiFamily]
+    oauth_states: OAuthStates
+    jwks: JwksCache | None
+    authenticator: Authenticator
+    tokens: TokenAccess
+    token_refresher: TokenRefresher
+    background_refresher: BackgroundRefresher
+    token_recovery: TokenRecovery
+    code_exchange: CodeExchange
+    connections: ConnectionService
+    statistics: ConnectionStatistics
     metrics: Metrics
     demo: bool = False
-    _open: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _exit_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None, demo: bool = False) -> Self:
         clock = clock or Clock()
-        chance = Random()  # noqa: S311 - spreads load, guards nothing
-        seal = Seal(settings.encryption_keys or local_keys(settings.database))
-        store = Store(database := _database(settings))
+        random = Random()  # noqa: S311 - spreads load, guards nothing
+        cipher = TokenCipher(settings.encryption_keys or load_or_create_keys(settings.database))
+        database = select_database(
+            sqlite_path=settings.database,
+            supabase_url=settings.supabase_url,
+            supabase_key=settings.supabase_service_role_key,
+            postgres_address=settings.supabase_db_url,
+        )
+        store = Store(database)
         journal = Journal(settings.journal)
-        # More than the background may use: while it hangs, an exchange still gets through.
-        transport = Transport(clock, connections_per_host=MOST_AT_ONCE + 64)
-        families = _families(settings)
-        account_tokens = AccountTokens(settings.user_accounts_token, seal)
+        tiktok_client = TikTokClient(
+            clock, connections_per_host=MAX_CONCURRENT_REFRESHES + CONNECTIONS_FOR_EXCHANGES
+        )
+        families = build_families(settings)
+        user_accounts_token = UserAccountsToken(settings.user_accounts_token, cipher)
         metrics = Metrics()
-        errands = Errands(
-            families=families,
-            transport=transport,
-            journal=journal,
-            seal=seal,
-            clock=clock,
-            probe_every=settings.probe_every,
-            chance=chance,
-            observe=metrics.attempted,
-        )
-        keeper = Keeper(store=store, journal=journal, errands=errands, seal=seal, clock=clock)
-        connecting = Connecting(
-            families=families,
-            transport=transport,
+        outcome_writer = OutcomeWriter(store=store, journal=journal, clock=clock)
+        token_recovery = TokenRecovery(
             store=store,
-            seal=seal,
+            journal=journal,
+            outcome_writer=outcome_writer,
             clock=clock,
-            account_tokens=account_tokens,
-            probe_every=settings.probe_every,
-            chance=chance,
+            max_lease=REFRESH_LEASE,
         )
-        jwks = Jwks(settings.jwks_url, clock=clock) if settings.jwks_url else None
+        leases = RefreshLeases(
+            store=store,
+            outcome_writer=outcome_writer,
+            recovery=token_recovery,
+            owner_id=journal.owner_id,
+            clock=clock,
+        )
+        token_refresher = TokenRefresher(
+            store=store,
+            leases=leases,
+            operations=TokenOperations(
+                families=families,
+                tiktok_client=tiktok_client,
+                journal=journal,
+                cipher=cipher,
+                clock=clock,
+                probe_every=settings.probe_every,
+                random=random,
+            ),
+            outcome_writer=outcome_writer,
+            clock=clock,
+            observe=metrics.record_attempt,
+        )
+        tokens = TokenAccess(
+            refresher=token_refresher, outcome_writer=outcome_writer, cipher=cipher, clock=clock
+        )
+        jwks = JwksCache(settings.jwks_url, clock=clock) if settings.jwks_url else None
         return cls(
             settings=settings,
             clock=clock,
             database=database,
             store=store,
-            seal=seal,
+            cipher=cipher,
             journal=journal,
-            transport=transport,
+            tiktok_client=tiktok_client,
             families=families,
-            intents=Intents(
-                seal.derive("state"),
+            oauth_states=OAuthStates(
+                cipher.derive_signing_keys("state"),
                 clock=clock,
                 max_age=settings.state_max_age,
                 accept_unsigned=settings.accept_unsigned_state,
@@ -115,46 +149,66 @@ class House:
                 families=families,
             ),
             jwks=jwks,
-            identity=Identity(
+            authenticator=Authenticator(
                 api_keys=settings.api_keys,
-                ticket_keys=seal.derive("ticket"),
+                ticket_keys=cipher.derive_signing_keys("ticket"),
                 jwt_secret=settings.supabase_jwt_secret,
                 jwks=jwks,
                 issuer=settings.issuer,
                 clock=clock,
             ),
-            keeper=keeper,
-            exchange=Exchange(
+            tokens=tokens,
+            token_refresher=token_refresher,
+            background_refresher=BackgroundRefresher(
+                refresher=token_refresher, leases=leases, clock=clock
+            ),
+            token_recovery=token_recovery,
+            code_exchange=CodeExchange(
                 families=families,
-                transport=transport,
+                tiktok_client=tiktok_client,
                 store=store,
                 journal=journal,
-                seal=seal,
+                cipher=cipher,
                 clock=clock,
-                connecting=connecting,
-                observe=metrics.attempted,
+                connection_creator=ConnectionCreator(
+                    families=families,
+                    tiktok_client=tiktok_client,
+                    store=store,
+                    cipher=cipher,
+                    clock=clock,
+                    user_accounts_token=user_accounts_token,
+                    probe_every=settings.probe_every,
+                    random=random,
+                ),
+                observe=metrics.record_attempt,
             ),
-            connections=Connections(
-                store=store, keeper=keeper, clock=clock, account_tokens=account_tokens
+            connections=ConnectionService(
+                store=store,
+                tokens=tokens,
+                refresher=token_refresher,
+                clock=clock,
+                user_accounts_token=user_accounts_token,
             ),
+            statistics=ConnectionStatistics(store=store, clock=clock),
             metrics=metrics,
             demo=demo,
         )
 
     async def __aenter__(self) -> Self:
-        # What was opened before a failure is closed again, as it is in the end.
+        # If a step fails, the steps before it are undone in reverse order, as on exit.
         async with AsyncExitStack() as opening:
-            opening.push_async_callback(self.transport.close)
+            opening.push_async_callback(self.tiktok_client.close)
             if self.jwks is not None:
                 opening.push_async_callback(self.jwks.close)
             await self.database.open()
             opening.push_async_callback(self.database.close)
             await self.journal.open()
             opening.push_async_callback(self.journal.close)
-            opening.push_async_callback(self.keeper.close)
-            opening.push_async_callback(self.exchange.close)
-            await self._replay()
-            self._open = opening.pop_all()
+            opening.push_async_callback(self.token_recovery.close)
+            opening.push_async_callback(self.token_refresher.wait_until_idle)
+            opening.push_async_callback(self.code_exchange.close)
+            await self._recover_journal()
+            self._exit_stack = opening.pop_all()
         return self
 
     async def __aexit__(
@@ -163,81 +217,51 @@ class House:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._open.aclose()
+        await self._exit_stack.aclose()
 
-    async def _replay(self) -> None:
-        for part in (self.keeper, self.exchange):
+    async def _recover_journal(self) -> None:
+        """If the store does not answer, the flush is repeated before the first lease or code claim."""
+        entries = self.journal.recovered_entries()
+        self.token_recovery.recover(entries, self.journal.recovered_owners())
+        self.code_exchange.pending_grants.recover(entries)
+        for flush in (self.token_recovery.flush, self.code_exchange.pending_grants.flush):
             try:
-                await part.replay()
+                await flush()
             except ConnectorError as error:
-                log.warning("journal not replayed yet because=%s", error.code)
+                log.warning("journal recovery postponed error=%s", error.code)
 
-    def application(self) -> web.Application:
-        app = application()
-        app[keys.OPTIONS] = keys.Options(
+    def web_application(self) -> web.Application:
+        http_settings = HttpSettings(
             public_url=self.settings.public_url,
             redirect_uris=self.settings.redirect_uris,
             allowed_origins=self.settings.allowed_origins,
             return_access_token=self.settings.return_access_token,
             demo=self.demo,
         )
-        app[keys.CLOCK] = self.clock
-        app[keys.FAMILIES] = self.families
-        app[keys.INTENTS] = self.intents
-        app[keys.IDENTITY] = self.identity
-        app[keys.EXCHANGE] = self.exchange
-        app[keys.CONNECTIONS] = self.connections
-        app[keys.STORE] = self.store
-        app[keys.JOURNAL] = self.journal
-        app[keys.METRICS] = self.metrics
-        app.cleanup_ctx.append(self._background)
+        app = build_application(self, http_settings)
+        app.cleanup_ctx.append(self._run_in_background)
         return app
 
-    async def _background(self, app: web.Application) -> AsyncIterator[None]:
-        janitor = Janitor(exchange=self.exchange, store=self.store, clock=self.clock)
+    async def _run_in_background(self, app: web.Application) -> AsyncIterator[None]:
         async with self:
-            loops = [_owned(self.keeper.run()), _owned(janitor.run())]
+            loops = [
+                asyncio.create_task(self.background_refresher.run_forever()),
+                asyncio.create_task(self._run_periodic_work()),
+            ]
             yield
             for loop in loops:
                 loop.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await loop
 
-
-def _owned(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    return asyncio.create_task(work)
-
-
-def _database(settings: Settings) -> Database:
-    if settings.supabase_db_url is not None:
-        # Imported here: each of the two costs a quarter of a second, and most need neither.
-        from .store.postgres import Postgres
-
-        return Postgres(settings.supabase_db_url)
-    if settings.supabase_url is not None and settings.supabase_service_role_key is not None:
-        from .store.supabase import Supabase
-
-        return Supabase(settings.supabase_url, settings.supabase_service_role_key)
-    return SQLite(settings.database)
-
-
-def _families(settings: Settings) -> dict[str, Family]:
-    families: dict[str, Family] = {}
-    for family in FAMILIES:
-        mine = family is LoginKit
-        id = settings.client_key if mine else settings.app_id
-        secret = settings.client_secret if mine else settings.app_secret
-        if id is None or secret is None:
-            continue
-        app = App(
-            id=id,
-            secret=secret,
-            api=settings.open_api_url if mine else settings.business_api_url,
-            consent=settings.business_consent_url
-            if family.name == "marketing"
-            else settings.consent_url,
-            # What marketing asks for stands in the app's own settings at TikTok.
-            scopes=() if family.name == "marketing" else settings.scopes,
-        )
-        families[family.name] = family(app)
-    return families
+    async def _run_periodic_work(self) -> None:
+        cleanup = CleanupJob(store=self.store, clock=self.clock)
+        while True:
+            try:
+                await self.code_exchange.retry_pending()
+                await cleanup.run_once()
+            except ConnectorError as error:
+                log.warning("periodic work postponed error=%s", error.code)
+            except Exception:
+                log.exception("unexpected error in periodic work")
+            await self.clock.sleep(PERIODIC_WORK_SECONDS)

@@ -1,12 +1,12 @@
-"""Everything that can go wrong, drawn once.
+"""The exceptions that become an HTTP response.
 
-A failure is raised as the class that says what happened; the status, the machine word and whether
-trying again helps stand on the class. One middleware turns any of them into one JSON shape. A
-message is a sentence for a stranger and never holds a token, a code, a secret or a body. What only
-the operator can use, a key's id or a setting's name, is the detail: for the log and the terminal.
+An error is raised as the class that says what happened. The HTTP status, the error code and whether a
+retry helps stand on the class; one middleware turns each of them into the same JSON shape. A message is
+a sentence for a person outside and never contains a token, a code, a secret or a body. The detail is
+for the operator (a key's id, a setting's name): only the log and the terminal show it.
 
 ConnectorError
-├── Refused                     the caller can mend it
+├── ClientError                 the caller can correct the request
 │   ├── InvalidRequest          400 invalid_request
 │   ├── InvalidState            400 invalid_state
 │   ├── StateExpired            410 state_expired
@@ -15,25 +15,25 @@ ConnectorError
 │   ├── Forbidden               403 forbidden
 │   ├── NotFound                404 not_found
 │   ├── MethodNotAllowed        405 method_not_allowed
-│   ├── TooLarge                413 too_large
+│   ├── BodyTooLarge            413 too_large
 │   ├── UnsupportedMediaType    415 unsupported_media_type
 │   ├── NoAdvertisers           422 no_advertisers
 │   └── UnknownAdvertiser       422 unknown_advertiser
-├── TikTokError                 TikTok said no, or nothing we can use: one class per verdict
-│   ├── CodeSpent               400 code_spent            the person consents again
-│   ├── ReconnectRequired       409 reconnect_required    the grant is gone, for certain
-│   ├── TokenRejected           409 reconnect_required    the access token is; a refresh may help
-│   ├── SlowDown                429 slow_down             wait, then the same again
-│   ├── TikTokRefused           502 tiktok_refused        asking again changes nothing
-│   │   └── PermissionMissing   502 tiktok_refused        a permission the person or app lacks
-│   ├── Misconfigured           502 configuration         the operator's app id, secret, approval
-│   │   └── Unopenable          502 configuration         (in seal) a sealed token, or its key, is bad
-│   └── TikTokUnreachable       503 tiktok_unreachable    says nothing about the grant
-│       └── Unintelligible      503 tiktok_unreachable    an answer TikTok cannot have meant
+├── TikTokError                 TikTok refused, or its response is unusable
+│   ├── CodeSpent               400 code_spent            the code was used or has expired
+│   ├── ReconnectRequired       409 reconnect_required    TikTok has ended the grant
+│   ├── AccessTokenRejected     409 reconnect_required    the access token is not valid
+│   ├── RateLimited             429 slow_down             the same call will work later
+│   ├── TikTokRefused           502 tiktok_refused        the same call will fail again
+│   │   └── PermissionMissing   502 tiktok_refused        the person or the app lacks a permission
+│   ├── ConfigurationError      502 configuration         the operator's app id, secret or approval
+│   │   └── DecryptionFailed    502 configuration         (in encryption) a ciphertext or its key
+│   └── TikTokUnreachable       503 tiktok_unreachable    no evidence that the grant ended
+│       └── UnreadableResponse  503 tiktok_unreachable    not a response of TikTok's API
 ├── StoreUnreachable            503 store_unreachable
-├── JournalUnwritable           503 journal_unwritable    no refresh token is spent until it is
-├── Busy                        503 busy                  somebody else is at it; come back
-└── Broken                      500 internal_error        our bug
+├── JournalUnwritable           503 journal_unwritable    no one-time code or token is sent
+├── Busy                        503 busy                  another process is doing the same
+└── InternalError               500 internal_error        a bug of ours
 """
 
 from __future__ import annotations
@@ -56,61 +56,61 @@ class ConnectorError(Exception):
         self.retry_after = retry_after
 
 
-class Refused(ConnectorError):
+class ClientError(ConnectorError):
     pass
 
 
-class InvalidRequest(Refused):
+class InvalidRequest(ClientError):
     status, code = 400, "invalid_request"
 
 
-class InvalidState(Refused):
+class InvalidState(ClientError):
     status, code = 400, "invalid_state"
 
 
-class StateExpired(Refused):
+class StateExpired(ClientError):
     status, code = 410, "state_expired"
 
 
-class Unauthenticated(Refused):
+class Unauthenticated(ClientError):
     status, code = 401, "unauthenticated"
 
 
-class WrongUser(Refused):
+class WrongUser(ClientError):
     status, code = 403, "wrong_user"
 
 
-class Forbidden(Refused):
+class Forbidden(ClientError):
     status, code = 403, "forbidden"
 
 
-class NotFound(Refused):
+class NotFound(ClientError):
     status, code = 404, "not_found"
 
 
-class MethodNotAllowed(Refused):
+class MethodNotAllowed(ClientError):
     status, code = 405, "method_not_allowed"
 
 
-class TooLarge(Refused):
+class BodyTooLarge(ClientError):
     status, code = 413, "too_large"
 
 
-class UnsupportedMediaType(Refused):
+class UnsupportedMediaType(ClientError):
     status, code = 415, "unsupported_media_type"
 
 
-class NoAdvertisers(Refused):
+class NoAdvertisers(ClientError):
     status, code = 422, "no_advertisers"
 
 
-class UnknownAdvertiser(Refused):
+class UnknownAdvertiser(ClientError):
     status, code = 422, "unknown_advertiser"
 
 
 @dataclass(frozen=True)
-class Said:
-    """What TikTok itself said, passed on so that its support can find the call."""
+class UpstreamError:
+    """TikTok's own error fields, passed on so that TikTok's support can find the call."""
 
     code: int | str | None = None
     message: str = ""
@@ -124,12 +124,12 @@ class TikTokError(ConnectorError):
         self,
         message: str,
         *,
-        said: Said | None = None,
+        upstream: UpstreamError | None = None,
         detail: str | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, detail=detail, retry_after=retry_after)
-        self.said = said
+        self.upstream = upstream
 
 
 class CodeSpent(TikTokError):
@@ -140,11 +140,11 @@ class ReconnectRequired(TikTokError):
     status, code = 409, "reconnect_required"
 
 
-class TokenRejected(TikTokError):
+class AccessTokenRejected(TikTokError):
     status, code = 409, "reconnect_required"
 
 
-class SlowDown(TikTokError):
+class RateLimited(TikTokError):
     status, code, retryable = 429, "slow_down", True
 
 
@@ -156,7 +156,7 @@ class PermissionMissing(TikTokRefused):
     pass
 
 
-class Misconfigured(TikTokError):
+class ConfigurationError(TikTokError):
     status, code = 502, "configuration"
 
 
@@ -164,7 +164,7 @@ class TikTokUnreachable(TikTokError):
     status, code, retryable = 503, "tiktok_unreachable", True
 
 
-class Unintelligible(TikTokUnreachable):
+class UnreadableResponse(TikTokUnreachable):
     pass
 
 
@@ -180,5 +180,21 @@ class Busy(ConnectorError):
     status, code, retryable = 503, "busy", True
 
 
-class Broken(ConnectorError):
+class InternalError(ConnectorError):
     pass
+
+
+_CLASSES_BY_CODE: dict[str, type[ConnectorError]] = {
+    error.code: error
+    for error in (
+        *(InvalidRequest, InvalidState, StateExpired, Unauthenticated, WrongUser, Forbidden),
+        *(NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType, NoAdvertisers),
+        *(UnknownAdvertiser, CodeSpent, ReconnectRequired, RateLimited, TikTokRefused),
+        *(ConfigurationError, TikTokUnreachable, StoreUnreachable, JournalUnwritable, Busy),
+    )
+}
+
+
+def error_class(code: str) -> type[ConnectorError]:
+    """The class for the code of a stored error; `InternalError` for an unknown code."""
+    return _CLASSES_BY_CODE.get(code, InternalError)

@@ -1,4 +1,8 @@
-"""What is counted, in a registry of its own. Labels are words of ours: never an id, never an address."""
+"""The Prometheus metrics of one service, in their own registry.
+
+Label values are fixed words, such as a route pattern or an error code: never an id or a requested path,
+because each value creates a time series.
+"""
 
 from __future__ import annotations
 
@@ -7,73 +11,77 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from .model import Attempt
-from .store import Census
+from .store import ConnectionCount
 
-REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
-ATTEMPT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+TOKEN_OPERATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 
 
 class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Histogram(
-            "connector_request_seconds",
-            "Requests answered, by address, and how long they took.",
-            ("method", "resource", "status"),
-            buckets=REQUEST_SECONDS,
+            "connector_http_request_duration_seconds",
+            "Duration of HTTP requests to this service.",
+            ("route", "method", "status"),
+            buckets=REQUEST_BUCKETS,
             registry=self._registry,
         )
-        self._attempts = Counter(
-            "connector_attempts",
-            "What was tried with TikTok, and how it ended.",
-            ("family", "what", "verdict"),
+        self._token_operations = Counter(
+            "connector_token_operations_total",
+            "Token operations at TikTok. The result is ok or an error code.",
+            ("family", "operation", "result"),
             registry=self._registry,
         )
-        self._attempt_seconds = Histogram(
-            "connector_attempt_seconds",
-            "How long what was tried with TikTok took.",
-            ("family", "what"),
-            buckets=ATTEMPT_SECONDS,
+        self._token_operation_durations = Histogram(
+            "connector_token_operation_duration_seconds",
+            "Duration of token operations at TikTok.",
+            ("family", "operation"),
+            buckets=TOKEN_OPERATION_BUCKETS,
             registry=self._registry,
         )
         self._connections = Gauge(
             "connector_connections",
-            "Connections in the store, at most half a minute ago.",
+            "Connections in the database, counted within the last 30 seconds.",
             ("family", "status"),
             registry=self._registry,
         )
-        self._held = Gauge(
-            "connector_journal_held",
-            "Answers of TikTok's that the store does not have yet.",
+        self._journal_entries = Gauge(
+            "connector_journal_entries",
+            "Journal entries: claims of authorization codes, and responses from TikTok that are not "
+            "in the database yet.",
             registry=self._registry,
         )
-        self._trouble = Gauge(
-            "connector_journal_trouble",
-            "1 while the journal's disk refuses us.",
+        self._journal_write_failing = Gauge(
+            "connector_journal_write_failing",
+            "1 if the last write to the journal failed, otherwise 0.",
             registry=self._registry,
         )
-        self._series: dict[tuple[str, str, int], Histogram] = {}
+        self._request_series: dict[tuple[str, str, int], Histogram] = {}
 
-    def attempted(self, family: str, attempt: Attempt) -> None:
-        self._attempts.labels(family, attempt.what, attempt.verdict).inc()
-        self._attempt_seconds.labels(family, attempt.what).observe(attempt.took_ms / 1000)
+    def record_attempt(self, family: str, attempt: Attempt) -> None:
+        self._token_operations.labels(family, attempt.operation, attempt.result).inc()
+        duration = attempt.duration_ms / 1000
+        self._token_operation_durations.labels(family, attempt.operation).observe(duration)
 
-    def answered(self, method: str, resource: str, status: int, seconds: float) -> None:
-        """On the way of every request, so a series once made is kept at hand."""
-        key = (method, resource, status)
-        series = self._series.get(key)
+    def record_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
+        """Called for every request, so the labelled series are cached."""
+        key = (route, method, status)
+        series = self._request_series.get(key)
         if series is None:
-            series = self._series[key] = self._requests.labels(method, resource, str(status))
+            series = self._request_series[key] = self._requests.labels(route, method, str(status))
         series.observe(seconds)
 
-    def counted(self, census: Iterable[Census]) -> None:
+    def set_connection_counts(self, counts: Iterable[ConnectionCount]) -> None:
+        """Replaces all counts, so that a status without connections disappears."""
         self._connections.clear()
-        for line in census:
-            self._connections.labels(line.family, line.status).set(line.times)
+        for count in counts:
+            self._connections.labels(count.family, count.status).set(count.count)
 
-    def journal(self, *, held: int, in_trouble: bool) -> None:
-        self._held.set(held)
-        self._trouble.set(in_trouble)
+    def set_journal_state(self, *, entry_count: int, write_failing: bool) -> None:
+        self._journal_entries.set(entry_count)
+        self._journal_write_failing.set(write_failing)
 
-    def text(self) -> bytes:
+    def render(self) -> bytes:
+        """In the Prometheus text format."""
         return generate_latest(self._registry)

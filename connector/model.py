@@ -1,7 +1,7 @@
-"""The nouns of the house. All frozen; no behaviour beyond what a noun knows about itself.
+"""The data classes that several packages share. All are frozen.
 
-A `Connection` never holds a token: what is shown and what is secret do not travel together. Times
-are aware and in UTC. Ids are strings, byte for byte.
+A `Connection` never holds a token, so that a response made of one cannot leak a token. Times are aware
+and in UTC. Ids are strings, byte for byte.
 """
 
 from __future__ import annotations
@@ -16,39 +16,42 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
 from .errors import InvalidRequest
 
 UserId = NewType("UserId", str)
-"""A customer's user, in canonical lower case: only `as_user_id` makes one from what the wire says."""
+"""A customer's user, in canonical lower case. Only `parse_user_id` makes one from a request."""
 
-Sealed = NewType("Sealed", str)
-"""Tokens under a key, fit to be written down."""
+Ciphertext = NewType("Ciphertext", str)
+"""Encrypted text, safe to store."""
 
-Status = Literal["active", "refresh_failing", "reconnect_required", "revoked"]
-What = Literal["exchange", "refresh", "read", "probe", "revoke"]
+ConnectionStatus = Literal["active", "refresh_failing", "reconnect_required", "revoked"]
+"""`refresh_failing`: still retried, and the old token is used while it is valid. `reconnect_required`: TikTok
+has ended the grant. `revoked`: disconnected here; TikTok may not have confirmed the revocation yet."""
 
-UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+Operation = Literal["exchange", "refresh", "read", "probe", "revoke"]
+
+UUID_PATTERN = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def as_user_id(text: object, *, field: str = "user_id") -> UserId:
+def parse_user_id(text: object, *, field: str = "user_id") -> UserId:
     lowered = text.lower() if isinstance(text, str) else ""
-    if not UUID.fullmatch(lowered):
+    if not UUID_PATTERN.fullmatch(lowered):
         raise InvalidRequest(
             f"{field} must be a UUID, for example 6f1c2a9e-3b7d-4c55-9a0e-2f4b8d1c7e60."
         )
     return UserId(lowered)
 
 
-def stamp(moment: datetime) -> str:
-    """A time as text of one width, so that as text, too, earlier comes before later."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+def format_utc(time: datetime) -> str:
+    """ISO 8601 of fixed width, so that the text sorts like the time."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-Time = Annotated[datetime, PlainSerializer(stamp, return_type=str, when_used="json")]
+UtcDatetime = Annotated[datetime, PlainSerializer(format_utc, return_type=str, when_used="json")]
 
 
-class Row(BaseModel):
+class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Account(Row):
+class Account(FrozenModel):
     id: str
     name: str = ""
     kind: Literal["advertiser", "business", "profile"] = "advertiser"
@@ -56,126 +59,134 @@ class Account(Row):
 
 @dataclass(frozen=True)
 class Tokens:
-    """`expires_at` None means until revoked, never "broken". `issued_at` gives the lifetime."""
-
     access: SecretStr
     refresh: SecretStr | None = None
     expires_at: datetime | None = None
+    """None: valid until revoked."""
+
     refresh_expires_at: datetime | None = None
     issued_at: datetime | None = None
+    """With `expires_at`, the lifetime from which refreshes are scheduled."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What one consent gave. `subject` is the TikTok user, None where the answer does not say."""
+    """The result of redeeming an authorization code."""
 
     tokens: Tokens
-    subject: str | None = None
+    tiktok_user_id: str | None = None
+    """None if the response does not say who consented."""
+
     scopes: tuple[str, ...] = ()
 
 
-class Failure(Row):
-    """Why a connection is not well: the last word of TikTok or the wire, and since when."""
+class Failure(FrozenModel):
+    """The last error of a connection whose token operations fail, and since when they fail."""
 
     code: str
     message: str
-    since: Time
-    times: int = 1
-    again_at: Time | None = None
+    since: UtcDatetime
+    count: int = 1
+    retry_at: UtcDatetime | None = None
 
 
-class Connection(Row):
+class Connection(FrozenModel):
+    """One user's authorised TikTok account in one family."""
+
     id: str
     user_id: UserId
     family: str
-    subject: str
-    status: Status
+    tiktok_user_id: str
+    status: ConnectionStatus
     scopes: tuple[str, ...] = ()
     accounts: tuple[Account, ...] = ()
-    chosen: Account | None = None
+    selected_advertiser: Account | None = None
     advertiser_lost: bool = False
-    expires_at: Time | None = None
-    refresh_expires_at: Time | None = None
-    verified_at: Time | None = None
-    due_at: Time | None = None
-    failure: Failure | None = None
-    connected_at: Time
-    created_at: Time
-    updated_at: Time
-    version: int
-
-
-class Kept(Row):
-    """What the keeper works on: sealed tokens, and the version that fences the next write."""
-
-    id: str
-    user_id: UserId
-    family: str
-    subject: str
-    status: Status
-    scopes: tuple[str, ...]
-    sealed: Sealed | None
-    expires_at: Time | None
-    refresh_expires_at: Time | None
-    failure: Failure | None
-    version: int
+    expires_at: UtcDatetime | None = None
+    refresh_expires_at: UtcDatetime | None = None
+    verified_at: UtcDatetime | None = None
+    due_at: UtcDatetime | None = None
+    last_failure: Failure | None = None
+    connected_at: UtcDatetime
+    created_at: UtcDatetime
+    updated_at: UtcDatetime
+    token_version: int
 
     @property
-    def bond(self) -> str:
-        return bond(self.user_id, self.family, self.subject)
+    def is_active(self) -> bool:
+        return is_active(self.status)
 
 
-def bond(user_id: UserId, family: str, subject: str) -> str:
-    """What ties sealed tokens to their row: its natural key, which never changes."""
-    return f"{user_id}/{family}/{subject}"
+class StoredTokens(FrozenModel):
+    """A connection's encrypted tokens, and the version that the next write must name."""
+
+    connection_id: str
+    user_id: UserId
+    family: str
+    tiktok_user_id: str
+    status: ConnectionStatus
+    scopes: tuple[str, ...]
+    encrypted_tokens: Ciphertext | None
+    expires_at: UtcDatetime | None
+    refresh_expires_at: UtcDatetime | None
+    last_failure: Failure | None
+    token_version: int
 
 
-class Attempt(Row):
-    """One line of the log: what was tried with TikTok, for whom, and how it ended."""
+def is_active(status: ConnectionStatus) -> bool:
+    """Whether the tokens are still used and refreshed."""
+    return status in ("active", "refresh_failing")
 
-    at: Time
-    what: What
-    who: str
-    verdict: str
-    code: str | None = None
+
+class Attempt(FrozenModel):
+    """One operation at TikTok: who caused it, how it ended and how long it took."""
+
+    at: UtcDatetime
+    operation: Operation
+    actor: str
+    result: str
+    """`ok`, or the `code` of the error."""
+
+    tiktok_code: str | None = None
     message: str = ""
     request_id: str | None = None
-    took_ms: int = 0
+    duration_ms: int = 0
 
 
 @dataclass(frozen=True)
-class Intent:
-    """What the state carries: who wants to connect what, and where they go afterwards."""
+class OAuthState:
+    """The verified content of the `state` parameter."""
 
     user_id: UserId
     issued_at: datetime
     family: str
     redirect_uri: str
     return_to: str | None = None
-    signed: bool = True
+    is_signed: bool = True
     nonce: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking. A server may name any user; a user is only themself.
-
-    With a `connection_id` they are no more than its picker: they may choose its advertiser.
-    """
+    """An authenticated caller. A server may act for any user; a user only for themselves."""
 
     kind: Literal["server", "user"]
-    name: str
+    actor: str
+    """The name that attempts and the log show."""
+
     user_id: UserId | None = None
-    connection_id: str | None = None
+    selection_for: str | None = None
+    """Set for a selection ticket, which only selects the advertiser of this connection."""
+
     expires_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
-class Notice:
-    """What a webhook tells, once its signature and age were found good."""
+class WebhookEvent:
+    """A webhook from TikTok whose signature and age were verified."""
 
     event: str
     at: datetime
-    client: str
-    subject: str | None
+    app_id: str
+    tiktok_user_id: str | None
     content: dict[str, object]

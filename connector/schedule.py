@@ -1,9 +1,9 @@
-"""When something is due, worked out from the numbers TikTok returned and nothing else.
+"""When a token is due, computed from the numbers that TikTok returned and nothing else.
 
-A token is refreshed in the background at about three quarters of its life, and on a read when less
-than the margin is left. Both follow the lifetime of the token at hand, so a change from 24 hours
-to 2, or to five minutes, needs no setting. Everything that could happen to many connections at
-once is spread by chance.
+The background refreshes a token at about three quarters of its lifetime, and a read refreshes it when
+less than the refresh margin is left. Both follow the lifetime of the token itself, so a change of
+TikTok's from 24 hours to 2, or to five minutes, needs no setting. Times that many connections could
+share are spread at random.
 """
 
 from __future__ import annotations
@@ -13,56 +13,54 @@ from random import Random
 
 from .model import Failure, Tokens
 
-MARGIN = timedelta(minutes=5)
-MARGIN_SHARE = 0.2
-REFRESH_FROM, REFRESH_TO = 0.70, 0.78
-FIRST_RETRY = timedelta(seconds=15)
-LAST_RETRY = timedelta(minutes=15)
-LONGEST_TOLD = timedelta(hours=1)
+MAX_REFRESH_MARGIN = timedelta(minutes=5)
+REFRESH_MARGIN_FRACTION = 0.2
+REFRESH_AT_FRACTION = (0.70, 0.78)
+PROBE_AT_FRACTION = (0.80, 0.95)
+MIN_RETRY_DELAY = timedelta(seconds=15)
+MAX_RETRY_DELAY = timedelta(minutes=15)
+MAX_RETRY_AFTER = timedelta(hours=1)
 
 
-def margin(tokens: Tokens) -> timedelta:
-    """How much life a token must have left to be handed out: never most of a short one."""
+def refresh_margin(tokens: Tokens) -> timedelta:
+    """The remaining lifetime below which a read refreshes: a fifth of a short lifetime at most."""
     if tokens.expires_at is None or tokens.issued_at is None:
-        return MARGIN
-    return min(MARGIN, (tokens.expires_at - tokens.issued_at) * MARGIN_SHARE)
+        return MAX_REFRESH_MARGIN
+    return min(MAX_REFRESH_MARGIN, (tokens.expires_at - tokens.issued_at) * REFRESH_MARGIN_FRACTION)
 
 
 def is_fresh(tokens: Tokens, now: datetime) -> bool:
-    return tokens.expires_at is None or now < tokens.expires_at - margin(tokens)
+    return tokens.expires_at is None or now < tokens.expires_at - refresh_margin(tokens)
 
 
-def is_alive(tokens: Tokens, now: datetime) -> bool:
+def is_unexpired(tokens: Tokens, now: datetime) -> bool:
     return tokens.expires_at is None or now < tokens.expires_at
 
 
-def next_refresh(tokens: Tokens, now: datetime, chance: Random) -> datetime:
-    assert tokens.expires_at is not None  # noqa: S101
+def next_due(tokens: Tokens, now: datetime, *, probe_every: timedelta, random: Random) -> datetime:
+    if tokens.refresh is None or tokens.expires_at is None:
+        return next_probe(now, probe_every, random=random)
     issued_at = tokens.issued_at or now
-    life = tokens.expires_at - issued_at
-    return issued_at + life * chance.uniform(REFRESH_FROM, REFRESH_TO)
+    return issued_at + (tokens.expires_at - issued_at) * random.uniform(*REFRESH_AT_FRACTION)
 
 
-def next_probe(now: datetime, every: timedelta, chance: Random) -> datetime:
+def next_probe(now: datetime, every: timedelta, *, random: Random) -> datetime:
     """Within the interval, so that a revoked token is found no later than promised."""
-    return now + every * chance.uniform(0.8, 0.95)
+    return now + every * random.uniform(*PROBE_AT_FRACTION)
 
 
-def next_due(tokens: Tokens, now: datetime, *, probe_every: timedelta, chance: Random) -> datetime:
-    if tokens.refresh is not None and tokens.expires_at is not None:
-        return next_refresh(tokens, now, chance)
-    return next_probe(now, probe_every, chance)
+def retry_at(
+    now: datetime, *, failures: int, random: Random, retry_after: float | None = None
+) -> datetime:
+    """After `failures` in a row; no sooner than TikTok asked for, up to `MAX_RETRY_AFTER`."""
+    longest = min(MIN_RETRY_DELAY * 2.0 ** min(failures - 1, 10), MAX_RETRY_DELAY)
+    backoff = longest * random.uniform(0.5, 1.0)
+    requested = min(timedelta(seconds=retry_after or 0), MAX_RETRY_AFTER)
+    return now + max(backoff, requested * random.uniform(1.0, 1.25))
 
 
-def retry_at(now: datetime, times: int, chance: Random, *, told: float | None = None) -> datetime:
-    """After `times` failures in a row; no sooner than TikTok said, unless that is absurd."""
-    longest = min(FIRST_RETRY * 2.0 ** min(times - 1, 10), LAST_RETRY)
-    wait = longest * chance.uniform(0.5, 1.0)
-    asked = min(timedelta(seconds=told or 0), LONGEST_TOLD) * chance.uniform(1.0, 1.25)
-    return now + max(wait, asked)
-
-
-def left(failure: Failure, now: datetime) -> float:
-    """Seconds until what failed is tried again; 0 where nothing forbids to try now."""
-    again_at = failure.again_at or now
-    return max(0.0, (again_at - now).total_seconds())
+def seconds_until_retry(failure: Failure, now: datetime) -> float | None:
+    """None if a retry is allowed now."""
+    if failure.retry_at is None or failure.retry_at <= now:
+        return None
+    return (failure.retry_at - now).total_seconds()

@@ -1,9 +1,12 @@
-"""What many tests stand on. Real parts only; a missing one is a failure that says what to do.
+"""Fixtures of many tests, and a time limit for each test.
 
-A test that hangs is interrupted as by Ctrl-C, which asyncio answers by cancelling what it runs: the
-failure shows where it waited, and the next test finds the loop unharmed. pytest-timeout was tried. It
-raises inside whatever the loop is at, so the traceback ends in `select`, and if that is another task the
-test goes on hanging. What cannot be interrupted, or hangs in a fixture, ends the whole run:
+Tests use real programs. If a program is missing, the tests that need it fail with the command that installs
+the program.
+
+A test that hangs is interrupted like by Ctrl-C: asyncio then cancels the running task, so the failure shows
+where the test waited, and the next test can use the same event loop. pytest-timeout was tried. It raises in
+the code that the loop happens to run, so the traceback ends in `select`; if another task is running, the test
+still hangs. A fixture that hangs, or a test that cannot be interrupted, ends the whole run:
 `faulthandler_timeout` in pyproject.toml.
 """
 
@@ -16,23 +19,23 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from .stack import Missing, Stack
+from .supabase_stack import MissingProgram, Stack
 
-LONGEST = 180.0
-"""Seconds for one test without its fixtures; the longest takes some twenty."""
+TEST_TIMEOUT = 180.0
+"""Seconds for one test without its fixtures. The slowest test takes about twenty seconds."""
 
-INSISTING = 10.0
-"""Between one interruption and the next, which leaves no more time to clean up."""
+REPEAT_INTERVAL = 10.0
+"""Seconds between two interruptions of a test that still hangs."""
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """One Supabase for the whole run; whoever writes to it calls `stack.truncate()` first."""
+    """One Supabase for the whole run. A test that writes to the database calls `stack.truncate()` first."""
     try:
         running = Stack()
         running.start()
-    except Missing as missing:
-        pytest.fail(str(missing), pytrace=False)
+    except MissingProgram as error:
+        pytest.fail(str(error), pytrace=False)
     yield running
     running.stop()
 
@@ -46,21 +49,21 @@ def pytest_pyfunc_call() -> Generator[None, object, object]:
         faulthandler.dump_traceback(file=2)
         signal.raise_signal(signal.SIGINT)
 
-    # A run that was sent to the background would be deaf to it.
+    # A shell's background job ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST, INSISTING)
+    signal.setitimer(signal.ITIMER_REAL, TEST_TIMEOUT, REPEAT_INTERVAL)
     try:
         return (yield)
     finally:
-        _be_patient()
+        _stop_timer()
         if hung.is_set():
-            pytest.fail(f"It hung: {LONGEST:g} seconds were not enough.")
+            pytest.fail(f"The test hung for {TEST_TIMEOUT:g} seconds.")
 
 
 def pytest_enter_pdb() -> None:
-    _be_patient()
+    _stop_timer()
 
 
-def _be_patient() -> None:
+def _stop_timer() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,8 +1,7 @@
 """Programs and an event loop that run beside the tests.
 
-A child never outlives us: the kernel signals it when the thread that started it is gone, whatever
-the reason, so a test run killed with -9 leaves nothing running. Nobody polls: a child says in its
-own log when it is ready.
+A child never outlives the test run: the kernel signals the child when the thread that started it ends,
+even if the run was killed with SIGKILL. A child reports in its log that it is ready, so no test polls.
 """
 
 from __future__ import annotations
@@ -22,14 +21,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-PATIENCE = 30.0
 
-PORTS = range(15_000, 32_000)
-"""Below what the kernel gives to outgoing connections: none of those can take one in between."""
+TIMEOUT_SECONDS = 30.0
+LOCAL_PORTS = range(15_000, 32_000)
+"""Below the ports that the kernel uses for outgoing connections, so that none of those takes a port
+between the moment it is found free and the moment a program listens on it."""
 
 
-def unprivileged() -> pwd.struct_passwd:
-    """Ourselves, unless we are root: PostgreSQL refuses to run as root."""
+def unprivileged_user() -> pwd.struct_passwd:
+    """The current user, or another one if that is root: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid())
     try:
@@ -39,39 +39,42 @@ def unprivileged() -> pwd.struct_passwd:
 
 
 def free_port() -> int:
-    """For a program that must be told its port before it starts."""
+    """For a program that needs its port before it starts."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", random.choice(PORTS)))
+            probe.bind(("127.0.0.1", random.choice(LOCAL_PORTS)))
             return int(probe.getsockname()[1])
 
 
-def confined(*command: str | Path, dies_by: signal.Signals = signal.SIGKILL) -> list[str]:
-    """The command, to be signalled when we are gone."""
-    return ["setpriv", f"--pdeathsig={dies_by.name.removeprefix('SIG')}", *map(str, command)]
+def kill_with_parent(
+    *command: str | Path, parent_death_signal: signal.Signals = signal.SIGKILL
+) -> list[str]:
+    """The command, extended so that the process is signalled when the test run ends."""
+    name = parent_death_signal.name.removeprefix("SIG")
+    return ["setpriv", f"--pdeathsig={name}", *map(str, command)]
 
 
-def as_unprivileged(*command: str | Path) -> list[str]:
+def as_unprivileged_user(*command: str | Path) -> list[str]:
     if os.geteuid() != 0:
         return [str(word) for word in command]
-    user = unprivileged()
+    user = unprivileged_user()
     identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     return ["setpriv", *identity, *map(str, command)]
 
 
 class Child:
-    """A program in the background, ready each time its log announces so."""
+    """A program in the background. Each log line that contains `ready_text` reports that it is ready."""
 
     def __init__(
         self,
         command: list[str],
         *,
-        announces: str,
-        stops_on: signal.Signals,
+        ready_text: str,
+        stop_signal: signal.Signals,
         environment: Mapping[str, str],
     ) -> None:
-        self._stops_on = stops_on
-        self._announced = threading.Semaphore(0)
+        self._stop_signal = stop_signal
+        self._ready = threading.Semaphore(0)
         self._log: deque[str] = deque(maxlen=30)
         self._process = subprocess.Popen(
             command,
@@ -83,40 +86,40 @@ class Child:
             errors="replace",
             start_new_session=True,
         )
-        self._reader = threading.Thread(target=self._read, args=(announces,), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(ready_text,), daemon=True)
         self._reader.start()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def _read(self, announces: str) -> None:
+    def _read(self, ready_text: str) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as lines:
             for line in lines:
                 self._log.append(line)
-                if announces in line:
-                    self._announced.release()
-        self._announced.release()  # It ended: whoever waits finds out why.
+                if ready_text in line:
+                    self._ready.release()
+        self._ready.release()  # The program ended: the waiting thread reports the log.
 
-    def wait_for_announcement(self) -> None:
-        announced = self._announced.acquire(timeout=PATIENCE)
-        if not announced or self._process.poll() is not None:
-            raise RuntimeError(f"{self._process.args!r} did not come up:\n{''.join(self._log)}")
+    def wait_until_ready(self) -> None:
+        ready = self._ready.acquire(timeout=TIMEOUT_SECONDS)
+        if not ready or self._process.poll() is not None:
+            raise RuntimeError(f"{self._process.args!r} did not start:\n{''.join(self._log)}")
 
     def stop(self) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(self._stops_on)
+            self._process.send_signal(self._stop_signal)
             try:
-                self._process.wait(PATIENCE)
+                self._process.wait(TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
-        self._reader.join(PATIENCE)
+        self._reader.join(TIMEOUT_SECONDS)
 
 
-class Background:
-    """An event loop in its own thread: a test may block, stop or replace its own loop meanwhile."""
+class BackgroundLoop:
+    """An event loop in its own thread, so that a test may block, stop or replace its own loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -124,9 +127,9 @@ class Background:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT_SECONDS)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE)
+        self._thread.join(TIMEOUT_SECONDS)
         self._loop.close()

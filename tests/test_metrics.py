@@ -1,45 +1,58 @@
-"""What is counted, as Prometheus reads it."""
+"""The metrics in the text format that Prometheus reads."""
 
 from __future__ import annotations
 
 from connector.metrics import Metrics
 from connector.model import Attempt
-from connector.store import Census
+from connector.store import ConnectionCount
 
-from .clocks import NOON
+from .manual_clock import NOON
 
 
-def attempt(verdict: str) -> Attempt:
-    return Attempt(at=NOON, what="refresh", who="keeper", verdict=verdict, took_ms=1500)
+def attempt(result: str) -> Attempt:
+    return Attempt(
+        at=NOON, operation="refresh", actor="background", result=result, duration_ms=1500
+    )
 
 
 def lines(metrics: Metrics) -> set[str]:
-    return set(metrics.text().decode().splitlines())
+    return set(metrics.render().decode().splitlines())
 
 
-def test_attempts_are_counted_by_how_they_ended() -> None:
+def test_token_operations_are_counted_by_result_and_their_durations_are_summed() -> None:
     metrics = Metrics()
-    for verdict in ("ok", "ok", "slow_down"):
-        metrics.attempted("login_kit", attempt(verdict))
-    labels = 'family="login_kit",verdict="{}",what="refresh"'
+    for result in ("ok", "ok", "slow_down"):
+        metrics.record_attempt("login_kit", attempt(result))
+    labels = 'family="login_kit",operation="refresh"'
     assert lines(metrics) >= {
-        f"connector_attempts_total{{{labels.format('ok')}}} 2.0",
-        f"connector_attempts_total{{{labels.format('slow_down')}}} 1.0",
-        'connector_attempt_seconds_sum{family="login_kit",what="refresh"} 4.5',
+        f'connector_token_operations_total{{{labels},result="ok"}} 2.0',
+        f'connector_token_operations_total{{{labels},result="slow_down"}} 1.0',
+        f"connector_token_operation_duration_seconds_sum{{{labels}}} 4.5",
     }
 
 
-def test_a_status_nobody_is_in_any_more_is_not_told_from_memory() -> None:
+def test_a_status_without_connections_disappears_from_the_metrics() -> None:
     metrics = Metrics()
-    metrics.counted([Census(family="marketing", status="refresh_failing", times=3)])
-    metrics.counted([Census(family="marketing", status="active", times=3)])
+    metrics.set_connection_counts(
+        [ConnectionCount(family="marketing", status="refresh_failing", count=3)]
+    )
+    metrics.set_connection_counts([ConnectionCount(family="marketing", status="active", count=3)])
     assert 'connector_connections{family="marketing",status="active"} 3.0' in lines(metrics)
-    assert "refresh_failing" not in metrics.text().decode()
+    assert "refresh_failing" not in metrics.render().decode()
 
 
-def test_every_house_counts_for_itself() -> None:
-    one, another = Metrics(), Metrics()
-    one.answered("GET", "/token", 200, 0.002)
-    labels = 'method="GET",resource="/token",status="200"'
-    assert f"connector_request_seconds_count{{{labels}}} 1.0" in lines(one)
-    assert "/token" not in another.text().decode()
+def test_each_metrics_object_counts_separately() -> None:
+    first, second = Metrics(), Metrics()
+    first.record_request(route="/token", method="GET", status=200, seconds=0.002)
+    labels = 'method="GET",route="/token",status="200"'
+    assert f"connector_http_request_duration_seconds_count{{{labels}}} 1.0" in lines(first)
+    assert "/token" not in second.render().decode()
+
+
+def test_the_journal_metrics_show_its_entries_and_whether_writes_fail() -> None:
+    metrics = Metrics()
+    metrics.set_journal_state(entry_count=7, write_failing=True)
+    assert lines(metrics) >= {
+        "connector_journal_entries 7.0",
+        "connector_journal_write_failing 1.0",
+    }

@@ -1,4 +1,4 @@
-"""The words a newcomer types, and what they say when something is missing."""
+"""`tools/setup`, `make` and `.env.example`, and what pytest does with a test that hangs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 
 from connector.settings import SETTINGS
 
-from .stack import ROOT
+from .supabase_stack import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
-HURRIED = """
+SHORT_TIMEOUT_CONFTEST = """
 from tests import conftest
 
-conftest.LONGEST = 0.1
+conftest.TEST_TIMEOUT = 0.5
 pytest_pyfunc_call = conftest.pytest_pyfunc_call
 """
-HANGING = """
+HANGING_TESTS = """
 import asyncio
 import signal
 import threading
@@ -32,28 +32,28 @@ NEVER = threading.Event()
 
 
 @pytest.fixture(scope="session")
-def unhurried():
+def no_timer_outside_of_tests():
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     yield
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 @pytest.fixture
-def endless():
+def endless_fixture():
     NEVER.wait()
 
 
-async def busy():
+async def busy_task():
     while True:
         await asyncio.sleep(0)
 
 
-async def test_that_waits_beside_a_busy_task(unhurried):
-    bystander = asyncio.create_task(busy())
+async def test_that_waits_beside_a_busy_task(no_timer_outside_of_tests):
+    task = asyncio.create_task(busy_task())
     try:
         await asyncio.Event().wait()
     finally:
-        bystander.cancel()
+        task.cancel()
 
 
 def test_that_blocks_beside_a_thread():
@@ -61,47 +61,47 @@ def test_that_blocks_beside_a_thread():
     NEVER.wait()
 
 
-async def test_that_does_as_if_nothing_were():
+async def test_that_suppresses_the_cancellation():
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         pass
 
 
-async def test_on_the_same_loop():
+async def test_that_uses_the_same_loop():
     await asyncio.sleep(0)
 
 
-def test_in_an_endless_fixture(endless):
+def test_with_an_endless_fixture(endless_fixture):
     pass
 """
-DEAF = ["bash", "-c", 'trap "" INT; exec "$@"', "-"]
-"""As whatever a shell runs in the background."""
+IGNORING_SIGINT = ["bash", "-c", 'trap "" INT; exec "$@"', "-"]
+"""A shell starts background programs in this state."""
 
-TOOLS = ["bash", "cat", "dirname", "env", "mktemp", "rm"]
+SHELL_TOOLS = ["bash", "cat", "dirname", "env", "mktemp", "rm"]
 
 
 @pytest.fixture
 def bare_machine(tmp_path: Path) -> Path:
-    """A PATH with a shell and little else."""
-    for tool in TOOLS:
+    """A folder for PATH that contains a shell and few other programs."""
+    for tool in SHELL_TOOLS:
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
-    program(tmp_path / "initdb")
-    program(tmp_path / "setpriv")
+    write_program(tmp_path / "initdb")
+    write_program(tmp_path / "setpriv")
     return tmp_path
 
 
-def program(path: Path, does: str = "true") -> None:
-    path.write_text(f"#!/bin/bash\n{does}\n")
+def write_program(path: Path, script: str = "true") -> None:
+    path.write_text(f"#!/bin/bash\n{script}\n")
     path.chmod(0o755)
 
 
-def hanging(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    (place / "conftest.py").write_text(HURRIED)
-    (place / "test_hanging.py").write_text(HANGING)
+def run_hanging_tests(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text(SHORT_TIMEOUT_CONFTEST)
+    (folder / "test_hanging.py").write_text(HANGING_TESTS)
     pytest = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*DEAF, *pytest, *options, place],
+        [*IGNORING_SIGINT, *pytest, *options, folder],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -109,7 +109,7 @@ def hanging(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def set_up(programs: Path) -> subprocess.CompletedProcess[str]:
+def run_setup(programs: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ROOT / "tools" / "setup", "programs"],
         env={"PATH": str(programs)},
@@ -119,46 +119,46 @@ def set_up(programs: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_the_right_to_install_it_says_what_to_install(bare_machine: Path) -> None:
-    program(bare_machine / "npm")
-    done = set_up(bare_machine)
-    assert done.returncode == 1
-    assert "sudo apt-get install --no-install-recommends chromium fonts-liberation" in done.stderr
+def test_without_root_rights_setup_prints_the_install_command(bare_machine: Path) -> None:
+    write_program(bare_machine / "npm")
+    result = run_setup(bare_machine)
+    assert result.returncode == 1
+    assert "sudo apt-get install --no-install-recommends chromium fonts-liberation" in result.stderr
 
 
-def test_with_it_only_what_is_missing_is_installed(bare_machine: Path) -> None:
-    program(bare_machine / "id", "echo 0")
-    program(bare_machine / "chromium")
-    program(bare_machine / "apt-get", f'echo "$@" >>{bare_machine}/asked')
-    done = set_up(bare_machine)
-    assert (done.returncode, done.stderr) == (0, "- installing with apt-get: npm\n")
-    update, install = (bare_machine / "asked").read_text().splitlines()
+def test_with_root_rights_setup_installs_only_missing_programs(bare_machine: Path) -> None:
+    write_program(bare_machine / "id", "echo 0")
+    write_program(bare_machine / "chromium")
+    write_program(bare_machine / "apt-get", f'echo "$@" >>{bare_machine}/calls')
+    result = run_setup(bare_machine)
+    assert (result.returncode, result.stderr) == (0, "- installing with apt-get: npm\n")
+    update, install = (bare_machine / "calls").read_text().splitlines()
     assert update.endswith(" update")
     assert install.endswith(" --no-install-recommends npm")
 
 
-def test_a_failed_installation_is_tried_again_and_then_told(bare_machine: Path) -> None:
-    program(bare_machine / "id", "echo 0")
-    program(
-        bare_machine / "apt-get", f"echo tried >>{bare_machine}/asked; echo no mirror; exit 100"
+def test_a_failed_installation_is_repeated_once_and_then_reported(bare_machine: Path) -> None:
+    write_program(bare_machine / "id", "echo 0")
+    write_program(
+        bare_machine / "apt-get", f"echo tried >>{bare_machine}/calls; echo no mirror; exit 100"
     )
-    done = set_up(bare_machine)
-    assert done.returncode == 1
-    assert "no mirror" in done.stderr
-    assert (bare_machine / "asked").read_text() == "tried\ntried\n"
+    result = run_setup(bare_machine)
+    assert result.returncode == 1
+    assert "no mirror" in result.stderr
+    assert (bare_machine / "calls").read_text() == "tried\ntried\n"
 
 
-def test_with_everything_there_it_says_nothing(bare_machine: Path) -> None:
+def test_setup_prints_nothing_if_every_program_is_installed(bare_machine: Path) -> None:
     for name in ("npm", "chromium"):
-        program(bare_machine / name)
-    done = set_up(bare_machine)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+        write_program(bare_machine / name)
+    result = run_setup(bare_machine)
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
-def test_make_alone_lists_every_word() -> None:
+def test_make_without_a_target_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    words = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()) - {"programs"}
-    done = subprocess.run(
+    targets = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()) - {"programs"}
+    result = subprocess.run(
         ["make", "--no-print-directory"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
@@ -166,39 +166,41 @@ def test_make_alone_lists_every_word() -> None:
         text=True,
         check=True,
     )
-    assert {line.split()[1] for line in done.stdout.splitlines()} == words
+    assert {line.split()[1] for line in result.stdout.splitlines()} == targets
 
 
-def test_no_address_of_a_package_index_is_written_down() -> None:
+def test_the_lock_files_name_no_package_index() -> None:
     for name in ("package-lock.json", "requirements/run.txt", "requirements/dev.txt"):
         text = (ROOT / name).read_text()
         assert not re.search(r'"resolved"|^(-i|--index-url|--extra-index-url)', text, re.MULTILINE)
 
 
-def test_every_setting_is_in_the_example_with_its_default() -> None:
-    shown = dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+def test_the_env_example_contains_every_setting_with_its_default() -> None:
+    written = dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
     defaults: dict[str, str] = {}
     for setting in SETTINGS:
         defaults[setting.name] = (setting.default or "").format(**defaults)
-    assert shown == defaults
+    assert written == defaults
 
 
-def test_the_example_unsets_nothing_that_has_a_default() -> None:
-    filled_in = re.findall(r"^[A-Z_]+=(.*)$", EXAMPLE, re.MULTILINE)
-    assert set(filled_in) == {""}
+def test_the_env_example_overrides_no_default() -> None:
+    active_values = re.findall(r"^[A-Z_]+=(.*)$", EXAMPLE, re.MULTILINE)
+    assert set(active_values) == {""}
 
 
-def test_a_test_that_hangs_fails_where_it_waits_and_the_others_go_on(tmp_path: Path) -> None:
-    done = hanging(tmp_path, "-k", "not endless")
-    assert "3 failed, 1 passed, 1 deselected" in done.stdout
-    assert "Failed: It hung: 0.1 seconds were not enough." in done.stdout
-    assert re.search(r"^> +await asyncio\.Event\(\)\.wait\(\)$", done.stdout, re.MULTILINE)
-    stacks = done.stdout.partition("test_that_blocks_beside_a_thread")[2]
+def test_a_hanging_test_fails_where_it_waits_and_the_other_tests_run(tmp_path: Path) -> None:
+    result = run_hanging_tests(tmp_path, "-k", "not endless_fixture")
+    assert "3 failed, 1 passed, 1 deselected" in result.stdout
+    assert "Failed: The test hung for 0.5 seconds." in result.stdout
+    assert re.search(r"^> +await asyncio\.Event\(\)\.wait\(\)$", result.stdout, re.MULTILINE)
+    stacks = result.stdout.partition("test_that_blocks_beside_a_thread")[2]
     assert re.search(r"^Thread .*^Current thread ", stacks, re.MULTILINE | re.DOTALL)
 
 
-def test_a_fixture_that_hangs_ends_the_run_at_last(tmp_path: Path) -> None:
-    done = hanging(tmp_path, "-k", "endless", "-o", "faulthandler_timeout=0.2")
-    assert done.returncode == 1
-    assert "Timeout (0:00:00.200000)!" in done.stderr
-    assert re.search('test_hanging.py", line [0-9]+ in endless$', done.stderr, re.MULTILINE)
+def test_a_hanging_fixture_ends_the_run(tmp_path: Path) -> None:
+    result = run_hanging_tests(tmp_path, "-k", "endless_fixture", "-o", "faulthandler_timeout=1")
+    assert result.returncode == 1
+    assert "Timeout (0:00:01)!" in result.stderr
+    assert re.search(
+        'test_hanging.py", line [0-9]+ in endless_fixture$', result.stderr, re.MULTILINE
+    )

@@ -1,8 +1,9 @@
-// The peer: the exchange as a Fastify route with undici and supabase-js, the three plain steps.
+// The peer: the exchange as a Fastify route with undici and supabase-js, in three plain steps.
 //
-// It neither claims, seals nor journals, and asks TikTok twice where we ask three times. It is made
-// fast honestly: undici.request in place of fetch, its keep-alive pool, schemas for what comes in and
-// goes out, no request log. With LEAN set, supabase-js, too, goes over undici.request.
+// It neither claims the code, encrypts nor writes a journal, and calls TikTok twice where the service
+// calls it three times. It is made fast by fair means: undici.request in place of fetch, the keep-alive
+// pool of undici, schemas for requests and responses, no request log. With LEAN set, supabase-js uses
+// undici.request too.
 
 import { createClient } from "@supabase/supabase-js";
 import Fastify from "fastify";
@@ -12,59 +13,59 @@ const { TIKTOK_URL, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY, PORT } = process.en
 const API = `${TIKTOK_URL}/open_api/v1.3/oauth2`;
 const APP = { app_id: "7001", secret: "bench-secret" };
 
-// What supabase-js reads of an answer, without building a whole Response.
-async function overUndici(address, { method, headers, body }) {
-  const answer = await request(address, { method, headers: Object.fromEntries(headers), body });
+// Returns only the parts of a Response that supabase-js reads.
+async function fetchWithUndici(address, { method, headers, body }) {
+  const response = await request(address, { method, headers: Object.fromEntries(headers), body });
   return {
-    ok: answer.statusCode < 300,
-    status: answer.statusCode,
+    ok: response.statusCode < 300,
+    status: response.statusCode,
     statusText: "",
-    headers: { get: (name) => answer.headers[name.toLowerCase()] ?? null },
-    text: () => answer.body.text(),
+    headers: { get: (name) => response.headers[name.toLowerCase()] ?? null },
+    text: () => response.body.text(),
   };
 }
 
 const supabase = createClient(SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY, {
   auth: { persistSession: false, autoRefreshToken: false },
-  global: process.env.LEAN ? { fetch: overUndici } : {},
+  global: process.env.LEAN ? { fetch: fetchWithUndici } : {},
 });
 
-async function ask(address, options) {
-  const answer = await request(address, options);
-  const said = await answer.body.json();
-  if (said.code !== 0) throw new Error(said.message);
-  return said.data;
+async function callTikTok(address, options) {
+  const response = await request(address, options);
+  const payload = await response.body.json();
+  if (payload.code !== 0) throw new Error(payload.message);
+  return payload.data;
 }
 
-const word = { type: "string", minLength: 1 };
-const body = {
+const text = { type: "string", minLength: 1 };
+const bodySchema = {
   type: "object",
   required: ["auth_code", "state"],
-  properties: { auth_code: word, state: word },
+  properties: { auth_code: text, state: text },
 };
-const response = {
+const responseSchema = {
   200: {
     type: "object",
     properties: {
       success: { type: "boolean" },
-      business_id: word,
-      account_id: word,
-      message: word,
+      business_id: text,
+      account_id: text,
+      message: text,
     },
   },
 };
 
 const app = Fastify({ logger: false });
 
-app.post("/oauth/exchange", { schema: { body, response } }, async (asked) => {
-  const { auth_code, state } = asked.body;
+app.post("/oauth/exchange", { schema: { body: bodySchema, response: responseSchema } }, async (exchange) => {
+  const { auth_code, state } = exchange.body;
   const { user_id } = JSON.parse(Buffer.from(state, "base64url").toString());
-  const { access_token } = await ask(`${API}/access_token/`, {
+  const { access_token } = await callTikTok(`${API}/access_token/`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ...APP, auth_code }),
   });
-  const { list } = await ask(
+  const { list } = await callTikTok(
     `${API}/advertiser/get/?app_id=${APP.app_id}&secret=${APP.secret}`,
     { headers: { "access-token": access_token } },
   );

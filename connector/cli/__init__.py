@@ -1,10 +1,10 @@
-"""The roof: people, cron and process managers at a terminal.
+"""The command line: `connector COMMAND`, for people, cron and process managers.
 
-Standard output carries the result and nothing else, so `TOKEN=$(connector token ID)` works; what
-is said about it goes to standard error. A command leaves with 0 when all is well, 1 when something
-failed, 2 when it was asked wrongly or the settings are wrong, and 130 when it was interrupted.
+Standard output carries the result and nothing else, so `TOKEN=$(connector token ID)` works; messages go
+to standard error. Exit codes: 0 success, 1 something failed, 2 wrong usage or invalid settings,
+130 interrupted.
 
-What a command needs is imported when it runs: asking for help must not cost half a second.
+A command's module is imported when the command runs, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -15,47 +15,49 @@ from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
-from .parser import parsed
-from .terminal import complain
+from .parser import parse_arguments
+from .terminal import print_error
+
+__all__ = ["main"]
 
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     try:
-        options = parsed(sys.argv[1:] if argv is None else argv)
-    except SystemExit as told:
-        return int(told.code or 0)
+        options = parse_arguments(sys.argv[1:] if argv is None else argv)
+    except SystemExit as exit:
+        return int(exit.code or 0)
     try:
         code = _run(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has enough. The interpreter would flush once more and complain.
+        # The reader closed the pipe. Without this the interpreter would flush again and print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
 
 def _run(options: Namespace) -> int:
+    from connector.encryption import InvalidKey
     from connector.errors import ConnectorError, InvalidRequest
-    from connector.seal import BadKey
-    from connector.settings import SettingsWrong
+    from connector.settings import InvalidSettings
 
-    module, _, name = str(options.work).partition(":")
+    module, _, function = str(options.handler).partition(":")
     try:
-        code = getattr(import_module(f".{module}", __package__), name)(options)
-    except SettingsWrong as wrong:
-        for problem in (*wrong.problems, *wrong.warnings):
-            complain(str(problem))
+        code = getattr(import_module(f".{module}", __package__), function)(options)
+    except InvalidSettings as error:
+        for problem in (*error.problems, *error.warnings):
+            print_error(str(problem))
         return 2
-    except BadKey:
-        complain(
-            "CONNECTOR_ENCRYPTION_KEYS cannot be used: `connector keys new` prints a fresh key."
+    except InvalidKey:
+        print_error(
+            "CONNECTOR_ENCRYPTION_KEYS cannot be used: `connector keys new` prints a new key."
         )
         return 2
     except ConnectorError as error:
-        complain(error.detail)
+        print_error(error.detail)
         return 2 if isinstance(error, InvalidRequest) else 1
     return int(code)

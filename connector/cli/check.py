@@ -1,8 +1,8 @@
-"""`connector check`: everything that is not right, at once, each with its remedy.
+"""`connector check`: every problem at once, each with its remedy.
 
-A problem keeps something from working and makes the exit code 1; a warning is for a person to judge.
-Settings that cannot be read do not hide what else is wrong: the rest is looked at with harmless
-values in their place. Nothing is asked of TikTok but the time.
+A problem prevents something from working and makes the exit code 1; a warning is for a person to judge.
+Invalid settings do not hide other problems: the remaining checks run with placeholders in their place.
+The only request to TikTok asks for the time.
 """
 
 from __future__ import annotations
@@ -17,185 +17,199 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from connector.app import House
+from connector.app import Service
+from connector.encryption import EncryptionKey
 from connector.errors import ConnectorError
-from connector.resealing import Resealing
-from connector.seal import Key
-from connector.settings import Problem, Settings, SettingsWrong
+from connector.maintenance import KeyRotation
+from connector.settings import InvalidSettings, Problem, Settings
 
-from . import logs
-from .advice import problems, warnings
-from .once import remembering
-from .terminal import printable, say
+from . import logging_setup
+from .bootstrap import open_store_only
+from .mounts import network_file_system
+from .setting_checks import setting_errors, setting_warnings
+from .terminal import print_result, replace_control_characters
 
-PATIENCE = 5.0
-MOST_SKEW = 30.0
-KEYS = "CONNECTOR_ENCRYPTION_KEYS"
+TIME_REQUEST_TIMEOUT_SECONDS = 5.0
+MAX_CLOCK_SKEW_SECONDS = 30.0
+ENCRYPTION_KEYS_SETTING = "CONNECTOR_ENCRYPTION_KEYS"
 
-STAND_INS = {
+PLACEHOLDERS = {
     "TIKTOK_APP_ID": "1",
     "TIKTOK_APP_SECRET": "1",
     "TIKTOK_CLIENT_KEY": "",
     "TIKTOK_CLIENT_SECRET": "",
 }
-"""For an app whose settings are wrong: enough for the house to be built and looked at."""
+"""Replace the credentials if any of them is invalid, so that the service can be built and checked."""
 
 
 @dataclass
 class Findings:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    well: list[str] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
 
-    def problem(self, name: str, sentence: str, remedy: str) -> None:
-        self.problems.append(Problem(name, sentence, remedy))
+    def add_problem(self, name: str, message: str, remedy: str) -> None:
+        self.problems.append(Problem(name, message, remedy))
 
-    def warning(self, name: str, sentence: str, remedy: str) -> None:
-        self.warnings.append(Problem(name, sentence, remedy))
+    def add_warning(self, name: str, message: str, remedy: str) -> None:
+        self.warnings.append(Problem(name, message, remedy))
 
-    def tell(self) -> None:
-        for line in self.well:
-            say(f"ok       {printable(line)}")
-        for warning in self.warnings:
-            say(f"warning  {printable(str(warning))}")
-        for problem in self.problems:
-            say(f"PROBLEM  {printable(str(problem))}")
-        counts = f"Problems: {len(self.problems)}, warnings: {len(self.warnings)}."
-        say(counts if self.problems or self.warnings else "Everything is well.")
+    def print(self) -> None:
+        lines = [f"ok       {text}" for text in self.passed]
+        lines += [f"warning  {warning}" for warning in self.warnings]
+        lines += [f"PROBLEM  {problem}" for problem in self.problems]
+        for line in lines:
+            print_result(replace_control_characters(line))
+        if self.problems or self.warnings:
+            print_result(f"Problems: {len(self.problems)}, warnings: {len(self.warnings)}.")
+        else:
+            print_result("No problems found.")
 
 
 def check(options: Namespace) -> int:
-    logs.configure("error")
-    found = Findings()
-    settings = _settings(found)
+    logging_setup.configure("error")
+    findings = Findings()
+    settings = _check_settings(findings)
     if settings is not None:
-        asyncio.run(_look_around(settings, found))
-    found.tell()
-    return 1 if found.problems else 0
+        asyncio.run(_run_checks(settings, findings))
+    findings.print()
+    return 1 if findings.problems else 0
 
 
-def _settings(found: Findings) -> Settings | None:
-    stood_in: set[str] = set()
+def _check_settings(findings: Findings) -> Settings | None:
+    replaced: set[str] = set()
     try:
         settings = Settings.read(os.environ)
-        found.warnings += settings.warnings
-    except SettingsWrong as wrong:
-        found.problems += wrong.problems
-        found.warnings += wrong.warnings
-        stood_in = {problem.name for problem in wrong.problems}
-        if stood_in & STAND_INS.keys():
-            stood_in |= STAND_INS.keys()
-        mended = _mended(os.environ, stood_in)
-        if mended is None:
+        findings.warnings += settings.warnings
+    except InvalidSettings as error:
+        findings.problems += error.problems
+        findings.warnings += error.warnings
+        replaced = {problem.name for problem in error.problems}
+        if replaced & PLACEHOLDERS.keys():
+            replaced |= PLACEHOLDERS.keys()
+        readable = _with_placeholders(os.environ, replaced)
+        if readable is None:
             return None
-        settings = mended
-    found.problems += [one for one in problems(settings) if one.name not in stood_in]
-    found.warnings += [one for one in warnings(settings) if one.name not in stood_in]
-    if not found.problems:
-        found.well.append("settings")
+        settings = readable
+    findings.problems += [p for p in setting_errors(settings) if p.name not in replaced]
+    findings.warnings += [p for p in setting_warnings(settings) if p.name not in replaced]
+    if not findings.problems:
+        findings.passed.append("settings")
     return settings
 
 
-def _mended(environ: Mapping[str, str], names: set[str]) -> Settings | None:
-    """As if what is wrong were not set, so that the rest can be looked at."""
-    mended = dict(environ) | {name: STAND_INS.get(name, "") for name in names}
-    if KEYS in names:
-        mended[KEYS] = Key.new("stand-in").text()
+def _with_placeholders(environ: Mapping[str, str], names: set[str]) -> Settings | None:
+    """The settings with the invalid ones unset or replaced; None if they are still invalid."""
+    replaced = dict(environ) | {name: PLACEHOLDERS.get(name, "") for name in names}
+    if ENCRYPTION_KEYS_SETTING in names:
+        replaced[ENCRYPTION_KEYS_SETTING] = EncryptionKey.generate("placeholder").format()
     try:
-        return Settings.read(mended)
-    except SettingsWrong:
+        return Settings.read(replaced)
+    except InvalidSettings:
         return None
 
 
-async def _look_around(settings: Settings, found: Findings) -> None:
+async def _run_checks(settings: Settings, findings: Findings) -> None:
     try:
-        house = House.build(settings)
-    except SettingsWrong as wrong:
-        found.problems += wrong.problems
+        service = Service.build(settings)
+    except InvalidSettings as error:
+        findings.problems += error.problems
         return
-    await _store(house, found)
-    await _journal(house, found)
-    await _clock(house, found)
+    await _check_store(service, findings)
+    await _check_journal(service, findings)
+    await _check_clock(service, findings)
 
 
-async def _store(house: House, found: Findings) -> None:
-    settings, name = house.settings, house.store.name
-    where = {
+async def _check_store(service: Service, findings: Findings) -> None:
+    settings = service.settings
+    labels = {
         "sqlite": ("CONNECTOR_DATABASE", f"SQLite, {settings.database}"),
         "supabase": ("SUPABASE_URL", f"Supabase, {settings.supabase_url}"),
         "postgres": ("SUPABASE_DB_URL", "Postgres, directly"),
     }
-    setting, title = where[name]
+    setting, label = labels[service.store.name]
     try:
-        async with remembering(house):
-            await house.store.ready()
-            found.well.append(f"store: {title}")
-            await _sealed(house, found)
+        async with open_store_only(service):
+            await service.store.require_schema()
+            findings.passed.append(f"store: {label}")
+            await _check_encryption_keys(service, findings)
     except ConnectorError as error:
-        found.problem(setting, error.detail, "Until it answers as it should, nothing works.")
+        findings.add_problem(setting, error.detail, "Nothing works without the database.")
 
 
-async def _sealed(house: House, found: Findings) -> None:
-    """Under keys that were stood in for, nothing opens, and that says nothing."""
-    if any(problem.name == KEYS for problem in found.problems):
+async def _check_encryption_keys(service: Service, findings: Findings) -> None:
+    """Skipped if the keys are placeholders, which decrypt nothing."""
+    if any(problem.name == ENCRYPTION_KEYS_SETTING for problem in findings.problems):
         return
-    stuck = await Resealing(store=house.store, seal=house.seal).sample()
-    if stuck:
-        found.problem(
-            KEYS,
-            f"{len(stuck)} of the tokens looked at cannot be opened. {next(iter(stuck.values()))}",
-            "Add the key they were sealed with; the first in the list seals, all of them open.",
-        )
-    else:
-        found.well.append("encryption keys")
-
-
-async def _journal(house: House, found: Findings) -> None:
-    try:
-        await house.journal.open()
-        try:
-            async with house.journal.room():
-                found.well.append(f"journal: {house.settings.journal}")
-        finally:
-            await house.journal.close()
-    except ConnectorError as error:
-        found.problem(
-            "CONNECTOR_JOURNAL",
-            error.detail,
-            "Name a place on a disk with room that we may write.",
-        )
-
-
-async def _clock(house: House, found: Findings) -> None:
-    """A state and a webhook are refused by their age, so a wrong clock looks like forgery."""
-    name, url = "TIKTOK_BUSINESS_API_URL", house.settings.business_api_url
-    if house.settings.app_id is None:
-        name, url = "TIKTOK_OPEN_API_URL", house.settings.open_api_url
-    try:
-        told = await _time_at(url)
-    except (aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError) as error:
-        found.warning(
-            name,
-            f"{url} did not answer ({type(error).__name__}).",
-            "See whether this machine may reach it; refreshing needs it.",
-        )
+    rotation = KeyRotation(store=service.store, cipher=service.cipher)
+    undecryptable = await rotation.sample_undecryptable()
+    if not undecryptable:
+        findings.passed.append("encryption keys")
         return
-    skew = (house.clock.now() - told).total_seconds()
-    if abs(skew) <= MOST_SKEW:
-        found.well.append(f"TikTok answers at {url}, and the clocks agree")
-        return
-    found.problem(
-        "clock",
-        f"This machine's clock is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} "
-        f"{url}.",
-        "Let it be set by NTP: expiries are reckoned by it.",
+    findings.add_problem(
+        ENCRYPTION_KEYS_SETTING,
+        f"{len(undecryptable)} of the checked tokens cannot be decrypted. "
+        f"{next(iter(undecryptable.values()))}",
+        "Add the key that encrypted them: the first key encrypts, all keys decrypt.",
     )
 
 
-async def _time_at(url: str) -> datetime:
+async def _check_journal(service: Service, findings: Findings) -> None:
+    if file_system := network_file_system(service.settings.journal):
+        findings.add_problem(
+            "CONNECTOR_JOURNAL",
+            f"{service.settings.journal} is on a network file system ({file_system}), where the "
+            "journal's locks do not work.",
+            "Choose a folder on a local disk.",
+        )
+        return
+    try:
+        await service.journal.open()
+        try:
+            async with service.journal.reserve():
+                findings.passed.append(f"journal: {service.settings.journal}")
+        finally:
+            await service.journal.close()
+    except ConnectorError as error:
+        findings.add_problem(
+            "CONNECTOR_JOURNAL",
+            error.detail,
+            "Choose a folder that the service can write to, on a local disk with free space.",
+        )
+
+
+async def _check_clock(service: Service, findings: Findings) -> None:
+    """A state or webhook of the wrong age is refused, so a wrong clock looks like forgery."""
+    name, url = "TIKTOK_BUSINESS_API_URL", service.settings.business_api_url
+    if service.settings.app_id is None:
+        name, url = "TIKTOK_OPEN_API_URL", service.settings.open_api_url
+    try:
+        server_time = await _server_time(url)
+    except (aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError) as error:
+        findings.add_warning(
+            name,
+            f"{url} did not answer ({type(error).__name__}).",
+            "Check that this machine can reach the address; refreshing tokens needs it.",
+        )
+        return
+    skew = (service.clock.now() - server_time).total_seconds()
+    if abs(skew) <= MAX_CLOCK_SKEW_SECONDS:
+        findings.passed.append(f"TikTok answers at {url}, and the clocks agree")
+        return
+    findings.add_problem(
+        "clock",
+        f"This machine's clock is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} "
+        f"{url}.",
+        "Synchronize the clock with NTP: the expiry of tokens is calculated from it.",
+    )
+
+
+async def _server_time(url: str) -> datetime:
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session,
-        session.get(url, allow_redirects=False) as answer,
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=TIME_REQUEST_TIMEOUT_SECONDS)
+        ) as session,
+        session.get(url, allow_redirects=False) as response,
     ):
-        # HTTP's dates are always GMT, whatever one may leave out.
-        return parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=UTC)
+        # An HTTP date is always in GMT, even if the header omits the time zone.
+        return parsedate_to_datetime(response.headers["Date"]).replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""The service with a TikTok to try it on: the one place where the garden gate stands open.
+"""`connector demo`: the service with a TikTok simulator, for trying it out without credentials.
 
-Everything about a demo is thrown away: keys, tokens and the database live in a temporary directory
-that goes with it. Nobody's credentials and nobody's TikTok are involved.
+All data is temporary: keys, tokens and the database are in a temporary folder that is deleted at the
+end. Only here does the service run with `demo=True`.
 """
 
 from __future__ import annotations
@@ -15,76 +15,67 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from connector.app import House
+from connector.app import Service
+from connector.encryption import EncryptionKey
 from connector.model import UserId
-from connector.seal import Key
 from connector.settings import Settings
-from connector.simulator import App, build
+from tiktok_simulator import App, build_simulator
 
-from . import logs
-from .once import link
-from .serve import listening, run_fast, told_to_stop
-from .terminal import complain, say
+from . import logging_setup
+from .connect_commands import connect_link
+from .http_server import run_with_uvloop, serve_connector, serve_http, stop_signal
+from .simulator import SHUTDOWN_GRACE_SECONDS
+from .terminal import print_error, print_result
 
 LOCALHOST = "127.0.0.1"
-USUAL_PORT = 8080
-USER = UserId("11111111-1111-4111-8111-111111111111")
-DAY = timedelta(hours=24)
-IMPATIENT = 2.0
-"""Nobody waits for a demo to end: requests under way may be cut."""
-
-
-def simulator(options: Namespace) -> int:
-    logs.configure("info")
-    run_fast(_simulator(options.host, options.port))
-    return 0
-
-
-async def _simulator(host: str, port: int) -> None:
-    with told_to_stop() as stop:
-        async with listening(
-            build(), host, port, patience=IMPATIENT, chosen_by="--port"
-        ) as addresses:
-            say(f"TikTok simulator ready at {addresses[0]} (its controls: /_sim)")
-            sys.stdout.flush()
-            await stop.wait()
+DEFAULT_PORT = 8080
+DEMO_USER = UserId("11111111-1111-4111-8111-111111111111")
+LINK_LIFETIME = timedelta(hours=24)
 
 
 def demo(options: Namespace) -> int:
-    logs.configure("warning")
+    logging_setup.configure("warning")
     with TemporaryDirectory(prefix="connector-demo-") as directory:
-        run_fast(_demo(Path(directory), options.port))
-    say("The demo is over, and all it kept is gone.")
+        run_with_uvloop(_serve_demo(Path(directory), options.port))
+    print_result("The demo has ended and all of its data is deleted.")
     return 0
 
 
-async def _demo(directory: Path, wanted: int | None) -> None:
-    port = _first_free(USUAL_PORT) if wanted is None else wanted or _any_free()
-    tiktok_port = _first_free(port + 1)
-    api_key, app, kit = secrets.token_urlsafe(24), _app(), _kit()
-    settings = Settings.read(
-        _environment(directory, port, f"http://localhost:{tiktok_port}", app, kit, api_key),
-        dotenv=None,
-    )
-    house = House.build(settings, demo=True)
-    tiktok = build(apps=[app, kit])
-    with told_to_stop() as stop:
+async def _serve_demo(directory: Path, requested_port: int | None) -> None:
+    port = _choose_port(requested_port)
+    simulator_port = _first_free_port(port + 1)
+    simulator_url = f"http://localhost:{simulator_port}"
+    api_key, apps = secrets.token_urlsafe(24), (_business_app(), _login_kit_app())
+    environment = _demo_environment(directory, port, simulator_url, apps=apps, api_key=api_key)
+    service = Service.build(Settings.read(environment, dotenv=None), demo=True)
+    with stop_signal() as stop:
         async with (
-            listening(tiktok, LOCALHOST, tiktok_port, patience=IMPATIENT),
-            listening(house.application(), LOCALHOST, port, patience=IMPATIENT, chosen_by="--port"),
+            serve_http(
+                build_simulator(apps=apps),
+                LOCALHOST,
+                simulator_port,
+                shutdown_grace=SHUTDOWN_GRACE_SECONDS,
+            ),
+            serve_connector(
+                service.web_application(),
+                LOCALHOST,
+                port,
+                shutdown_grace=SHUTDOWN_GRACE_SECONDS,
+                port_setting="--port",
+            ),
         ):
-            if wanted is None and port != USUAL_PORT:
-                complain(f"Port {USUAL_PORT} is taken, so it is {port}.")
-            _welcome(house, f"http://localhost:{tiktok_port}", api_key)
+            if requested_port is None and port != DEFAULT_PORT:
+                print_error(f"Port {DEFAULT_PORT} is in use, so the demo runs on port {port}.")
+            _print_welcome(service, simulator_url, api_key)
             await stop.wait()
 
 
-def _app() -> App:
+def _business_app() -> App:
     id = str(7_000_000_000_000_000_000 + secrets.randbelow(10**18))
     return App(id=id, secret=secrets.token_hex(20), name="The demo")
 
 
-def _kit() -> App:
+def _login_kit_app() -> App:
     return App(
         id=f"aw{secrets.token_hex(7)}",
         secret=secrets.token_hex(16),
@@ -93,62 +84,68 @@ def _kit() -> App:
     )
 
 
-def _environment(
-    directory: Path, port: int, tiktok: str, app: App, kit: App, api_key: str
+def _demo_environment(
+    directory: Path, port: int, simulator_url: str, *, apps: tuple[App, App], api_key: str
 ) -> dict[str, str]:
+    business_app, login_kit_app = apps
     return {
         "CONNECTOR_HOST": LOCALHOST,
         "CONNECTOR_PORT": str(port),
         "CONNECTOR_DATABASE": str(directory / "connector.db"),
         "CONNECTOR_JOURNAL": str(directory / "connector.journal"),
-        "CONNECTOR_ENCRYPTION_KEYS": Key.new("demo").text(),
+        "CONNECTOR_ENCRYPTION_KEYS": EncryptionKey.generate("demo").format(),
         "CONNECTOR_API_KEYS": api_key,
-        "TIKTOK_APP_ID": app.id,
-        "TIKTOK_APP_SECRET": app.secret,
-        "TIKTOK_CLIENT_KEY": kit.id,
-        "TIKTOK_CLIENT_SECRET": kit.secret,
-        "TIKTOK_BUSINESS_API_URL": tiktok,
-        "TIKTOK_OPEN_API_URL": tiktok,
-        "TIKTOK_BUSINESS_CONSENT_URL": f"{tiktok}/portal/auth",
-        "TIKTOK_CONSENT_URL": f"{tiktok}/v2/auth/authorize/",
+        "TIKTOK_APP_ID": business_app.id,
+        "TIKTOK_APP_SECRET": business_app.secret,
+        "TIKTOK_CLIENT_KEY": login_kit_app.id,
+        "TIKTOK_CLIENT_SECRET": login_kit_app.secret,
+        "TIKTOK_BUSINESS_API_URL": simulator_url,
+        "TIKTOK_OPEN_API_URL": simulator_url,
+        "TIKTOK_BUSINESS_CONSENT_URL": f"{simulator_url}/portal/auth",
+        "TIKTOK_CONSENT_URL": f"{simulator_url}/v2/auth/authorize/",
     }
 
 
-def _welcome(house: House, tiktok: str, api_key: str) -> None:
+def _print_welcome(service: Service, simulator_url: str, api_key: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    base = house.settings.public_url
-    lines = (
-        ("Connect an account", link(house, USER, life=DAY)),
-        ("See how it is doing", link(house, USER, page="/status", life=DAY)),
-        ("TikTok's side of it", tiktok),
-        ("As your server would", f"curl -H 'Authorization: Bearer {api_key}' {base}/connections"),
-    )
+    base_url = service.settings.public_url
+    connect = connect_link(service, DEMO_USER, lifetime=LINK_LIFETIME)
+    status = connect_link(service, DEMO_USER, page="/status", lifetime=LINK_LIFETIME)
+    curl = f"curl -H 'Authorization: Bearer {api_key}' {base_url}/connections"
+    lines = {
+        "Connect an account": connect,
+        "Status page": status,
+        "TikTok simulator": simulator_url,
+        "API call of a server": curl,
+    }
     console = Console(highlight=False, soft_wrap=True)
+    console.print("\n  The TikTok connector with a simulated TikTok.\n", style="bold")
+    for label, value in lines.items():
+        style = "cyan" if value.startswith("http") else ""
+        console.print(Text(f"  {label:<22}", "dim"), Text(value, style), sep="")
     console.print(
-        "\n  The TikTok connector, with a TikTok of its own to try it on.\n", style="bold"
-    )
-    for label, what in lines:
-        style = "cyan" if what.startswith("http") else ""
-        console.print(Text(f"  {label:<22}", "dim"), Text(what, style), sep="")
-    console.print(
-        "\n  Nothing here is real, and nothing leaves this machine. The links are good for a day.\n"
-        "  Ctrl-C ends it, and then all it kept is deleted.\n",
+        "\n  All accounts are simulated, and no data leaves this machine. The links are valid for a day."
+        "\n  Ctrl-C ends the demo and deletes all of its data.\n",
         style="dim",
     )
     sys.stdout.flush()
 
 
-def _first_free(port: int) -> int:
-    return next(
-        (candidate for candidate in range(port, min(port + 100, 65_536)) if _is_free(candidate)),
-        port,
-    )
+def _choose_port(requested_port: int | None) -> int:
+    if requested_port is None:
+        return _first_free_port(DEFAULT_PORT)
+    return requested_port or _any_free_port()
+
+
+def _first_free_port(start: int) -> int:
+    candidates = range(start, min(start + 100, 65_536))
+    return next((port for port in candidates if _is_free(port)), start)
 
 
 def _is_free(port: int) -> bool:
-    """On both addresses that "localhost" may mean: a browser could ask for either."""
+    """On both addresses of "localhost", because a browser may use either."""
     for family, host in ((socket.AF_INET, LOCALHOST), (socket.AF_INET6, "::1")):
         try:
             with socket.socket(family) as probe:
@@ -160,7 +157,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _any_free() -> int:
+def _any_free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOCALHOST, 0))
         return int(probe.getsockname()[1])

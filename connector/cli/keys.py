@@ -1,4 +1,4 @@
-"""Encryption keys: a fresh one, and everything sealed again under the newest."""
+"""`connector keys new` and `connector keys rotate`."""
 
 from __future__ import annotations
 
@@ -6,48 +6,54 @@ import asyncio
 import secrets
 from argparse import Namespace
 
-from connector.app import House
+from connector.app import Service
 from connector.clock import Clock
-from connector.resealing import Resealed, Resealing
-from connector.seal import Key
+from connector.encryption import EncryptionKey
+from connector.maintenance import KeyRotation, RotationReport
 
-from .once import built
-from .terminal import bar, complain, say
+from .bootstrap import build_service
+from .terminal import print_error, print_result, progress_bar
 
-MOST_SHOWN = 20
+MAX_LISTED = 20
 
 
-def new(options: Namespace) -> int:
-    """The day in the id tells an operator which of two keys is the older."""
-    say(Key.new(f"k{Clock().now():%Y%m%d}-{secrets.token_hex(3)}").text())
+def generate_key(options: Namespace) -> int:
+    """The id contains the date, so that an operator sees which of two keys is older."""
+    id = f"k{Clock().now():%Y%m%d}-{secrets.token_hex(3)}"
+    print_result(EncryptionKey.generate(id).format())
     return 0
 
 
-def rotate(options: Namespace) -> int:
-    done = asyncio.run(_rotate(built()))
-    say(f"{done.rows} sealed under the newest key, {len(done.stuck)} could not be opened.")
-    for place, why in list(done.stuck.items())[:MOST_SHOWN]:
-        complain(f"{place}: {why}")
-    if len(done.stuck) > MOST_SHOWN:
-        complain(f"... and {len(done.stuck) - MOST_SHOWN} more.")
-    if done.restless:
-        complain(
-            "A running service goes on sealing under an old key: restart it with the newest key "
-            "first in CONNECTOR_ENCRYPTION_KEYS, then run this again."
+def rotate_keys(options: Namespace) -> int:
+    report = asyncio.run(_rotate(build_service()))
+    undecryptable = report.undecryptable
+    print_result(
+        f"{report.rows} re-encrypted under the newest key, "
+        f"{len(undecryptable)} could not be decrypted."
+    )
+    for row, reason in list(undecryptable.items())[:MAX_LISTED]:
+        print_error(f"{row}: {reason}")
+    if len(undecryptable) > MAX_LISTED:
+        print_error(f"... and {len(undecryptable) - MAX_LISTED} more.")
+    if report.old_key_in_use:
+        print_error(
+            "A running service still encrypts under an old key: restart it with the newest key "
+            "first in CONNECTOR_ENCRYPTION_KEYS, then run this command again."
         )
-    if done.stuck or done.restless:
+    if undecryptable or report.old_key_in_use:
         return 1
-    complain(
-        "Once every service runs with the newest key first, and an hour later, for the links and "
-        "consents that are under way, the old keys can be taken out."
+    print_error(
+        "The old keys can be removed an hour after every service was restarted with the newest key "
+        "first: until then, open links and consents may still need them."
     )
     return 0
 
 
-async def _rotate(house: House) -> Resealed:
-    """The whole house, because what a dead process left in the journal is sealed too."""
-    resealing = Resealing(store=house.store, seal=house.seal)
-    with bar("Sealing") as drawn:
-        async with house:
-            drawn.expect(await resealing.count())
-            return await resealing.run(tell=drawn.advance)
+async def _rotate(service: Service) -> RotationReport:
+    """Opens the whole service, because the journal of a dead process holds ciphertexts too; opening
+    the journal recovers them into the database."""
+    rotation = KeyRotation(store=service.store, cipher=service.cipher)
+    with progress_bar("Re-encrypting") as progress:
+        async with service:
+            progress.set_total(await rotation.count_outdated())
+            return await rotation.run(on_progress=progress.advance)

@@ -1,4 +1,4 @@
-"""What can be asked for. Each command names its work as `module:function`, imported only then."""
+"""The commands and their options. A command names its handler as `module:function` of this package."""
 
 from __future__ import annotations
 
@@ -9,125 +9,146 @@ from typing import TYPE_CHECKING
 from connector import __version__
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 
-SETTINGS = "Settings come from the environment and from .env in the working directory."
-OF_EXCHANGE = ("-h", "--help", "--state")
-
-
-def parsed(argv: Sequence[str]) -> argparse.Namespace:
-    return parser().parse_args(_code_last(argv))
+SETTINGS_HELP = "Settings come from the environment and from .env in the working directory."
+EXCHANGE_OPTIONS = ("-h", "--help", "--state")
 
 
-def _code_last(argv: Sequence[str]) -> list[str]:
-    """A code may begin with a dash, as random text does, and is no option for that."""
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    return build_parser().parse_args(_move_code_last(argv))
+
+
+def _move_code_last(argv: Sequence[str]) -> list[str]:
+    """A code may begin with a dash, because it is random text; argparse would take it for an option."""
     words = list(argv)
-    dashed = [w for w in words if w.startswith("-") and w.partition("=")[0] not in OF_EXCHANGE]
+    dashed = [w for w in words if w.startswith("-") and w.partition("=")[0] not in EXCHANGE_OPTIONS]
     if words[:1] == ["exchange"] and len(dashed) == 1:
         words.remove(dashed[0])
         words += ["--", dashed[0]]
     return words
 
 
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
         prog="connector",
         description="Connect TikTok accounts once, and stay connected.",
-        epilog=SETTINGS,
+        epilog=SETTINGS_HELP,
     )
-    top.add_argument("--version", action="version", version=f"connector {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
-    _services(commands)
-    _connecting(commands)
-    _keeping(commands)
-    _operating(commands)
-    return top
+    parser.add_argument("--version", action="version", version=f"connector {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _server_commands(commands)
+    _connect_commands(commands)
+    _token_commands(commands)
+    _operator_commands(commands)
+    return parser
 
 
-def _command(commands: Commands, name: str, work: str, help: str) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, handler: str, help: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-    command.set_defaults(work=work)
+    command.set_defaults(handler=handler)
     return command
 
 
-def _services(commands: Commands) -> None:
-    serve = _command(commands, "serve", "serve:serve", "run the service")
-    serve.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="processes; default 1"
-    )
-    serve.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+def _server_commands(commands: Commands) -> None:
+    _command(commands, "serve", "serve:serve", "run the service")
     demo = _command(
-        commands, "demo", "demo:demo", "run the service with a TikTok to try it on, no credentials"
+        commands,
+        "demo",
+        "demo:demo",
+        "run the service with a TikTok simulator, no credentials needed",
     )
-    demo.add_argument("--port", type=_port, metavar="P", help="default 8080, or the next free one")
-    simulator = _command(commands, "simulator", "demo:simulator", "run only the TikTok simulator")
+    demo.add_argument("--port", type=_port, metavar="P", help="default 8080, or the next free port")
+    simulator = _command(
+        commands, "simulator", "simulator:simulator", "run only the TikTok simulator"
+    )
     simulator.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
     simulator.add_argument("--port", type=_port, default=8090, metavar="P", help="default 8090")
 
 
-def _connecting(commands: Commands) -> None:
-    url = _command(commands, "auth-url", "once:auth_url", "print the consent URL for one person")
-    _for_user(url)
+def _connect_commands(commands: Commands) -> None:
+    url = _command(
+        commands, "auth-url", "connect_commands:auth_url", "print the consent URL for one person"
+    )
+    _add_user(url)
     url.add_argument("--family", metavar="F", help="marketing, accounts or login_kit")
     url.add_argument("--redirect-uri", metavar="R", help="one of TIKTOK_REDIRECT_URI")
-    exchange = _command(commands, "exchange", "once:exchange", "exchange a code by hand")
+    exchange = _command(
+        commands, "exchange", "connect_commands:exchange", "exchange an authorization code by hand"
+    )
     exchange.add_argument("code", metavar="CODE")
-    exchange.add_argument("--state", required=True, metavar="S", help="as it came back with it")
-    ticket = _command(commands, "ticket", "once:ticket", "print a connect link for one person")
-    _for_user(ticket)
+    exchange.add_argument(
+        "--state", required=True, metavar="S", help="the state that TikTok returned with the code"
+    )
+    ticket = _command(
+        commands, "ticket", "connect_commands:ticket", "print a connect link for one person"
+    )
+    _add_user(ticket)
 
 
-def _keeping(commands: Commands) -> None:
+def _token_commands(commands: Commands) -> None:
     refresh = _command(
-        commands, "refresh", "refresh:refresh", "refresh or check tokens now; made for cron"
+        commands, "refresh", "refresh:refresh", "refresh or check tokens now; safe to run from cron"
     )
-    which = refresh.add_mutually_exclusive_group(required=True)
-    which.add_argument("id", nargs="?", metavar="ID", help="this connection")
-    which.add_argument("--due", action="store_true", help="what is due, or will be by the next run")
-    which.add_argument("--all", action="store_true", help="every connection that is not over")
+    selection = refresh.add_mutually_exclusive_group(required=True)
+    selection.add_argument("id", nargs="?", metavar="ID", help="this connection")
+    selection.add_argument(
+        "--due", action="store_true", help="connections that are due, or will be by the next run"
+    )
+    selection.add_argument("--all", action="store_true", help="every active connection")
     refresh.add_argument(
-        "--every", type=_count, metavar="MINUTES", help="how often cron runs this, to look ahead"
+        "--every",
+        type=_positive_number,
+        metavar="MINUTES",
+        help="how often cron runs this command; --due then looks ahead",
     )
-    listed = _command(commands, "connections", "once:connections", "show who is connected, and how")
-    listed.add_argument("--user", metavar="U", help="this user's only")
-    _as_json(listed)
-    token = _command(commands, "token", "once:token", "print a working access token")
+    connections = _command(
+        commands, "connections", "connection_commands:connections", "list connections"
+    )
+    connections.add_argument("--user", metavar="U", help="only the connections of this user")
+    _add_json(connections)
+    token = _command(commands, "token", "connection_commands:token", "print a working access token")
     token.add_argument("id", metavar="ID")
-    attempts = _command(commands, "attempts", "once:attempts", "show what was tried with TikTok")
+    attempts = _command(
+        commands, "attempts", "connection_commands:attempts", "list the last calls to TikTok"
+    )
     attempts.add_argument("id", metavar="ID")
-    _as_json(attempts)
+    _add_json(attempts)
     disconnect = _command(
-        commands, "disconnect", "once:disconnect", "revoke at TikTok and forget here"
+        commands,
+        "disconnect",
+        "connection_commands:disconnect",
+        "revoke the token at TikTok and delete it here",
     )
     disconnect.add_argument("id", metavar="ID")
 
 
-def _operating(commands: Commands) -> None:
-    _command(commands, "check", "check:check", "tell everything that is not right, with the remedy")
+def _operator_commands(commands: Commands) -> None:
+    _command(commands, "check", "check:check", "report every problem at once, each with its remedy")
     keys = commands.add_parser("keys", help="encryption keys: new, rotate").add_subparsers(
         metavar="new|rotate", required=True
     )
-    _command(keys, "new", "keys:new", "print a fresh encryption key")
-    _command(keys, "rotate", "keys:rotate", "seal everything again, under the newest key")
+    _command(keys, "new", "keys:generate_key", "print a new encryption key")
+    _command(keys, "rotate", "keys:rotate_keys", "re-encrypt everything under the newest key")
 
 
-def _for_user(command: argparse.ArgumentParser) -> None:
+def _add_user(command: argparse.ArgumentParser) -> None:
     command.add_argument("--user", required=True, metavar="U", help="the user's id, a UUID")
 
 
-def _as_json(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="as JSON")
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _count(text: str) -> int:
-    return _within(text, 1, 10_000_000)
+def _positive_number(text: str) -> int:
+    return _number_between(text, 1, 10_000_000)
 
 
 def _port(text: str) -> int:
-    return _within(text, 0, 65_535)
+    return _number_between(text, 0, 65_535)
 
 
-def _within(text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise argparse.ArgumentTypeError(f"it must be a whole number from {least} to {most}")
+def _number_between(text: str, minimum: int, maximum: int) -> int:
+    if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
+        raise argparse.ArgumentTypeError(f"not a whole number from {minimum} to {maximum}")
     return int(text)

@@ -1,8 +1,8 @@
-"""`connector refresh`: the keeper's work, called by cron.
+"""`connector refresh`: what the service does in the background, as a command for cron.
 
-Safe beside a running service and beside itself, because it is the keeper that claims: what somebody
-else holds is not due. A run ends. It stops when TikTok does not answer at all, and when something it
-already did comes round again; both are for the next run.
+Safe beside a running service and beside other runs, because it leases connections like the service
+does: a connection that another process has leased is not due. Every run ends: it stops when TikTok does
+not answer at all, and when a connection of this run is due again. The next run handles both.
 """
 
 from __future__ import annotations
@@ -10,180 +10,210 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
-from connector.app import House
-from connector.errors import Broken, ConnectorError, StoreUnreachable, TikTokUnreachable
-from connector.model import Connection, Kept, stamp
+from connector.app import Service
+from connector.connections import Scope
+from connector.errors import ConnectorError, InternalError, StoreUnreachable, TikTokUnreachable
+from connector.model import Connection, StoredTokens, format_utc
+from connector.tokens import RefreshResult, require_active
 
-from .once import WHO, built
-from .terminal import Bar, bar, complain, printable, say, span
+from .bootstrap import ACTOR, build_service
+from .terminal import (
+    ProgressBar,
+    format_duration,
+    print_error,
+    print_result,
+    progress_bar,
+    replace_control_characters,
+)
 
 MINUTE = timedelta(minutes=1)
-AT_ONCE = 64
-IN_VAIN = 5
-"""So many calls in a row that TikTok does not answer are an outage."""
+CONCURRENCY = 64
+OUTAGE_THRESHOLD = 5
+"""This many unanswered calls in a row are an outage."""
 
-ALIVE = ("active", "refresh_failing")
-SAFELY = 0.7
-"""From this share of its life on a token is due."""
+REFRESH_SAFETY_FRACTION = 0.7
+"""A token becomes due after this fraction of its lifetime."""
 
 
 def refresh(options: Namespace) -> int:
     if options.every is not None and options.id is not None:
-        complain("--every says how often cron runs this: it goes with --due or --all.")
+        print_error("--every is how often cron runs the command: use it with --due or --all.")
         return 2
-    return asyncio.run(_refresh(built(), options))
+    return asyncio.run(_refresh(build_service(), options))
 
 
-async def _refresh(house: House, options: Namespace) -> int:
-    every = timedelta(minutes=options.every) if options.every is not None else timedelta(0)
-    with bar("Refreshing") as drawn:
-        run = Run(house, drawn)
-        async with house:
+async def _refresh(service: Service, options: Namespace) -> int:
+    interval = timedelta(minutes=options.every or 0)
+    with progress_bar("Refreshing") as progress:
+        run = RefreshRun(service, progress)
+        async with service:
             if options.id is not None:
-                connection = await house.connections.get(options.id, of=None)
-                await run.each([connection.id])
+                connection = await service.connections.get(options.id, scope=Scope.everyone())
+                await run.refresh_all([connection.id])
             elif options.all:
-                await run.each([one.id async for one in _alive(house)])
+                await run.refresh_all([found.id async for found in _active_connections(service)])
             else:
-                await run.due(ahead=every)
-            shortest = await _shortest_life(house) if every else None
-    run.tell()
-    if shortest is not None and shortest < every:
-        complain(_too_seldom(every, shortest))
+                await run.refresh_due(ahead=interval)
+            shortest = await _shortest_lifetime(service) if interval else None
+    run.print_summary()
+    if shortest is not None and shortest < interval:
+        print_error(_interval_warning(interval, shortest))
     return 1 if run.failures else 0
 
 
-class Run:
-    """What became of each connection in this run."""
+@dataclass(frozen=True)
+class ResultLine:
+    text: str
+    is_failure: bool = False
 
-    def __init__(self, house: House, drawn: Bar) -> None:
-        self._house = house
-        self._bar = drawn
-        self._ended: dict[str, str | None] = {}
-        self._expected = 0
-        self._unanswered = 0
-        self._comes_round = False
 
-    async def due(self, *, ahead: timedelta) -> None:
-        """First what is due, claimed as the keeper claims; then what will be by the next run."""
-        now = self._house.clock.now()
-        soon = []
-        if ahead or self._bar.is_watched:
-            soon = [
-                one async for one in _alive(self._house) if one.due_at and one.due_at <= now + ahead
+class RefreshRun:
+    """Refreshes connections, prints a line for each, and remembers the results."""
+
+    def __init__(self, service: Service, progress: ProgressBar) -> None:
+        self._service = service
+        self._progress = progress
+        self._results: dict[str, ResultLine] = {}
+        self._total = 0
+        self._unanswered_in_a_row = 0
+        self._seen_again = False
+
+    async def refresh_due(self, *, ahead: timedelta) -> None:
+        """First leases and refreshes what is due; then refreshes what will be due by the next run."""
+        now = self._service.clock.now()
+        due_soon: list[Connection] = []
+        if ahead or self._progress.is_visible:
+            due_soon = [
+                found
+                async for found in _active_connections(self._service)
+                if found.due_at and found.due_at <= now + ahead
             ]
-            self._bar.expect(len(soon))
-        while await self._house.keeper.tend(who=WHO, tell=self._landed):
-            await self._house.keeper.settled()
-            if self._is_in_vain or self._comes_round:
-                break
-        await self._house.keeper.settled()
-        # One that just failed waits for its own next try, and does not come early to it.
-        await self.each(
-            one.id for one in soon if one.due_at and one.due_at > now and not one.failure
+            self._progress.set_total(len(due_soon))
+        more_due = True
+        while more_due and not self._outage_detected and not self._seen_again:
+            batch = await self._service.background_refresher.run_batch(actor=ACTOR)
+            for refresh in batch.started:
+                refresh.task.add_done_callback(partial(self._on_done, refresh.stored))
+            await self._service.token_refresher.wait_until_idle()
+            more_due = batch.more_due
+        # A connection that failed waits until its own retry time and is not refreshed ahead of it.
+        await self.refresh_all(
+            found.id
+            for found in due_soon
+            if found.due_at and found.due_at > now and not found.last_failure
         )
 
-    async def each(self, ids: Iterable[str]) -> None:
-        waiting = [id for id in ids if id not in self._ended]
-        self._expected = len(self._ended) + len(waiting)
-        self._bar.expect(self._expected)
-        queue = iter(waiting)
-        await asyncio.gather(*(self._work_off(queue) for _ in range(AT_ONCE)))
+    async def refresh_all(self, connection_ids: Iterable[str]) -> None:
+        remaining = [id for id in connection_ids if id not in self._results]
+        self._total = len(self._results) + len(remaining)
+        self._progress.set_total(self._total)
+        queue = iter(remaining)
+        await asyncio.gather(*(self._work_through(queue) for _ in range(CONCURRENCY)))
 
-    async def _work_off(self, queue: Iterator[str]) -> None:
-        for id in queue:
-            if self._is_in_vain:
+    async def _work_through(self, queue: Iterator[str]) -> None:
+        for connection_id in queue:
+            if self._outage_detected:
                 return
-            await self._one(id)
+            await self._refresh_one(connection_id)
 
-    async def _one(self, id: str) -> None:
+    async def _refresh_one(self, connection_id: str) -> None:
         try:
-            kept = await self._house.store.read_token(id)
-            if kept is None:
+            before = await self._service.store.get_stored_tokens(connection_id)
+            if before is None:
                 return
-            self._house.keeper.check(kept)
-            after = await self._house.keeper.refresh(kept, who=WHO)
+            require_active(before)
+            result = await self._service.token_refresher.refresh(before, actor=ACTOR)
         except ConnectorError as error:
-            self._failed(id, error)
+            self._record_failure(connection_id, error)
         else:
-            self._went_well(kept, after)
+            self._record_success(before, result.stored)
 
-    def _landed(self, kept: Kept, flight: asyncio.Task[Kept]) -> None:
-        self._comes_round |= kept.id in self._ended
-        error = flight.exception()
+    def _on_done(self, before: StoredTokens, task: asyncio.Task[RefreshResult]) -> None:
+        self._seen_again |= before.connection_id in self._results
+        error = task.exception()
         if error is None:
-            self._went_well(kept, flight.result())
+            self._record_success(before, task.result().stored)
         else:
-            self._failed(kept.id, error)
+            self._record_failure(before.connection_id, error)
 
-    def _went_well(self, before: Kept, after: Kept) -> None:
-        self._unanswered = 0
-        self._ended[after.id] = None
-        self._bar.advance()
-        if self._bar.is_watched:
-            return
-        what = "refreshed" if after.version > before.version else "checked"
+    def _record_success(self, before: StoredTokens, after: StoredTokens) -> None:
+        self._unanswered_in_a_row = 0
+        event = "refreshed" if after.token_version > before.token_version else "checked"
         if after.status == "revoked":
-            what = "revoked"
-        until = stamp(after.expires_at) if after.expires_at else "never"
-        say(f"{what} connection={after.id} family={after.family} expires_at={until}")
-
-    def _failed(self, id: str, error: BaseException) -> None:
-        away = isinstance(error, TikTokUnreachable | StoreUnreachable)
-        self._unanswered = self._unanswered + 1 if away else 0
-        code, why = Broken.code, "This is a fault of ours: the log has more."
-        if isinstance(error, ConnectorError):
-            code, why = error.code, error.detail
-        self._ended[id] = line = f"failed connection={id} code={code}: {printable(why)}"
-        self._bar.advance()
-        if not self._bar.is_watched:
-            say(line)
-
-    @property
-    def _is_in_vain(self) -> bool:
-        return self._unanswered >= IN_VAIN
-
-    @property
-    def failures(self) -> list[str]:
-        return [line for line in self._ended.values() if line is not None]
-
-    def tell(self) -> None:
-        failures, ended = self.failures, len(self._ended)
-        if self._bar.is_watched:
-            for line in failures:
-                say(line)
-        say(
-            f"{ended - len(failures)} well, {len(failures)} failed." if ended else "Nothing is due."
+            event = "revoked"
+        expires_at = format_utc(after.expires_at) if after.expires_at else "never"
+        self._record(
+            after.connection_id,
+            ResultLine(
+                f"{event} connection_id={after.connection_id} family={after.family} "
+                f"expires_at={expires_at}"
+            ),
         )
-        if self._is_in_vain:
-            left = self._expected - ended
-            complain(
-                "TikTok or the store does not answer: the rest is left to the next run"
-                + (f" ({left})." if left > 0 else ".")
+
+    def _record_failure(self, connection_id: str, error: BaseException) -> None:
+        is_unanswered = isinstance(error, TikTokUnreachable | StoreUnreachable)
+        self._unanswered_in_a_row = self._unanswered_in_a_row + 1 if is_unanswered else 0
+        code, detail = InternalError.code, "An unexpected error; the log has the details."
+        if isinstance(error, ConnectorError):
+            code, detail = error.code, replace_control_characters(error.detail)
+        line = f"failed connection_id={connection_id} code={code} error={detail}"
+        self._record(connection_id, ResultLine(line, is_failure=True))
+
+    def _record(self, connection_id: str, result: ResultLine) -> None:
+        self._results[connection_id] = result
+        self._progress.advance()
+        if not self._progress.is_visible:
+            print_result(result.text)
+
+    @property
+    def _outage_detected(self) -> bool:
+        return self._unanswered_in_a_row >= OUTAGE_THRESHOLD
+
+    @property
+    def failures(self) -> list[ResultLine]:
+        return [result for result in self._results.values() if result.is_failure]
+
+    def print_summary(self) -> None:
+        failures, finished = self.failures, len(self._results)
+        if self._progress.is_visible:
+            for failure in failures:
+                print_result(failure.text)
+        if finished:
+            print_result(f"{finished - len(failures)} succeeded, {len(failures)} failed.")
+        else:
+            print_result("Nothing is due.")
+        if self._outage_detected:
+            remaining = self._total - finished
+            print_error(
+                "TikTok or the database does not answer; the next run handles the remaining "
+                "connections" + (f" ({remaining})." if remaining > 0 else ".")
             )
 
 
-async def _alive(house: House) -> AsyncIterator[Connection]:
-    async for one in house.connections.listed(of=None):
-        if one.status in ALIVE:
-            yield one
+async def _active_connections(service: Service) -> AsyncIterator[Connection]:
+    async for connection in service.connections.list_connections(scope=Scope.everyone()):
+        if connection.is_active:
+            yield connection
 
 
-async def _shortest_life(house: House) -> timedelta | None:
-    """As TikTok last gave it, in whole minutes: the exchange itself took a part of one."""
-    lives = [
-        one.expires_at - one.verified_at
-        async for one in _alive(house)
-        if one.expires_at and one.verified_at
+async def _shortest_lifetime(service: Service) -> timedelta | None:
+    """In whole minutes, because the time of the exchange itself is missing from the lifetime."""
+    lifetimes = [
+        connection.expires_at - connection.verified_at
+        async for connection in _active_connections(service)
+        if connection.expires_at and connection.verified_at
     ]
-    return max(1, round(min(lives) / MINUTE)) * MINUTE if lives else None
+    return max(1, round(min(lifetimes) / MINUTE)) * MINUTE if lifetimes else None
 
 
-def _too_seldom(every: timedelta, shortest: timedelta) -> str:
-    minutes = max(1, int(shortest * SAFELY / MINUTE))
+def _interval_warning(interval: timedelta, shortest: timedelta) -> str:
+    minutes = max(1, int(shortest * REFRESH_SAFETY_FRACTION / MINUTE))
     return (
-        f"every {span(every)} is too seldom: the shortest-lived token here lasts {span(shortest)}, "
-        f"so some run out between two runs. Run it every {minutes} min, or run `connector serve`."
+        f"An interval of {format_duration(interval)} is too long: the shortest-lived token is valid "
+        f"for {format_duration(shortest)}, so some tokens expire between two runs. Run the command "
+        f"every {minutes} min, or run `connector serve`."
     )

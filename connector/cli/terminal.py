@@ -1,7 +1,7 @@
-"""Writing for people and for pipes.
+"""Output for terminals and for pipes.
 
-Names and messages from elsewhere are made harmless first: what TikTok's people call their accounts
-must not command anybody's terminal.
+Control characters in names and messages from TikTok are replaced before they are printed, because they
+could otherwise send commands to the terminal.
 """
 
 from __future__ import annotations
@@ -15,60 +15,60 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-WIDTH_OF_A_PIPE = 200
+NON_TTY_WIDTH = 200
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def say(text: str) -> None:
+def print_result(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def complain(text: str) -> None:
-    sys.stderr.write(f"connector: {printable(text)}\n")
+def print_error(text: str) -> None:
+    sys.stderr.write(f"connector: {replace_control_characters(text)}\n")
 
 
-def printable(text: str) -> str:
+def replace_control_characters(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def span(delta: timedelta) -> str:
-    """The two largest units: 1 d 4 h."""
-    left = int(delta.total_seconds())
+def format_duration(duration: timedelta) -> str:
+    """In the two largest units: 1 d 4 h."""
+    remaining = int(duration.total_seconds())
     parts: list[str] = []
     for unit, seconds in UNITS:
-        count, left = divmod(left, seconds)
+        count, remaining = divmod(remaining, seconds)
         if count or (unit == "s" and not parts):
             parts.append(f"{count} {unit}")
     return " ".join(parts[:2])
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """The first column is what other commands take, so it is never cut."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """The first column is never wrapped, because other commands take its values as arguments."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        drawn.add_column(column, no_wrap=place == 0, overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, no_wrap=index == 0, overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE, highlight=False)
-    console.print(drawn)
+        table.add_row(*(Text(replace_control_characters(cell)) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else NON_TTY_WIDTH, highlight=False)
+    console.print(table)
 
 
-class Bar:
-    """How far a long piece of work has come, for whoever is watching; for a log, nothing."""
+class ProgressBar:
+    """Progress of a long command. Shown on a terminal only; in a log every method does nothing."""
 
     def __init__(self, progress: Progress | None, task: TaskID | None) -> None:
         self._progress = progress
         self._task = task
 
     @property
-    def is_watched(self) -> bool:
+    def is_visible(self) -> bool:
         return self._progress is not None
 
-    def expect(self, total: int) -> None:
+    def set_total(self, total: int) -> None:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, total=total)
 
@@ -78,13 +78,13 @@ class Bar:
 
 
 @contextmanager
-def bar(label: str) -> Iterator[Bar]:
+def progress_bar(label: str) -> Iterator[ProgressBar]:
     if not sys.stderr.isatty():
-        yield Bar(None, None)
+        yield ProgressBar(None, None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as progress:
-        yield Bar(progress, progress.add_task(label, total=None))
+        yield ProgressBar(progress, progress.add_task(label, total=None))

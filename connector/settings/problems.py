@@ -1,4 +1,4 @@
-"""What is wrong with the settings, told all at once, each with the way out."""
+"""Problems of the settings, each with its remedy."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Problem:
     name: str
-    sentence: str
+    """Of the setting."""
+
+    message: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.sentence} {self.remedy}"
+        return f"{self.name}: {self.message} {self.remedy}"
 
 
-class SettingsWrong(Exception):
-    """`warnings` come along because a misspelt name is often why another one is missing."""
+class InvalidSettings(Exception):
+    """Carries the warnings too, because a misspelt name is often why another setting is missing."""
 
     def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         super().__init__("\n".join(map(str, (*problems, *warnings))))

@@ -1,8 +1,8 @@
-"""Supabase: each operation is one `rpc` to a function of sql/002_functions.sql.
+"""Supabase: each operation is one `rpc` to a function of `sql/functions/`.
 
-supabase-py speaks, an aiohttp session carries: its own HTTP client collapses under concurrency
-(see docs/decisions.md), and one deadline here replaces its 120 seconds. Nothing is retried at this
-height; whoever called knows what a second try would mean.
+supabase-py builds the requests and an aiohttp session sends them, because supabase-py's own HTTP client
+collapses under concurrency (see docs/decisions.md). One deadline replaces its 120 seconds. Nothing is
+retried here; the caller knows what a second try would mean.
 """
 
 from __future__ import annotations
@@ -16,47 +16,49 @@ from postgrest.exceptions import APIError
 from pydantic import SecretStr
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 
-from connector.model import stamp
+from connector.model import format_utc
 
-from .refusals import refusal, unreachable
+from .database_errors import error_for_code, unreachable_error
 
 DEADLINE = 10.0
-CONNECTIONS = 64
-LARGEST_ANSWER = 2**25
-GATEWAYS = {408, 429, 502, 503, 504}
-"""Whatever the body says to one of these, the call may be well, and later answered."""
+MAX_CONNECTIONS = 64
+MAX_RESPONSE_BYTES = 2**25
+GATEWAY_STATUSES = {408, 429, 502, 503, 504}
+"""A gateway sent this status, so the call may succeed later, whatever the body says."""
 
 
-class OverAiohttp(httpx.AsyncClient):
-    """What supabase-py takes for its HTTP client: `request` goes straight to one aiohttp session.
+class AiohttpBackedClient(httpx.AsyncClient):
+    """The HTTP client given to supabase-py; `request` uses one aiohttp session.
 
-    For `rpc` alone. Of the answer's headers nothing is read then, and of the request only that it
-    asked for no count: building either anew for every call cost a fifth of it.
+    For `rpc` only: postgrest-py then reads no response header, and of the request only that no count
+    was asked for. Building both for every call took a fifth of its time.
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         super().__init__()
         self._session = session
 
-    async def request(self, method: str, url: Any, **given: Any) -> httpx.Response:
+    async def request(self, method: str, url: Any, **options: Any) -> httpx.Response:
         async with self._session.request(
             method,
             str(url),
-            data=given["content"],
-            headers={name.decode(): value.decode() for name, value in given["headers"].raw},
+            data=options["content"],
+            headers={name.decode(): value.decode() for name, value in options["headers"].raw},
             allow_redirects=False,
-        ) as answer:
-            content = await _read(answer.content)
-            if answer.ok and not content:
-                raise aiohttp.ClientPayloadError("no rows are said as []")
-            # The gateway's own refusals carry no code; without a body the status stands in for it.
-            spoken = answer.ok or (b'"code"' in content and answer.status not in GATEWAYS)
+        ) as response:
+            content = await _read_limited(response.content)
+            if response.ok and not content:
+                raise aiohttp.ClientPayloadError("an empty body: an empty list of rows is []")
+            # A gateway's own error has no code; postgrest-py then uses the status, if the body is empty.
+            is_postgrest = response.ok or (
+                b'"code"' in content and response.status not in GATEWAY_STATUSES
+            )
             return httpx.Response(
-                answer.status, content=content if spoken else b"", request=WITHOUT_COUNT
+                response.status, content=content if is_postgrest else b"", request=STUB_REQUEST
             )
 
 
-WITHOUT_COUNT = httpx.Request("POST", "")
+STUB_REQUEST = httpx.Request("POST", "")
 
 
 class Supabase:
@@ -68,7 +70,7 @@ class Supabase:
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
             timeout=aiohttp.ClientTimeout(total=DEADLINE),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -76,7 +78,7 @@ class Supabase:
             self._url,
             self._key.get_secret_value(),
             AsyncClientOptions(
-                httpx_client=OverAiohttp(self._session),
+                httpx_client=AiohttpBackedClient(self._session),
                 postgrest_client_retry=False,
                 auto_refresh_token=False,
                 persist_session=False,
@@ -84,29 +86,29 @@ class Supabase:
         )
 
     async def call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
-        parameters = {f"p_{name}": _sent(value) for name, value in arguments.items()}
+        parameters = {f"p_{name}": _encode(value) for name, value in arguments.items()}
         try:
-            answer = await self._client.rpc(f"connector_{operation}", parameters).execute()
-        except (TimeoutError, aiohttp.ClientError, OSError) as failure:
-            raise unreachable(f"Supabase does not answer ({type(failure).__name__}).") from None
-        except APIError as failure:
-            raise refusal(str(failure.code or "")) from None
-        if not _are_rows(answer.data):
-            # A maintenance page, or a proxy on the way: it says nothing about the call.
-            raise unreachable("What answers as Supabase does not answer in rows.")
-        return answer.data
+            response = await self._client.rpc(f"connector_{operation}", parameters).execute()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise unreachable_error(f"Supabase does not answer ({type(error).__name__}).") from None
+        except APIError as error:
+            raise error_for_code(str(error.code or "")) from None
+        if not _are_rows(response.data):
+            # A maintenance page or a proxy answered: this says nothing about the call.
+            raise unreachable_error("The response does not consist of rows.")
+        return response.data
 
     async def close(self) -> None:
         await self._session.close()
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
+async def _read_limited(content: aiohttp.StreamReader) -> bytes:
     parts: list[bytes] = []
-    left = LARGEST_ANSWER
+    remaining = MAX_RESPONSE_BYTES
     async for part in content.iter_any():
-        left -= len(part)
-        if left < 0:
-            raise aiohttp.ClientPayloadError("larger than any answer of ours")
+        remaining -= len(part)
+        if remaining < 0:
+            raise aiohttp.ClientPayloadError("the response is too large")
         parts.append(part)
     return b"".join(parts)
 
@@ -115,5 +117,5 @@ def _are_rows(data: Any) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(data, list) and all(isinstance(row, dict) for row in data)
 
 
-def _sent(value: Any) -> Any:
-    return stamp(value) if isinstance(value, datetime) else value
+def _encode(value: Any) -> Any:
+    return format_utc(value) if isinstance(value, datetime) else value

@@ -1,16 +1,31 @@
-"""What TikTok speaks, without a socket: questions as data, and the way to read each answer.
+"""The API families of TikTok as pure data: calls to send, and parsers of their responses.
 
-Three systems of TikTok's, three families, one file each. A fourth is one module here and one word in
-`FAMILIES`. What a code in an answer means for us is said in `verdicts` and nowhere else.
+Each of TikTok's three APIs is one family and one module. A fourth family is one new module and one
+entry in `FAMILIES`. `error_codes` alone decides what a TikTok error code means for the service.
+Nothing here opens a socket or reads a clock: `connector.tiktok_client` sends the calls.
 """
 
 from __future__ import annotations
 
-from .accounts import Accounts
-from .family import App, Family
-from .login_kit import LoginKit
-from .marketing import Marketing
+from .accounts import AccountsApi
+from .family import ApiFamily, AppConfig
+from .http import Call, Request, Response
+from .login_kit import LoginKitApi
+from .marketing import MarketingApi
 
-__all__ = ["FAMILIES", "Accounts", "App", "Family", "LoginKit", "Marketing"]
+__all__ = [
+    "DEFAULT_FAMILY",
+    "FAMILIES",
+    "AccountsApi",
+    "ApiFamily",
+    "AppConfig",
+    "Call",
+    "LoginKitApi",
+    "MarketingApi",
+    "Request",
+    "Response",
+]
 
-FAMILIES = (Marketing, Accounts, LoginKit)
+FAMILIES = (MarketingApi, AccountsApi, LoginKitApi)
+DEFAULT_FAMILY = MarketingApi.name
+"""The family of a request that names none."""

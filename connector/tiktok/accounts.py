@@ -1,42 +1,48 @@
-"""The TikTok Accounts API: a person lets the app into their TikTok account, as a business.
+"""The TikTok Accounts API: a person gives the app access to a TikTok business account.
 
-It lives on the business API's host and speaks its grammar, but its consent page is TikTok's own, and
-its tokens expire. The refresh window looks absolute: a recorded refresh had less of it left than the
-grant, so both expiries are taken from each answer and never reset. Source: the Marketing API
-portal's "TikTok Accounts" authorization pages.
+It uses the host and the envelope of the business API, but TikTok's own consent page, and its tokens
+expire. The refresh token's lifetime counts from the grant, not from the last refresh: in a recorded
+pair of responses the remaining lifetime fell by exactly the seconds between them. So both expiries
+are computed from each response and never reset. Source: the Marketing API portal's "TikTok
+Accounts" authorization pages.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+from pydantic import SecretStr
 
 from connector.model import Account, Grant, Tokens
-from connector.wire import Call, Request, Response
 
-from . import question
-from .envelope import Asked, read_business
-from .family import App
-from .question import BUSINESS_API
+from . import requests
+from .family import ApiFamily, AppConfig
+from .http import Call, Request, Response
+from .requests import BUSINESS_API
+from .responses import ParseContext, parse_business_response
 
-# v1.2 called it creator_id, and token_info still does.
-_OPEN_ID = ("open_id", "creator_id")
+# v1.2 named the field creator_id, and token_info still does.
+_USER_ID_FIELDS = ("open_id", "creator_id")
 
 
 @dataclass(frozen=True)
-class Accounts:
-    app: App
+class AccountsApi(ApiFamily):
+    app: AppConfig
     name: ClassVar[str] = "accounts"
-    title: ClassVar[str] = "TikTok business account"
+    display_name: ClassVar[str] = "TikTok business account"
     code_parameter: ClassVar[str] = "code"
-
-    @property
-    def api(self) -> str:
-        return self.app.api
+    has_advertisers: ClassVar[bool] = False
+    can_refresh: ClassVar[bool] = True
+    reports_user_id_in_grant: ClassVar[bool] = True
+    scopes_in_link: ClassVar[bool] = True
+    credentials: ClassVar[Literal["app", "client"]] = "app"
+    consent_url_setting: ClassVar[str] = "consent_url"
+    api_url_setting: ClassVar[str] = "business_api_url"
 
     def authorize_url(self, *, redirect_uri: str, state: str) -> str:
-        return question.link(
+        return requests.add_query(
             self.app.consent,
             {
                 "client_key": self.app.id,
@@ -47,91 +53,88 @@ class Accounts:
             },
         )
 
-    def exchange(self, code: str, *, redirect_uri: str) -> Call[Grant]:
+    def exchange_call(self, code: str, *, redirect_uri: str) -> Call[Grant]:
         body = {
-            **self._credentials(),
+            **self._app_credentials(),
             "grant_type": "authorization_code",
             "auth_code": code,
             "redirect_uri": redirect_uri,
         }
-        asked = Asked("exchange", (self._secret, code))
+        context = ParseContext("exchange", (self.app.secret, SecretStr(code)))
         return Call(
             self._post("tt_user/oauth2/token", body),
-            lambda response: read_business(response, asked).grant(*_OPEN_ID),
+            lambda response: parse_business_response(response, context).grant(*_USER_ID_FIELDS),
         )
 
-    def refresh(self, tokens: Tokens) -> Call[Tokens] | None:
-        """Whether the refresh token rotates is not documented: what comes back is what is kept."""
+    def refresh_call(self, tokens: Tokens) -> Call[Tokens] | None:
+        """Whether the refresh token rotates is undocumented, so the response's token is stored."""
         if tokens.refresh is None:
             return None
-        refresh = tokens.refresh.get_secret_value()
         body = {
-            **self._credentials(),
+            **self._app_credentials(),
             "grant_type": "refresh_token",
-            "refresh_token": refresh,
+            "refresh_token": tokens.refresh.get_secret_value(),
         }
-        asked = Asked("refresh", (self._secret, refresh))
+        context = ParseContext("refresh", (self.app.secret, tokens.refresh))
         return Call(
             self._post("tt_user/oauth2/refresh_token", body),
-            lambda response: read_business(response, asked).tokens(replacing=tokens),
+            lambda response: parse_business_response(response, context).tokens(replacing=tokens),
         )
 
-    def subject(self, tokens: Tokens) -> None:
-        return None
-
-    def accounts(self, tokens: Tokens, *, subject: str | None = None) -> Call[tuple[Account, ...]]:
-        """The one account. Its name is told only to those who know its id."""
-        asked = self._asked(tokens)
-        if subject is None:
+    def accounts_call(
+        self, tokens: Tokens, *, tiktok_user_id: str | None = None
+    ) -> Call[tuple[Account, ...]]:
+        """The one account; its name is part of the response only if the request contains its id."""
+        context = self._parse_context(tokens)
+        if tiktok_user_id is None:
             return Call(
-                self._token_info(tokens),
+                self._token_info_request(tokens),
                 lambda response: (
                     Account(
-                        id=read_business(response, asked).identifier(*_OPEN_ID), kind="business"
+                        id=parse_business_response(response, context).id(*_USER_ID_FIELDS),
+                        kind="business",
                     ),
                 ),
             )
-        query = {"business_id": subject, "fields": json.dumps(["display_name"])}
-        request = question.get(self.api, f"{BUSINESS_API}business/get", query, headers={})
+        query = {"business_id": tiktok_user_id, "fields": json.dumps(["display_name"])}
+        request = requests.build_get(self.api, f"{BUSINESS_API}business/get", query=query)
         return Call(
-            self.sign(request, tokens),
+            self.with_credentials(request, tokens),
             lambda response: (
                 Account(
-                    id=subject,
-                    name=read_business(response, asked).label("display_name"),
+                    id=tiktok_user_id,
+                    name=parse_business_response(response, context).display_text("display_name"),
                     kind="business",
                 ),
             ),
         )
 
-    def revoke(self, tokens: Tokens) -> Call[None]:
-        body = {**self._credentials(), "access_token": tokens.access.get_secret_value()}
+    def revoke_call(self, tokens: Tokens) -> Call[None]:
+        body = {**self._app_credentials(), "access_token": tokens.access.get_secret_value()}
         return Call(
             self._post("tt_user/oauth2/revoke", body),
-            lambda response: self.check(response, tokens),
+            lambda response: self.raise_for_error(response, tokens),
         )
 
-    def sign(self, request: Request, tokens: Tokens) -> Request:
-        # Not as Bearer, whatever `token_type` says: that is answered 40104.
-        return question.signed(request, {"Access-Token": tokens.access.get_secret_value()})
+    def with_credentials(self, request: Request, tokens: Tokens) -> Request:
+        # Not as Bearer, although `token_type` says so: TikTok answers that with 40104.
+        token = tokens.access.get_secret_value()
+        return requests.with_credentials(request, {"Access-Token": token})
 
-    def check(self, response: Response, tokens: Tokens) -> None:
-        read_business(response, self._asked(tokens))
+    def raise_for_error(self, response: Response, tokens: Tokens) -> None:
+        parse_business_response(response, self._parse_context(tokens))
 
-    def _token_info(self, tokens: Tokens) -> Request:
-        # Here alone the app is called app_id, as in the Marketing API.
+    def _token_info_request(self, tokens: Tokens) -> Request:
+        # Only this endpoint names the app app_id, as the Marketing API does.
         body = {"app_id": self.app.id, "access_token": tokens.access.get_secret_value()}
         return self._post("tt_user/token_info/get", body)
 
     def _post(self, path: str, body: dict[str, str]) -> Request:
-        return question.post_json(self.api, f"{BUSINESS_API}{path}", body)
+        return requests.build_json_post(self.api, f"{BUSINESS_API}{path}", body=body)
 
-    def _credentials(self) -> dict[str, str]:
-        return {"client_id": self.app.id, "client_secret": self._secret}
+    def _app_credentials(self) -> dict[str, str]:
+        secret = self.app.secret.get_secret_value()
+        return {"client_id": self.app.id, "client_secret": secret}
 
-    @property
-    def _secret(self) -> str:
-        return self.app.secret.get_secret_value()
-
-    def _asked(self, tokens: Tokens) -> Asked:
-        return Asked("call", (self._secret, tokens.access.get_secret_value()))
+    def _parse_context(self, tokens: Tokens) -> ParseContext:
+        return ParseContext("call", (self.app.secret, tokens.access))

@@ -1,23 +1,25 @@
-"""What every TikTok family can say.
+"""The protocol that every API family implements.
 
-A family is pure: it makes requests and reads answers, and has no idea how they travel. What one
-family cannot do it answers with None, and the house does without.
+A family is pure: it builds calls and parses responses, and `TikTokClient` sends them. The class
+variables of a family describe how it differs from the other families. No other module compares a
+family's name.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 from pydantic import SecretStr
 
 from connector.model import Account, Grant, Tokens
-from connector.wire import Call, Request, Response
+
+from .http import Call, Request, Response
 
 
 @dataclass(frozen=True)
-class App:
-    """An app registered with TikTok, and the hosts it is served from."""
+class AppConfig:
+    """An app registered with TikTok, and the addresses of the API and of the consent page."""
 
     id: str
     secret: SecretStr
@@ -26,42 +28,58 @@ class App:
     scopes: tuple[str, ...] = ()
 
 
-class Family(Protocol):
-    @property
-    def app(self) -> App: ...
+class ApiFamily(Protocol):
+    """Families inherit from this protocol: mypy then reports a family that lacks a member."""
 
-    @property
-    def name(self) -> str:
-        """The machine word: marketing, accounts, login_kit."""
+    app: AppConfig
 
-    @property
-    def title(self) -> str:
-        """For a person: "TikTok Ads"."""
-
-    @property
-    def code_parameter(self) -> str:
-        """How the redirect back names the code: read this one first, then the other."""
+    name: ClassVar[str]
+    """The family's name in our API and database: marketing, accounts, login_kit."""
+    display_name: ClassVar[str]
+    """The family's name for people: "TikTok Ads"."""
+    code_parameter: ClassVar[str]
+    """The callback parameter that contains the code. It takes precedence over the other name."""
+    has_advertisers: ClassVar[bool]
+    """Whether the accounts are ad accounts, of which a person selects one."""
+    can_refresh: ClassVar[bool]
+    """Whether TikTok renews these tokens. If not, a probe checks whether a token still works."""
+    reports_user_id_in_grant: ClassVar[bool]
+    """Whether a grant names the TikTok user. If not, `user_id_call` asks for the user."""
+    scopes_in_link: ClassVar[bool]
+    """Whether the consent link names the scopes. If not, the app's settings at TikTok do."""
+    credentials: ClassVar[Literal["app", "client"]]
+    """Whether the settings `app_id`, `app_secret` or `client_key`, `client_secret` are used."""
+    consent_url_setting: ClassVar[str]
+    """The field of `Settings` that holds the address of the consent page."""
+    api_url_setting: ClassVar[str]
+    """The field of `Settings` that holds the origin of the API."""
 
     @property
     def api(self) -> str:
-        """Origin of the only host a call for this family may reach."""
+        """Origin of the only host that calls of this family may reach."""
+        return self.app.api
 
     def authorize_url(self, *, redirect_uri: str, state: str) -> str: ...
 
-    def exchange(self, code: str, *, redirect_uri: str) -> Call[Grant]: ...
+    def exchange_call(self, code: str, *, redirect_uri: str) -> Call[Grant]: ...
 
-    def refresh(self, tokens: Tokens) -> Call[Tokens] | None:
-        """None where these tokens cannot be refreshed."""
+    def refresh_call(self, tokens: Tokens) -> Call[Tokens] | None:
+        """None if these tokens cannot be refreshed."""
+        return None
 
-    def subject(self, tokens: Tokens) -> Call[str] | None:
-        """Asks who the TikTok user is; None where the exchange already said."""
+    def user_id_call(self, tokens: Tokens) -> Call[str]:
+        """Only for a family whose grants do not name the TikTok user."""
+        message = f"a grant of {self.name} names the TikTok user"
+        raise NotImplementedError(message)
 
-    def accounts(self, tokens: Tokens, *, subject: str | None = None) -> Call[tuple[Account, ...]]:
-        """With the subject, where it is known, one family can also tell the account's name."""
+    def accounts_call(
+        self, tokens: Tokens, *, tiktok_user_id: str | None = None
+    ) -> Call[tuple[Account, ...]]:
+        """TikTok Accounts returns the account's name only if the request has the user id."""
 
-    def revoke(self, tokens: Tokens) -> Call[None]: ...
+    def revoke_call(self, tokens: Tokens) -> Call[None]: ...
 
-    def sign(self, request: Request, tokens: Tokens) -> Request: ...
+    def with_credentials(self, request: Request, tokens: Tokens) -> Request: ...
 
-    def check(self, response: Response, tokens: Tokens) -> None:
-        """Raises what the envelope says went wrong, for an answer that somebody else will read."""
+    def raise_for_error(self, response: Response, tokens: Tokens) -> None:
+        """Raises the error in the envelope, if any. The caller reads the rest of the response."""

@@ -1,7 +1,7 @@
-"""Login Kit, of TikTok for Developers: a person signs in with TikTok and lends the app their profile.
+"""Login Kit of TikTok for Developers: a person signs in with TikTok and shares a profile.
 
-OAuth 2 in forms and flat answers. Since November 2026 refresh tokens rotate and the one before dies,
-so a refresh answer must never be lost:
+OAuth 2 with form requests and flat JSON responses. Since November 2026 refresh tokens rotate and
+the previous one stops working, so the response of a refresh must never be lost:
 https://developers.tiktok.com/docs/en/oauth-refresh-a-user-access-token
 """
 
@@ -9,39 +9,44 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+from pydantic import SecretStr
 
 from connector.model import Account, Grant, Tokens
-from connector.wire import Call, Request, Response
 
-from . import question
-from .envelope import Answer, Asked, read_open
-from .family import App
-from .question import OPEN_API
+from . import requests
+from .family import ApiFamily, AppConfig
+from .http import Call, Request, Response
+from .requests import OPEN_API
+from .responses import ParseContext, ResponseData, parse_open_response
 
 
 def challenge(verifier: str) -> str:
-    """PKCE as TikTok has it: lower-case hex, where RFC 7636 has base64url.
+    """The PKCE challenge in TikTok's form: lower-case hex, where RFC 7636 requires base64url.
 
-    Asked for from desktop and mobile apps only; the web flow, which is ours, has no PKCE. Source:
+    TikTok requires PKCE of desktop and mobile apps only; our web flow does not use it. Source:
     TikTok's "Login Kit for Desktop".
     """
     return hashlib.sha256(verifier.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class LoginKit:
-    app: App
+class LoginKitApi(ApiFamily):
+    app: AppConfig
     name: ClassVar[str] = "login_kit"
-    title: ClassVar[str] = "TikTok"
+    display_name: ClassVar[str] = "TikTok"
     code_parameter: ClassVar[str] = "code"
-
-    @property
-    def api(self) -> str:
-        return self.app.api
+    has_advertisers: ClassVar[bool] = False
+    can_refresh: ClassVar[bool] = True
+    reports_user_id_in_grant: ClassVar[bool] = True
+    scopes_in_link: ClassVar[bool] = True
+    credentials: ClassVar[Literal["app", "client"]] = "client"
+    consent_url_setting: ClassVar[str] = "consent_url"
+    api_url_setting: ClassVar[str] = "open_api_url"
 
     def authorize_url(self, *, redirect_uri: str, state: str) -> str:
-        return question.link(
+        return requests.add_query(
             self.app.consent,
             {
                 "client_key": self.app.id,
@@ -53,69 +58,69 @@ class LoginKit:
             },
         )
 
-    def exchange(self, code: str, *, redirect_uri: str) -> Call[Grant]:
+    def exchange_call(self, code: str, *, redirect_uri: str) -> Call[Grant]:
         """https://developers.tiktok.com/doc/oauth-get-a-user-access-token"""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
-        asked = Asked("exchange", (self._secret, code))
+        context = ParseContext("exchange", (self.app.secret, SecretStr(code)))
         return Call(
             self._post("oauth/token", form),
-            lambda response: read_open(response, asked).grant("open_id"),
+            lambda response: parse_open_response(response, context).grant("open_id"),
         )
 
-    def refresh(self, tokens: Tokens) -> Call[Tokens] | None:
+    def refresh_call(self, tokens: Tokens) -> Call[Tokens] | None:
         """https://developers.tiktok.com/docs/en/oauth-refresh-a-user-access-token"""
         if tokens.refresh is None:
             return None
-        refresh = tokens.refresh.get_secret_value()
-        form = {"grant_type": "refresh_token", "refresh_token": refresh}
-        asked = Asked("refresh", (self._secret, refresh))
+        refresh_token = tokens.refresh.get_secret_value()
+        context = ParseContext("refresh", (self.app.secret, tokens.refresh))
         return Call(
-            self._post("oauth/token", form),
-            lambda response: read_open(response, asked).tokens(replacing=tokens),
+            self._post(
+                "oauth/token", {"grant_type": "refresh_token", "refresh_token": refresh_token}
+            ),
+            lambda response: parse_open_response(response, context).tokens(replacing=tokens),
         )
 
-    def subject(self, tokens: Tokens) -> None:
-        return None
-
-    def accounts(self, tokens: Tokens, *, subject: str | None = None) -> Call[tuple[Account, ...]]:
-        asked = self._asked(tokens)
+    def accounts_call(
+        self, tokens: Tokens, *, tiktok_user_id: str | None = None
+    ) -> Call[tuple[Account, ...]]:
+        context = self._parse_context(tokens)
         return Call(
-            self._user_info("open_id,display_name", tokens),
-            lambda response: (_profile(read_open(response, asked)),),
+            self._user_info_request("open_id,display_name", tokens),
+            lambda response: (_profile(parse_open_response(response, context)),),
         )
 
-    def revoke(self, tokens: Tokens) -> Call[None]:
+    def revoke_call(self, tokens: Tokens) -> Call[None]:
         request = self._post("oauth/revoke", {"token": tokens.access.get_secret_value()})
-        return Call(request, lambda response: self._revoked(response, tokens))
+        return Call(request, lambda response: self._parse_revocation(response, tokens))
 
-    def sign(self, request: Request, tokens: Tokens) -> Request:
+    def with_credentials(self, request: Request, tokens: Tokens) -> Request:
         bearer = f"Bearer {tokens.access.get_secret_value()}"
-        return question.signed(request, {"Authorization": bearer})
+        return requests.with_credentials(request, {"Authorization": bearer})
 
-    def check(self, response: Response, tokens: Tokens) -> None:
-        read_open(response, self._asked(tokens))
+    def raise_for_error(self, response: Response, tokens: Tokens) -> None:
+        parse_open_response(response, self._parse_context(tokens))
 
-    def _revoked(self, response: Response, tokens: Tokens) -> None:
-        # Success is an empty body, so an answer that has none has nothing to read.
+    def _parse_revocation(self, response: Response, tokens: Tokens) -> None:
+        # TikTok confirms a revocation with an empty body, which has no envelope to parse.
         if response.status >= 300 or response.body.strip():
-            self.check(response, tokens)
+            self.raise_for_error(response, tokens)
 
-    def _user_info(self, fields: str, tokens: Tokens) -> Request:
-        request = question.get(self.api, f"{OPEN_API}user/info", {"fields": fields}, headers={})
-        return self.sign(request, tokens)
+    def _user_info_request(self, fields: str, tokens: Tokens) -> Request:
+        query = {"fields": fields}
+        request = requests.build_get(self.api, f"{OPEN_API}user/info", query=query)
+        return self.with_credentials(request, tokens)
 
     def _post(self, path: str, form: dict[str, str]) -> Request:
-        credentials = {"client_key": self.app.id, "client_secret": self._secret}
-        return question.post_form(self.api, f"{OPEN_API}{path}", {**credentials, **form})
+        credentials = {
+            "client_key": self.app.id,
+            "client_secret": self.app.secret.get_secret_value(),
+        }
+        return requests.build_form_post(self.api, f"{OPEN_API}{path}", form={**credentials, **form})
 
-    @property
-    def _secret(self) -> str:
-        return self.app.secret.get_secret_value()
-
-    def _asked(self, tokens: Tokens) -> Asked:
-        return Asked("call", (self._secret, tokens.access.get_secret_value()))
+    def _parse_context(self, tokens: Tokens) -> ParseContext:
+        return ParseContext("call", (self.app.secret, tokens.access))
 
 
-def _profile(answer: Answer) -> Account:
-    user = answer.under("user")
-    return Account(id=user.identifier("open_id"), name=user.label("display_name"), kind="profile")
+def _profile(data: ResponseData) -> Account:
+    user = data.object("user")
+    return Account(id=user.id("open_id"), name=user.display_text("display_name"), kind="profile")

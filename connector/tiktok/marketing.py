@@ -1,121 +1,124 @@
-"""The Marketing API: a person lets the app into their ad accounts.
+"""The Marketing API: a person gives the app access to ad accounts.
 
-The token has no clock and no refresh: it lives until the person takes it back, so its health is
-probed. One consent gives one token for all the advertisers that were ticked. Source: the Marketing
-API portal's "Authentication" and the pages of the endpoints named in the labels.
+The token has no expiry and no refresh token: it works until the person withdraws access, so a probe
+checks whether it still works. One consent gives one token for all the advertisers that the person
+selected. Source: the Marketing API portal's "Authentication" and the pages of the endpoints named
+in the paths.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from connector.errors import TokenRejected
+from pydantic import SecretStr
+
+from connector.errors import AccessTokenRejected
 from connector.model import Account, Grant, Tokens
-from connector.wire import Call, Request, Response
 
-from . import question
-from .envelope import Answer, Asked, read_business
-from .family import App
-from .question import BUSINESS_API
+from . import requests
+from .family import ApiFamily, AppConfig
+from .http import Call, Request, Response
+from .requests import BUSINESS_API
+from .responses import ParseContext, ResponseData, parse_business_response
 
 _ALREADY_REVOKED = 40105
 
 
 @dataclass(frozen=True)
-class Marketing:
-    app: App
+class MarketingApi(ApiFamily):
+    app: AppConfig
     name: ClassVar[str] = "marketing"
-    title: ClassVar[str] = "TikTok Ads"
+    display_name: ClassVar[str] = "TikTok Ads"
     code_parameter: ClassVar[str] = "auth_code"
-
-    @property
-    def api(self) -> str:
-        return self.app.api
+    has_advertisers: ClassVar[bool] = True
+    # Never, even if a response should contain a refresh token, which is then stored but not used.
+    # TikTok documents no refresh for these tokens and lists the attempt as a cause of 40107, a code
+    # that ends the connection: an attempt would end connections that work.
+    can_refresh: ClassVar[bool] = False
+    reports_user_id_in_grant: ClassVar[bool] = False
+    scopes_in_link: ClassVar[bool] = False
+    credentials: ClassVar[Literal["app", "client"]] = "app"
+    consent_url_setting: ClassVar[str] = "business_consent_url"
+    api_url_setting: ClassVar[str] = "business_api_url"
 
     def authorize_url(self, *, redirect_uri: str, state: str) -> str:
-        # No scope: what is asked for stands in the app's settings at TikTok.
-        return question.link(
+        return requests.add_query(
             self.app.consent,
             {"app_id": self.app.id, "redirect_uri": redirect_uri, "state": state},
         )
 
-    def exchange(self, code: str, *, redirect_uri: str) -> Call[Grant]:
+    def exchange_call(self, code: str, *, redirect_uri: str) -> Call[Grant]:
         body = {
-            **self._credentials(),
+            **self._app_credentials(),
             "auth_code": code,
-            # Left on, an exchange for someone with thousands of ad accounts may time out, and the
-            # code is then spent for nothing. We ask for the advertisers by themselves anyway.
+            # With True, the exchange may time out for a person with thousands of ad accounts, and
+            # the code is used up. `accounts_call` returns the advertisers.
             "return_advertiser_ids": False,
         }
-        asked = Asked("exchange", (self._secret, code))
+        context = ParseContext("exchange", (self.app.secret, SecretStr(code)))
         return Call(
-            question.post_json(self.api, f"{BUSINESS_API}oauth2/access_token", body),
-            lambda response: read_business(response, asked).grant(),
+            requests.build_json_post(self.api, f"{BUSINESS_API}oauth2/access_token", body=body),
+            lambda response: parse_business_response(response, context).grant(),
         )
 
-    def refresh(self, tokens: Tokens) -> None:
-        """Never, even if an answer should one day hold a refresh token (it is kept, as is an expiry).
-
-        TikTok documents no refresh for these tokens, and names the attempt as a cause of 40107, a
-        definite word: guessing at it would end connections that are well.
-        """
-
-    def subject(self, tokens: Tokens) -> Call[str]:
-        asked = self._asked(tokens)
+    def user_id_call(self, tokens: Tokens) -> Call[str]:
+        context = self._parse_context(tokens)
         return Call(
             self._get("user/info", tokens),
-            # `id` is what the field was called before.
-            lambda response: read_business(response, asked).identifier("core_user_id", "id"),
+            # `id` is the field's former name.
+            lambda response: parse_business_response(response, context).id("core_user_id", "id"),
         )
 
-    def accounts(self, tokens: Tokens, *, subject: str | None = None) -> Call[tuple[Account, ...]]:
-        asked = self._asked(tokens)
-        # The secret travels in the query because TikTok wants it there: the URL is never logged.
+    def accounts_call(
+        self, tokens: Tokens, *, tiktok_user_id: str | None = None
+    ) -> Call[tuple[Account, ...]]:
+        context = self._parse_context(tokens)
         return Call(
-            self._get("oauth2/advertiser/get", tokens, self._credentials()),
-            lambda response: _advertisers(read_business(response, asked)),
+            # TikTok requires the secret in the query, so the URL is never logged.
+            self._get("oauth2/advertiser/get", tokens, query=self._app_credentials()),
+            lambda response: _advertisers(parse_business_response(response, context)),
         )
 
-    def revoke(self, tokens: Tokens) -> Call[None]:
-        body = {**self._credentials(), "access_token": tokens.access.get_secret_value()}
-        request = question.post_json(self.api, f"{BUSINESS_API}oauth2/revoke_token", body)
-        return Call(request, lambda response: self._revoked(response, tokens))
+    def revoke_call(self, tokens: Tokens) -> Call[None]:
+        body = {**self._app_credentials(), "access_token": tokens.access.get_secret_value()}
+        return Call(
+            requests.build_json_post(self.api, f"{BUSINESS_API}oauth2/revoke_token", body=body),
+            lambda response: self._parse_revocation(response, tokens),
+        )
 
-    def sign(self, request: Request, tokens: Tokens) -> Request:
-        return question.signed(request, _credential(tokens))
+    def with_credentials(self, request: Request, tokens: Tokens) -> Request:
+        return requests.with_credentials(request, _token_header(tokens))
 
-    def check(self, response: Response, tokens: Tokens) -> None:
-        read_business(response, self._asked(tokens))
+    def raise_for_error(self, response: Response, tokens: Tokens) -> None:
+        parse_business_response(response, self._parse_context(tokens))
 
-    def _revoked(self, response: Response, tokens: Tokens) -> None:
+    def _parse_revocation(self, response: Response, tokens: Tokens) -> None:
         try:
-            self.check(response, tokens)
-        except TokenRejected as error:
-            if error.said is None or error.said.code != _ALREADY_REVOKED:
+            self.raise_for_error(response, tokens)
+        except AccessTokenRejected as error:
+            if error.upstream is None or error.upstream.code != _ALREADY_REVOKED:
                 raise
 
-    def _get(self, path: str, tokens: Tokens, query: dict[str, str] | None = None) -> Request:
-        return question.get(self.api, f"{BUSINESS_API}{path}", query, headers=_credential(tokens))
+    def _get(self, path: str, tokens: Tokens, *, query: dict[str, str] | None = None) -> Request:
+        return requests.build_get(
+            self.api, f"{BUSINESS_API}{path}", query=query, headers=_token_header(tokens)
+        )
 
-    def _credentials(self) -> dict[str, str]:
-        return {"app_id": self.app.id, "secret": self._secret}
+    def _app_credentials(self) -> dict[str, str]:
+        return {"app_id": self.app.id, "secret": self.app.secret.get_secret_value()}
 
-    @property
-    def _secret(self) -> str:
-        return self.app.secret.get_secret_value()
-
-    def _asked(self, tokens: Tokens) -> Asked:
-        return Asked("call", (self._secret, tokens.access.get_secret_value()))
+    def _parse_context(self, tokens: Tokens) -> ParseContext:
+        return ParseContext("call", (self.app.secret, tokens.access))
 
 
-def _credential(tokens: Tokens) -> dict[str, str]:
-    # This header alone: a token in the query, or as Bearer, is answered 40104.
+def _token_header(tokens: Tokens) -> dict[str, str]:
+    # Only this header: TikTok answers 40104 to a token in the query or as Bearer.
     return {"Access-Token": tokens.access.get_secret_value()}
 
 
-def _advertisers(answer: Answer) -> tuple[Account, ...]:
+def _advertisers(data: ResponseData) -> tuple[Account, ...]:
     return tuple(
-        Account(id=each.identifier("advertiser_id"), name=each.label("advertiser_name"))
-        for each in answer.each("list")
+        Account(id=advertiser.id("advertiser_id"), name=advertiser.display_text("advertiser_name"))
+        for advertiser in data.objects("list")
     )

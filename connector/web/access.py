@@ -1,135 +1,140 @@
-"""Who may: a gate by address, closed by default.
+"""Who may call a route. Every row of the route table has an access level; a route without one is closed.
 
-An address stands in one of three lists, and one that stands in none is refused to everybody. A picker
-passes only where it is named. Credentials are read where they matter: at a gate that is not public,
-and in the exchange, which uses them if they are given. A header outweighs the cookie; the cookie
-counts for what only reads, and for the rest when the request comes from a page of our own.
+Credentials are read only where they matter: on routes that are not public, and in the exchange, which
+uses them if they are sent. A header takes precedence over the session cookie. The cookie is accepted for
+safe methods, and for other methods only if the request comes from a page of this service.
 """
 
 from __future__ import annotations
 
+from enum import Enum
+
 from aiohttp import web
 
-from connector.errors import Broken, Forbidden, InvalidRequest, Unauthenticated
-from connector.identity import is_everybodys
+from connector.connections import Scope
+from connector.errors import Forbidden, InternalError, InvalidRequest, Unauthenticated
+from connector.identity import is_public_project_key
 from connector.model import Principal, UserId
+from connector.origins import origin_of
 
-from . import keys
-from .origins import origin
+from .app_keys import CLEAR_SESSION_COOKIE, HTTP_SETTINGS, PRINCIPAL, SERVICES
 
-COOKIE = "connector_session"
-READING = ("GET", "HEAD", "OPTIONS")
-
-PUBLIC = frozenset(
-    {
-        "/",
-        "/connect",
-        "/docs",
-        "/families",
-        "/healthz",
-        "/oauth/callback",
-        "/oauth/exchange",
-        "/tiktok/oauth/exchange",
-        "/api/tiktok/oauth/exchange",
-        "/openapi.json",
-        "/readyz",
-        "/static/{file}",
-        "/status",
-    }
-)
-USER = frozenset(
-    {
-        "/advertisers",
-        "/advertisers/select",
-        "/connections",
-        "/connections/{id}",
-        "/connections/{id}/attempts",
-        "/connections/{id}/refresh",
-        "/oauth/start",
-        "/pulse",
-        "/session",
-    }
-)
-"""A server may do all of this, too."""
-
-SERVER = frozenset({"/connections/{id}/token", "/metrics", "/tickets", "/token"})
-PICKER = frozenset({"/advertisers", "/advertisers/select", "/session"})
+SESSION_COOKIE = "connector_session"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-async def admit(request: web.Request) -> None:
-    resource = request.match_info.route.resource
-    if resource is None:
-        return  # There is nothing at this address; the router says so.
-    address = resource.canonical
-    if address in PUBLIC:
+class Access(Enum):
+    PUBLIC = "public"
+    """Anyone, without credentials."""
+
+    SELECTION = "selection"
+    """A user, a server, or a selection ticket for its own connection."""
+
+    USER = "user"
+    """A user for themselves, or a server for any user."""
+
+    SERVER = "server"
+    """A server with an API key."""
+
+
+ACCESS_LEVELS: web.AppKey[dict[web.AbstractRoute, Access]] = web.AppKey("access_levels")
+
+
+async def authorize(request: web.Request) -> None:
+    route = request.match_info.route
+    if route.resource is None:
+        return  # No such route: the router's own handler answers 404 or 405.
+    access = request.app[ACCESS_LEVELS].get(route)
+    if access is None:
+        raise InternalError("This route has no access level.")
+    if access is Access.PUBLIC:
         return
-    if address not in USER and address not in SERVER:
-        raise Broken("Nobody was let in at this address yet.")
-    principal = await identify(request)
+    principal = await authenticate(request)
     if principal is None:
         raise Unauthenticated(
-            "Say who you are: Authorization: Bearer, with an API key, a signed-in user's token or a "
-            "ticket."
+            "Authenticate with the Authorization header: Bearer, and an API key, a signed-in user's "
+            "token or a ticket."
         )
-    if principal.connection_id is not None and address not in PICKER:
-        raise Forbidden("This ticket is good for picking the ad account only.")
-    if address in SERVER and principal.kind != "server":
-        raise Forbidden("Only a server may do this: one that has an API key.")
-    request[keys.PRINCIPAL] = principal
+    if principal.selection_for is not None and access is not Access.SELECTION:
+        raise _selection_only()
+    if access is Access.SERVER and principal.kind != "server":
+        raise Forbidden("Only a server with an API key may do this.")
+    request[PRINCIPAL] = principal
 
 
-async def identify(request: web.Request) -> Principal | None:
-    identity = request.app[keys.IDENTITY]
+async def authenticate(request: web.Request) -> Principal | None:
+    authenticator = request.app[SERVICES].authenticator
     headers = request.headers
     authorization, api_key = headers.get("Authorization"), headers.get("X-API-Key")
     if authorization or api_key:
-        return await identity.principal(authorization, api_key)
-    cookie = request.cookies.get(COOKIE) if "Cookie" in headers else None
+        return await authenticator.authenticate(authorization, api_key)
+    cookie = request.cookies.get(SESSION_COOKIE) if "Cookie" in headers else None
     if not cookie:
         return None
     try:
-        principal = identity.session(cookie)
+        principal = authenticator.authenticate_cookie(cookie)
     except Unauthenticated:
-        request[keys.STALE_COOKIE] = True
+        request[CLEAR_SESSION_COOKIE] = True
         return None
-    if request.method not in READING and not _from_our_own_page(request):
+    if request.method not in SAFE_METHODS and not _is_same_origin(request):
         raise Forbidden(
-            "A session counts for this only from a page of this service. From elsewhere, send an "
-            "Authorization header."
+            "A session cookie is accepted for this only from a page of this service. Other pages "
+            "must send an Authorization header."
         )
     return principal
 
 
-async def identify_if_they_like(request: web.Request) -> Principal | None:
-    """For a public address. A cookie that another site's page made the browser send is nobody's, and
-    so is the key that supabase-js sends for want of a signed-in user."""
+async def authenticate_optional(request: web.Request) -> Principal | None:
+    """For a public route.
+
+    Two kinds of credentials are ignored: a session cookie that a page of another origin caused the
+    browser to send, and the project's public key, which supabase-js sends while nobody is signed in.
+    """
     headers = request.headers
-    if not headers.get("X-API-Key") and is_everybodys(headers.get("Authorization")):
+    if not headers.get("X-API-Key") and is_public_project_key(headers.get("Authorization")):
         return None
     try:
-        principal = await identify(request)
+        principal = await authenticate(request)
     except Forbidden:
         return None
-    if principal is not None and principal.connection_id is not None:
-        raise Forbidden("This ticket is good for picking the ad account only.")
+    if principal is not None and principal.selection_for is not None:
+        raise _selection_only()
     if principal is not None:
-        request[keys.PRINCIPAL] = principal
+        request[PRINCIPAL] = principal
     return principal
 
 
-def whose(principal: Principal, named: UserId | None) -> UserId:
-    """The user an operation is for: oneself, or the one that a server names."""
+def resolve_user_id(principal: Principal, requested: UserId | None) -> UserId:
+    """The user for whom an operation is done: the caller, or the user that a server names."""
     if principal.user_id is None:
-        if named is None:
-            raise InvalidRequest("user_id is missing: a server says for whom.")
-        return named
-    if named not in (None, principal.user_id):
+        if requested is None:
+            raise InvalidRequest("user_id is missing: a server must name the user.")
+        return requested
+    if requested not in (None, principal.user_id):
         raise Forbidden("Only a server may act for another user.")
     return principal.user_id
 
 
-def _from_our_own_page(request: web.Request) -> bool:
+def visible_scope(request: web.Request) -> Scope:
+    """The connections that the caller may use: a user's own, or everyone's for a server."""
+    user_id = request[PRINCIPAL].user_id
+    return Scope.everyone() if user_id is None else Scope.user(user_id)
+
+
+def list_scope(request: web.Request, requested: UserId | None) -> Scope:
+    """The connections to list: `visible_scope`, unless the caller names a user."""
+    principal = request[PRINCIPAL]
+    if principal.kind == "server" and requested is None:
+        return Scope.everyone()
+    return Scope.user(resolve_user_id(principal, requested))
+
+
+def _selection_only() -> Forbidden:
+    return Forbidden("This ticket can only select the ad account of its connection.")
+
+
+def _is_same_origin(request: web.Request) -> bool:
     if request.headers.get("Sec-Fetch-Site") in ("same-origin", "none"):
         return True
-    ours = origin(request.app[keys.OPTIONS].public_url)
-    return ours is not None and request.headers.get("Origin") == ours
+    own_origin = origin_of(request.app[HTTP_SETTINGS].public_url)
+    return own_origin is not None and request.headers.get("Origin") == own_origin

@@ -1,60 +1,84 @@
-"""The ad accounts a person let us into, and which of them counts."""
+"""The ad accounts of a connection, and which of them is selected."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aiohttp import web
 
+from connector.connections import Scope
 from connector.errors import Forbidden
 from connector.model import UserId
 
-from . import keys
-from .access import whose
-from .bodies import Advertisers, AdvertisersWanted, ChoiceGiven, Chosen, Selectable
-from .connections import named
+from .access import resolve_user_id
+from .app_keys import PRINCIPAL, SERVICES
+from .presenters import named_item
+from .schemas import (
+    AdvertiserList,
+    AdvertiserListQuery,
+    SelectableAdvertiser,
+    SelectAdvertiserRequest,
+    SelectionResponse,
+)
 
 
-async def listed(request: web.Request, query: AdvertisersWanted) -> Advertisers:
-    """List the ad accounts of a connection: the one named, else the newest."""
-    of, id = await _meant(request, query.user_id, query.connection_id)
-    connection = await request.app[keys.CONNECTIONS].advertisers(of=of, id=id)
-    chosen, lost = connection.chosen, connection.advertiser_lost
-    return Advertisers(
+@dataclass(frozen=True)
+class _Target:
+    """The user, and the connection if the request names one."""
+
+    user_id: UserId
+    connection_id: str | None
+
+
+async def list_advertisers(request: web.Request, query: AdvertiserListQuery) -> AdvertiserList:
+    """List the ad accounts of the given connection, or of the user's newest one."""
+    target = await _resolve_target(request, query.user_id, query.connection_id)
+    connection = await request.app[SERVICES].connections.find_advertiser_connection(
+        user_id=target.user_id, connection_id=target.connection_id
+    )
+    selected = connection.selected_advertiser
+    return AdvertiserList(
         advertisers=[
-            Selectable(
-                id=each.id,
-                name=each.name,
-                selected=chosen is not None and each.id == chosen.id,
+            SelectableAdvertiser(
+                id=account.id,
+                name=account.name,
+                selected=selected is not None and account.id == selected.id,
             )
-            for each in connection.accounts
+            for account in connection.accounts
         ],
         connection_id=connection.id,
-        selected_lost=named(chosen) if lost else None,
+        lost_advertiser=named_item(selected) if connection.advertiser_lost else None,
     )
 
 
-async def select(request: web.Request, body: ChoiceGiven) -> Chosen:
-    """Choose the ad account that user_accounts names."""
-    of, id = await _meant(request, body.user_id, body.connection_id)
-    connections = request.app[keys.CONNECTIONS]
-    connection, chosen = await connections.choose(body.advertiser_id, of=of, id=id)
-    return Chosen(
-        business_id=chosen.id,
-        account_id=chosen.name,
+async def select_advertiser(
+    request: web.Request, body: SelectAdvertiserRequest
+) -> SelectionResponse:
+    """Select an ad account, and write it to user_accounts."""
+    target = await _resolve_target(request, body.user_id, body.connection_id)
+    selection = await request.app[SERVICES].connections.select_advertiser(
+        body.advertiser_id, user_id=target.user_id, connection_id=target.connection_id
+    )
+    return SelectionResponse(
+        business_id=selection.advertiser.id,
+        account_id=selection.advertiser.name,
         message="TikTok ad account selected",
-        connection_id=connection.id,
+        connection_id=selection.connection_id,
     )
 
 
-async def _meant(
+async def _resolve_target(
     request: web.Request, user_id: UserId | None, connection_id: str | None
-) -> tuple[UserId, str | None]:
-    """Whose, and which connection: a picker's own, or one that also says whose it is."""
-    principal = request[keys.PRINCIPAL]
-    if principal.connection_id is not None:
-        if connection_id not in (None, principal.connection_id):
-            raise Forbidden("This ticket is good for another connection.")
-        return whose(principal, user_id), principal.connection_id
+) -> _Target:
+    """A server may name only the connection, because the connection has only one user."""
+    principal = request[PRINCIPAL]
+    if principal.selection_for is not None:
+        if connection_id not in (None, principal.selection_for):
+            raise Forbidden("This ticket is for another connection.")
+        return _Target(resolve_user_id(principal, user_id), principal.selection_for)
     if principal.kind == "server" and user_id is None and connection_id is not None:
-        connection = await request.app[keys.CONNECTIONS].get(connection_id, of=None)
-        return connection.user_id, connection.id
-    return whose(principal, user_id), connection_id
+        connection = await request.app[SERVICES].connections.get(
+            connection_id, scope=Scope.everyone()
+        )
+        return _Target(connection.user_id, connection.id)
+    return _Target(resolve_user_id(principal, user_id), connection_id)

@@ -1,167 +1,118 @@
-"""Connections as they are shown, and what a person may do with theirs."""
+"""Connections, and what a user may do with their own."""
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
 from uuid import UUID
 
 from aiohttp import web
 
-from connector.errors import InvalidRequest, SlowDown
-from connector.model import Account, Connection, UserId
-from connector.tiktok import FAMILIES
+from connector.errors import InvalidRequest
 
-from . import keys
-from .access import whose
-from .bodies import (
-    Attempts,
-    Beat,
-    ConnectionsWanted,
-    Disconnected,
-    Families,
-    Named,
-    PulseTold,
-    PulseWanted,
-    RefreshedConnection,
-    ShownConnection,
-    ShownConnections,
-    ShownFamily,
-    WholeConnection,
+from .access import list_scope, visible_scope
+from .app_keys import PRINCIPAL, SERVICES
+from .presenters import FAMILIES_BY_NAME, connection_detail, connection_summary
+from .schemas import (
+    ActivityCount,
+    ActivityQuery,
+    ActivityResponse,
+    AttemptList,
+    ConnectionDetail,
+    ConnectionList,
+    ConnectionListQuery,
+    ConnectionSummary,
+    DisconnectResponse,
+    FamilyInfo,
+    FamilyList,
+    RefreshResponse,
 )
 
-TITLES = {family.name: family.title for family in FAMILIES}
-PAUSE = timedelta(seconds=10)
-"""Between two refreshes of a connection that a user asks for."""
+USER_REFRESH_INTERVAL = timedelta(seconds=10)
+NO_INTERVAL = timedelta(0)
 
 
-async def listed(request: web.Request, query: ConnectionsWanted) -> ShownConnections:
-    """List connections, a page at a time: a user's own, or those a server asks for."""
-    if query.family is not None and query.family not in TITLES:
-        raise InvalidRequest(f"family must be one of {', '.join(TITLES)}.")
-    after = None if query.after is None else _as_id(query.after)
-    page: list[ShownConnection] = []
-    async for connection in request.app[keys.CONNECTIONS].listed(
-        of=_scope(request, query.user_id), family=query.family, after=after
-    ):
+async def list_connections(request: web.Request, query: ConnectionListQuery) -> ConnectionList:
+    """List connections, a page at a time: a user's own, or those that a server asks for."""
+    if query.family is not None and query.family not in FAMILIES_BY_NAME:
+        raise InvalidRequest(f"family must be one of {', '.join(FAMILIES_BY_NAME)}.")
+    connections = request.app[SERVICES].connections.list_connections(
+        scope=list_scope(request, query.user_id),
+        family=query.family,
+        after_id=None if query.after is None else _parse_cursor(query.after),
+    )
+    page: list[ConnectionSummary] = []
+    async for connection in connections:
         if len(page) == query.limit:
-            return ShownConnections(connections=page, next=page[-1].id)
-        page.append(ShownConnection(**_shown(connection)))
-    return ShownConnections(connections=page, next=None)
+            return ConnectionList(connections=page, next=page[-1].id)
+        page.append(connection_summary(connection))
+    return ConnectionList(connections=page, next=None)
 
 
-async def one(request: web.Request) -> WholeConnection:
-    """Show one connection, with its advertisers or its profile."""
-    connections, id = request.app[keys.CONNECTIONS], request.match_info["id"]
-    return whole(await connections.get(id, of=_of(request)))
+async def get_connection(request: web.Request) -> ConnectionDetail:
+    """Get one connection, with its advertisers or its profile."""
+    connection = await request.app[SERVICES].connections.get(
+        request.match_info["id"], scope=visible_scope(request)
+    )
+    return connection_detail(connection)
 
 
-async def refresh(request: web.Request) -> RefreshedConnection:
-    """Refresh its token now; where there is no refresh, prove that it works.
+async def refresh_connection(request: web.Request) -> RefreshResponse:
+    """Refresh the token now; a token that cannot be refreshed is checked at TikTok instead.
 
-    A user may do so once in ten seconds.
+    A user may do this once in ten seconds.
     """
-    if request[keys.PRINCIPAL].kind == "user":
-        await _brake(request)
-    connection = await request.app[keys.CONNECTIONS].refresh(
-        request.match_info["id"], of=_of(request), who=request[keys.PRINCIPAL].name
+    principal = request[PRINCIPAL]
+    connection = await request.app[SERVICES].connections.refresh(
+        request.match_info["id"],
+        scope=visible_scope(request),
+        actor=principal.actor,
+        min_interval=USER_REFRESH_INTERVAL if principal.kind == "user" else NO_INTERVAL,
     )
-    return RefreshedConnection(**dict(whole(connection)))
+    return RefreshResponse(**dict(connection_detail(connection)))
 
 
-async def disconnect(request: web.Request) -> Disconnected:
-    """Give the grant back to TikTok and forget it here."""
-    connection = await request.app[keys.CONNECTIONS].disconnect(
-        request.match_info["id"], of=_of(request), who=request[keys.PRINCIPAL].name
+async def disconnect(request: web.Request) -> DisconnectResponse:
+    """Revoke the token at TikTok and delete it here."""
+    connection = await request.app[SERVICES].connections.disconnect(
+        request.match_info["id"], scope=visible_scope(request), actor=request[PRINCIPAL].actor
     )
-    return Disconnected(connection_id=connection.id, status=connection.status)
+    return DisconnectResponse(connection_id=connection.id, status=connection.status)
 
 
-async def attempts(request: web.Request) -> Attempts:
-    """The last fifty things that were tried with TikTok for it, newest first."""
-    connections, id = request.app[keys.CONNECTIONS], request.match_info["id"]
-    return Attempts(attempts=await connections.attempts(id, of=_of(request)))
+async def list_attempts(request: web.Request) -> AttemptList:
+    """List the last fifty attempts with TikTok for this connection, newest first."""
+    attempts = await request.app[SERVICES].connections.list_attempts(
+        request.match_info["id"], scope=visible_scope(request)
+    )
+    return AttemptList(attempts=attempts)
 
 
-async def pulse(request: web.Request, query: PulseWanted) -> PulseTold:
-    """What was tried in the last twenty-four hours, by the hour, and how it ended."""
-    now = request.app[keys.CLOCK].now()
-    hours: Counter[tuple[int, str, str]] = Counter()
-    for row in await request.app[keys.CONNECTIONS].pulse(of=_scope(request, query.user_id)):
-        # What happens at this very moment is at the end of the last hour.
-        hours[min(row.hour, 23), row.what, row.verdict] += row.times
-    return PulseTold(
-        since=now - timedelta(hours=24),
-        until=now,
-        hours=[
-            Beat(hour=hour, what=what, verdict=verdict, times=times)
-            for (hour, what, verdict), times in hours.items()
-        ],
+async def get_activity(request: web.Request, query: ActivityQuery) -> ActivityResponse:
+    """Count the attempts of the last 24 hours by hour and result; hour 0 is the oldest."""
+    activity = await request.app[SERVICES].statistics.activity(list_scope(request, query.user_id))
+    return ActivityResponse(
+        since=activity.since,
+        hours=[ActivityCount(**dict(count)) for count in activity.counts],
     )
 
 
-async def families(request: web.Request) -> Families:
-    """What can be connected here."""
-    on = request.app[keys.FAMILIES].values()
-    return Families(
+async def list_families(request: web.Request) -> FamilyList:
+    """List the TikTok API families that can be connected here."""
+    return FamilyList(
         families=[
-            ShownFamily(name=family.name, title=family.title, scopes=list(family.app.scopes))
-            for family in on
+            FamilyInfo(
+                name=family.name,
+                title=family.display_name,
+                scopes=list(family.app.scopes),
+                has_advertisers=family.has_advertisers,
+            )
+            for family in request.app[SERVICES].families.values()
         ]
     )
 
 
-def named(account: Account | None) -> Named | None:
-    return None if account is None else Named(id=account.id, name=account.name)
-
-
-def whole(connection: Connection) -> WholeConnection:
-    advertisers = [
-        Named(id=account.id, name=account.name)
-        for account in connection.accounts
-        if account.kind == "advertiser"
-    ]
-    return WholeConnection(**_shown(connection), advertisers=advertisers)
-
-
-def _shown(connection: Connection) -> dict[str, object]:
-    profile = next((a for a in connection.accounts if a.kind != "advertiser"), None)
-    return {
-        **dict(connection),
-        "title": TITLES.get(connection.family, connection.family),
-        "advertiser": named(connection.chosen),
-        "account": named(profile),
-        "scopes": list(connection.scopes),
-        "next_check_at": connection.due_at,
-    }
-
-
-async def _brake(request: web.Request) -> None:
-    """Each refresh costs a call of a quota that all of the app's users share. One that failed, too."""
-    connections, id = request.app[keys.CONNECTIONS], request.match_info["id"]
-    if (await connections.get(id, of=_of(request))).status not in ("active", "refresh_failing"):
-        return  # It will be refused without asking TikTok, and the reason matters more.
-    tried = await connections.attempts(id, of=_of(request))
-    last = next((attempt.at for attempt in tried if attempt.what != "exchange"), None)
-    if last is not None and (left := last + PAUSE - request.app[keys.CLOCK].now()) > timedelta(0):
-        raise SlowDown(
-            "This connection was refreshed a moment ago.",
-            retry_after=min(left, PAUSE).total_seconds(),
-        )
-
-
-def _of(request: web.Request) -> UserId | None:
-    return request[keys.PRINCIPAL].user_id
-
-
-def _scope(request: web.Request, named: UserId | None) -> UserId | None:
-    """A server sees everybody's, unless it names a user."""
-    principal = request[keys.PRINCIPAL]
-    return named if principal.kind == "server" else whose(principal, named)
-
-
-def _as_id(after: str) -> str:
+def _parse_cursor(after: str) -> str:
     try:
         return str(UUID(after))
     except ValueError:
-        raise InvalidRequest("after must be what next said on the page before.") from None
+        raise InvalidRequest("after must be the value of next on the previous page.") from None

@@ -1,21 +1,24 @@
-"""A handler as it is written, and as aiohttp calls it.
+"""A row of the route table; and its handler as it is written, and as aiohttp calls it.
 
-A handler says by its annotations what it takes and what it gives: `query` and `body` are models that
-are read before it runs, and a model it returns becomes the JSON answer. The OpenAPI document reads
-the same annotations, so it cannot tell another story.
+The annotations of a handler declare its input and output: `query` and `body` are models that are parsed
+before the handler runs, and a returned model becomes the JSON response. The OpenAPI document is generated
+from the same annotations, so it always matches.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any, Self, get_args, get_type_hints
 
 from aiohttp import web
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from . import reading
+from .access import Access
+from .request_parsing import parse_body, parse_query
 
 Handler = Callable[..., Awaitable[BaseModel | web.StreamResponse]]
 Model = type[BaseModel]
@@ -26,29 +29,47 @@ class Endpoint:
     handler: Handler
     query: Model | None
     body: Model | None
-    answer: Model | None
-    """None where it is no JSON: a page, a redirect."""
+    response: Model | None
+    """None if the response is not JSON: a page or a redirect."""
 
     @classmethod
     def of(cls, handler: Handler) -> Self:
         hints = get_type_hints(handler)
-        return cls(handler, hints.get("query"), hints.get("body"), _model(hints["return"]))
+        return cls(handler, hints.get("query"), hints.get("body"), _model_in(hints["return"]))
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        given: dict[str, BaseModel] = {}
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        arguments: dict[str, BaseModel] = {}
         if self.query is not None:
-            given["query"] = reading.query(request, self.query)
+            arguments["query"] = parse_query(request, self.query)
         if self.body is not None:
-            given["body"] = await reading.body(request, self.body)
-        told = await self.handler(request, **given)
-        return told if isinstance(told, web.StreamResponse) else answered(told)
+            arguments["body"] = await parse_body(request, self.body)
+        result = await self.handler(request, **arguments)
+        return result if isinstance(result, web.StreamResponse) else json_response(result)
 
 
-def answered(told: BaseModel, *, status: int = 200) -> web.Response:
-    return web.Response(body=to_json(told), status=status, content_type="application/json")
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    handler: Handler
+    _: KW_ONLY
+    access: Access
+
+    @property
+    def canonical(self) -> str:
+        """The path as the router, the metrics and the documents show it: without regular expressions."""
+        return re.sub(r"{(\w+):[^}]*}", r"{\1}", self.path)
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        return Endpoint.of(self.handler)
 
 
-def _model(hint: Any) -> Model | None:
-    """A handler that sets a cookie returns its model inside a response, and is annotated with both."""
+def json_response(model: BaseModel, *, status: int = 200) -> web.Response:
+    return web.Response(body=to_json(model), status=status, content_type="application/json")
+
+
+def _model_in(hint: Any) -> Model | None:
+    """A handler that sets a cookie returns its model inside a response and is annotated with both."""
     choices = get_args(hint) or (hint,)
     return next((c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)), None)

@@ -1,65 +1,42 @@
-"""Whether we live, whether we can work, and what was counted."""
+"""Whether the process runs, whether it can do its work, and its metrics."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime, timedelta
-
 from aiohttp import web
 
-from connector.clock import Clock
 from connector.errors import ConnectorError, JournalUnwritable
-from connector.store import Census, Store
 
-from . import keys
-from .bodies import Health
-
-CENSUS_AGE = timedelta(seconds=30)
+from .app_keys import SERVICES
+from .schemas import HealthResponse
 
 
-class Counting:
-    """The store's census, which looks at every row, taken at most twice a minute."""
-
-    def __init__(self) -> None:
-        self._taken_at: datetime | None = None
-        self._census: list[Census] = []
-        self._taking = asyncio.Lock()
-
-    async def census(self, store: Store, clock: Clock) -> list[Census]:
-        async with self._taking:
-            now = clock.now()
-            if self._taken_at is None or now - self._taken_at >= CENSUS_AGE:
-                self._census = await store.census()
-                self._taken_at = now
-            return self._census
+async def healthz(request: web.Request) -> HealthResponse:
+    """Check that the process runs."""
+    return HealthResponse(status="ok")
 
 
-COUNTING = web.AppKey("counting", Counting)
+async def readyz(request: web.Request) -> HealthResponse:
+    """Check that the database responds and has the right schema, and that the journal is writable."""
+    services = request.app[SERVICES]
+    await services.store.require_schema()
+    write_error = services.journal.write_error
+    if write_error is not None:
+        raise JournalUnwritable("The journal cannot be written.", detail=write_error)
+    return HealthResponse(status="ready")
 
 
-async def healthz(request: web.Request) -> Health:
-    """The process is alive."""
-    return Health(status="ok")
-
-
-async def readyz(request: web.Request) -> Health:
-    """The store answers, its schema fits, and the journal can be written."""
-    await request.app[keys.STORE].ready()
-    trouble = request.app[keys.JOURNAL].trouble
-    if trouble is not None:
-        raise JournalUnwritable(trouble)
-    return Health(status="ready")
-
-
-async def metrics(request: web.Request) -> web.Response:
-    """What was counted, for Prometheus."""
-    app = request.app
-    counted, journal = app[keys.METRICS], app[keys.JOURNAL]
+async def get_metrics(request: web.Request) -> web.Response:
+    """Get the metrics, for Prometheus."""
+    services = request.app[SERVICES]
+    metrics, journal = services.metrics, services.journal
     try:
-        counted.counted(await app[COUNTING].census(app[keys.STORE], app[keys.CLOCK]))
+        metrics.set_connection_counts(await services.statistics.connection_counts())
     except ConnectorError:
-        counted.counted(())  # The store is away, and that is when one looks at the rest.
-    counted.journal(held=journal.held, in_trouble=journal.trouble is not None)
+        # While the database is unreachable, the other metrics matter most.
+        metrics.set_connection_counts(())
+    metrics.set_journal_state(
+        entry_count=journal.entry_count, write_failing=journal.write_error is not None
+    )
     return web.Response(
-        body=counted.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     )

@@ -1,179 +1,81 @@
-"""What happens to every request: a name, a gate, one shape for whatever went wrong, a line in the log.
+"""The one middleware: gives each request an id, authorizes it, turns errors into responses, and logs it.
 
-The log line names the address as the router knows it, never as it was typed: a query string or a path
-may hold a code. What nobody foresaw is logged with its traceback and told to the outside as no more
-than that.
+The log line contains the route pattern, never the requested path or query, which may contain a code. An
+unexpected error is logged with its traceback; the response only says that it happened.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import re
 from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from connector.errors import (
-    Broken,
-    ConnectorError,
-    InvalidRequest,
-    JournalUnwritable,
-    MethodNotAllowed,
-    NotFound,
-    Refused,
-    Said,
-    TikTokError,
-    TooLarge,
-    UnsupportedMediaType,
-)
+from connector.errors import ConnectorError, InternalError
 
-from . import access, bodies, keys
-from .endpoint import answered
-from .unreadable import LONGEST_LINE
+from .access import SESSION_COOKIE, authorize
+from .app_keys import CLEAR_SESSION_COOKIE, IS_MALFORMED, PRINCIPAL, REQUEST_ID, SERVICES
+from .error_responses import MALFORMED_REQUEST, error_response, http_error_response
+from .response_headers import is_preflight, preflight_response
 
 log = logging.getLogger(__name__)
 
-SANE_ID = re.compile("[A-Za-z0-9._-]{1,128}")
-RETRY_AFTER = 5.0
-"""Where waiting helps and nobody said how long."""
-
-JOURNAL = (
-    "The service cannot write its journal, so it spends no code and no token. Try again later."
-)
-
-METHODS = "GET, POST, DELETE"
-HEADERS = "Authorization, Content-Type, X-Request-Id"
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-UNREADABLE = InvalidRequest(
-    "This is not HTTP as it should be, or its first line or one of its headers, the cookies perhaps, "
-    f"is longer than {LONGEST_LINE // 1024} KiB."
-)
-TRANSLATIONS: dict[int, Refused] = {
-    404: NotFound("There is nothing at this address."),
-    405: MethodNotAllowed("This address does not take that method."),
-    413: TooLarge("The body is too large: 64 KiB at most."),
-    415: UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."),
-    417: InvalidRequest("Expect may say 100-continue here, and nothing else."),
-}
+UNEXPECTED_ERROR = InternalError("An unexpected error occurred. It was logged.")
+REQUEST_ID_PATTERN = re.compile("[A-Za-z0-9._-]{1,128}")
 
 
 @web.middleware
-async def conversation(request: web.Request, handler: Handler) -> web.StreamResponse:
-    clock = request.app[keys.CLOCK]
-    began = clock.ticks()
-    request[keys.REQUEST_ID] = _request_id(request.headers.get("X-Request-Id"))
-    answer = await _answer(request, handler)
+async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    clock = request.app[SERVICES].clock
+    started = clock.ticks()
+    request[REQUEST_ID] = _request_id(request.headers.get("X-Request-Id"))
+    response = await _handle(request, handler)
     if request.content.exception() is not None:
-        answer.force_close()  # Where the next request would begin, nobody can tell.
-    if keys.STALE_COOKIE in request and not answer.prepared:
-        answer.del_cookie(access.COOKIE, path="/")
-    _take_note(request, answer.status, clock.ticks() - began)
-    return answer
+        response.force_close()  # The body is incomplete, so the next request cannot be found.
+    if CLEAR_SESSION_COOKIE in request and not response.prepared:
+        response.del_cookie(SESSION_COOKIE, path="/")
+    _record_request(request, response.status, clock.ticks() - started)
+    return response
 
 
-async def finish(request: web.Request, answer: web.StreamResponse) -> None:
-    """On every answer, streamed ones too."""
-    headers = answer.headers
-    headers["X-Request-Id"] = request.get(keys.REQUEST_ID) or uuid4().hex
-    headers.pop("Server", None)  # It would tell which versions run here.
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    headers.setdefault("Cache-Control", "no-store")
-    if answer.content_type == "text/html":
-        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    if allowed := request.app[keys.OPTIONS].allowed_origins:
-        headers["Vary"] = "Origin"
-        origin = request.headers.get("Origin")
-        # Without Allow-Credentials: the cookie is for our own pages alone.
-        if origin in allowed:
-            headers["Access-Control-Allow-Origin"] = origin
-            headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
-
-
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if keys.UNREADABLE in request:
-        return _refusal(request, UNREADABLE)
-    if _is_preflight(request):
-        return _preflight()
+async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+    request_id = request[REQUEST_ID]
+    if IS_MALFORMED in request:
+        return error_response(MALFORMED_REQUEST, request_id=request_id)
+    if is_preflight(request):
+        return preflight_response()
     try:
-        await access.admit(request)
+        await authorize(request)
         return await handler(request)
     except ConnectorError as error:
-        return _refusal(request, error)
+        return error_response(error, request_id=request_id)
     except web.HTTPException as error:
-        return _translated(request, error)
+        return http_error_response(error, request_id=request_id)
     except Exception:
-        log.exception("broke request=%s", request[keys.REQUEST_ID])
-        return _refusal(request, Broken("Something broke here, and it has been written down."))
+        log.exception("unexpected error request_id=%s", request_id)
+        return error_response(UNEXPECTED_ERROR, request_id=request_id)
 
 
-def _translated(request: web.Request, error: web.HTTPException) -> web.Response:
-    general = InvalidRequest("This request cannot be understood.")
-    answer = _refusal(request, TRANSLATIONS.get(error.status, general))
-    if "Allow" in error.headers:
-        answer.headers["Allow"] = error.headers["Allow"]
-    return answer
+def _request_id(requested: str | None) -> str:
+    return requested if requested and REQUEST_ID_PATTERN.fullmatch(requested) else uuid4().hex
 
 
-def _refusal(request: web.Request, error: ConnectorError) -> web.Response:
-    # The journal's own sentence names a file, which is for the operator's log alone.
-    inside = isinstance(error, JournalUnwritable)
-    told = bodies.Refusal(
-        error=JOURNAL if inside else error.message,
-        code=error.code,
-        retryable=error.retryable,
-        request_id=request[keys.REQUEST_ID],
-    )
-    said = error.said if isinstance(error, TikTokError) else None
-    if said not in (None, Said()):
-        told = bodies.TikTokRefusal(**dict(told), tiktok=bodies.SaidTold(**vars(said)))
-    answer = answered(told, status=error.status)
-    if error.retry_after is not None or error.status in (429, 503):
-        seconds = RETRY_AFTER if error.retry_after is None else error.retry_after
-        answer.headers["Retry-After"] = str(max(1, math.ceil(seconds)))
-    if error.status == 401:
-        answer.headers["WWW-Authenticate"] = "Bearer"
-    return answer
-
-
-def _request_id(theirs: str | None) -> str:
-    return theirs if theirs and SANE_ID.fullmatch(theirs) else uuid4().hex
-
-
-def _is_preflight(request: web.Request) -> bool:
-    return (
-        request.method == "OPTIONS"
-        and "Access-Control-Request-Method" in request.headers
-        and request.headers.get("Origin") in request.app[keys.OPTIONS].allowed_origins
-    )
-
-
-def _preflight() -> web.Response:
-    return web.Response(
-        status=204,
-        headers={
-            "Access-Control-Allow-Methods": METHODS,
-            "Access-Control-Allow-Headers": HEADERS,
-            "Access-Control-Max-Age": "600",
-        },
-    )
-
-
-def _take_note(request: web.Request, status: int, seconds: float) -> None:
+def _record_request(request: web.Request, status: int, seconds: float) -> None:
     resource = request.match_info.route.resource
-    method, address = (request.method, resource.canonical) if resource else ("-", "unknown")
-    request.app[keys.METRICS].answered(method, address, status, seconds)
+    # A method or path that matches no route is not recorded: it may contain anything.
+    method, route = (request.method, resource.canonical) if resource else ("-", "unknown")
+    principal = request.get(PRINCIPAL)
+    request.app[SERVICES].metrics.record_request(
+        route=route, method=method, status=status, seconds=seconds
+    )
     log.info(
-        "answered method=%s address=%s status=%d ms=%d request=%s who=%s",
+        "request answered method=%s route=%s status=%d duration_ms=%d request_id=%s principal=%s",
         method,
-        address,
+        route,
         status,
         seconds * 1000,
-        request[keys.REQUEST_ID],
-        principal.kind if (principal := request.get(keys.PRINCIPAL)) else "nobody",
+        request[REQUEST_ID],
+        principal.kind if principal else "anonymous",
     )

@@ -1,13 +1,13 @@
-"""What stands at which address, told to programs and to people, from the handlers' own annotations.
+"""The OpenAPI document, generated from the route table and the annotations of the handlers.
 
-Nothing is described by hand but the outline: summaries are docstrings, shapes are the models, and who
-may ask is read from the gate's lists.
+Only the introduction is written by hand: summaries are docstrings, schemas are the request and response
+models, and who may call a route is its access level.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -17,98 +17,100 @@ from pydantic_core import to_json
 from connector import __version__
 from connector.errors import ConnectorError
 
-from . import access
-from .bodies import Refusal, TikTokRefusal
-from .docs import page
-from .endpoint import Endpoint, Model
+from .access import SESSION_COOKIE, Access
+from .docs_page import render_docs_page
+from .endpoint import Endpoint, Model, Route
+from .schemas import ErrorResponse, TikTokErrorResponse
 
 Json = dict[str, Any]
-Endpoints = Iterable[tuple[str, str, Endpoint]]
 
-DOCUMENT = web.AppKey("document", Json)
-REF = "#/components/schemas/{model}"
-SCHEMES: Json = {
+OPENAPI_DOCUMENT = web.AppKey("openapi_document", Json)
+SCHEMA_REF = "#/components/schemas/{model}"
+SECURITY_SCHEMES: Json = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
         "description": "An API key, a Supabase user's token, or a ticket.",
     },
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "session": {"type": "apiKey", "in": "cookie", "name": access.COOKIE},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
 }
-WHO = {
-    "public": "Anybody.",
-    "user": "A signed-in user, for themself; a server, for anybody.",
-    "server": "A server, with an API key.",
+ACCESS_TEXT = {
+    Access.PUBLIC: "Anyone.",
+    Access.SELECTION: "A user for themselves, a server for any user, or a selection ticket for its "
+    "connection.",
+    Access.USER: "A user for themselves, or a server for any user.",
+    Access.SERVER: "A server, with an API key.",
 }
 INTRODUCTION = (
     "Connects TikTok accounts once, and keeps them connected. "
-    "Every error has one shape, and its code is one of: {codes}."
+    "All errors have the same shape, and their code is one of: {codes}."
 )
 
 
-async def described(request: web.Request) -> web.Response:
-    """This description, as OpenAPI."""
-    return web.Response(body=to_json(request.app[DOCUMENT]), content_type="application/json")
+async def openapi_json(request: web.Request) -> web.Response:
+    """Get this description, as OpenAPI."""
+    return web.Response(
+        body=to_json(request.app[OPENAPI_DOCUMENT]), content_type="application/json"
+    )
 
 
-async def docs(request: web.Request) -> web.Response:
-    """This description, as a page."""
-    return web.Response(text=page(request.app[DOCUMENT]), content_type="text/html")
+async def docs_page(request: web.Request) -> web.Response:
+    """Get this description, as a page."""
+    return web.Response(
+        text=render_docs_page(request.app[OPENAPI_DOCUMENT]), content_type="text/html"
+    )
 
 
-def document(endpoints: Endpoints) -> Json:
-    endpoints = tuple(endpoints)
+def build_document(routes: Sequence[Route]) -> Json:
     paths: dict[str, Json] = {}
-    for method, path, endpoint in endpoints:
-        paths.setdefault(path, {})[method.lower()] = _operation(method, path, endpoint)
+    for route in routes:
+        paths.setdefault(route.canonical, {})[route.method.lower()] = _operation(route)
+    codes = ", ".join(sorted(_error_codes(ConnectorError)))
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "The TikTok connector",
             "version": __version__,
-            "description": INTRODUCTION.format(codes=", ".join(sorted(_codes(ConnectorError)))),
+            "description": INTRODUCTION.format(codes=codes),
         },
         "paths": paths,
-        "components": {"schemas": _schemas(endpoints), "securitySchemes": SCHEMES},
+        "components": {"schemas": _schemas(routes), "securitySchemes": SECURITY_SCHEMES},
     }
 
 
-def _operation(method: str, path: str, endpoint: Endpoint) -> Json:
-    summary, _, more = (endpoint.handler.__doc__ or "").strip().partition("\n")
-    who = _who(path)
-    parameters = [_in_path(name) for name in re.findall(r"{(\w+)}", path)]
+def _operation(route: Route) -> Json:
+    endpoint, path = route.endpoint, route.canonical
+    summary, _, details = (route.handler.__doc__ or "").strip().partition("\n")
+    is_public = route.access is Access.PUBLIC
+    path_parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
     operation: Json = {
         "summary": summary,
-        "description": " ".join(f"{more} {WHO[who]}".split()),
-        "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_"),
-        "security": [] if who == "public" else [{scheme: []} for scheme in SCHEMES],
-        "parameters": parameters + _in_query(endpoint.query),
+        "description": " ".join(f"{details} {ACCESS_TEXT[route.access]}".split()),
+        "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{path}").strip("_"),
+        "security": [] if is_public else [{scheme: []} for scheme in SECURITY_SCHEMES],
+        "parameters": path_parameters + _query_parameters(endpoint.query),
         "responses": _responses(endpoint),
     }
     if endpoint.body is not None:
-        needed = any(field.is_required() for field in endpoint.body.model_fields.values())
-        operation["requestBody"] = {"required": needed, "content": _content(endpoint.body)}
+        required = any(field.is_required() for field in endpoint.body.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": _content(endpoint.body)}
     return operation
 
 
-def _who(path: str) -> str:
-    return "public" if path in access.PUBLIC else "server" if path in access.SERVER else "user"
-
-
 def _responses(endpoint: Endpoint) -> Json:
-    fine: Json = {"description": "Done."}
-    if endpoint.answer is not None:
-        fine["content"] = _content(endpoint.answer)
-    refused = {
-        "description": "Refused; `code` says why.",
+    success: Json = {"description": "Success."}
+    if endpoint.response is not None:
+        success["content"] = _content(endpoint.response)
+    failure = {
+        "description": "An error; `code` says which.",
         "content": {
             "application/json": {
-                "schema": {"anyOf": [_ref(TikTokRefusal), _ref(Refusal)]},
+                "schema": {"anyOf": [_ref(TikTokErrorResponse), _ref(ErrorResponse)]},
             }
         },
     }
-    return {"200" if endpoint.answer else "default": fine, "4XX": refused, "5XX": refused}
+    return {"200" if endpoint.response else "default": success, "4XX": failure, "5XX": failure}
 
 
 def _content(model: Model) -> Json:
@@ -116,41 +118,42 @@ def _content(model: Model) -> Json:
 
 
 def _ref(model: Model) -> Json:
-    return {"$ref": REF.format(model=model.__name__)}
+    return {"$ref": SCHEMA_REF.format(model=model.__name__)}
 
 
-def _in_path(name: str) -> Json:
+def _path_parameter(name: str) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _in_query(model: Model | None) -> list[Json]:
+def _query_parameters(model: Model | None) -> list[Json]:
     if model is None:
         return []
-    schema = model.model_json_schema(ref_template=REF)
+    schema = model.model_json_schema(ref_template=SCHEMA_REF)
     required = schema.get("required", ())
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": _given(shape)}
-        for name, shape in schema["properties"].items()
+        {"name": name, "in": "query", "required": name in required, "schema": _query_schema(field)}
+        for name, field in schema["properties"].items()
     ]
 
 
-def _given(shape: Json) -> Json:
-    """In a query what is left out is left out: there is no null."""
-    kept = {name: value for name, value in shape.items() if name not in ("title", "default")}
-    choices = [choice for choice in kept.pop("anyOf", ()) if choice != {"type": "null"}]
-    return kept | (choices[0] if choices else {})
+def _query_schema(field: Json) -> Json:
+    """Without null, which a query cannot express: an optional parameter is left out."""
+    schema = {name: value for name, value in field.items() if name not in ("title", "default")}
+    choices = [choice for choice in schema.pop("anyOf", ()) if choice != {"type": "null"}]
+    return schema | (choices[0] if choices else {})
 
 
-def _schemas(endpoints: Endpoints) -> Json:
-    takes = {endpoint.body for _, _, endpoint in endpoints if endpoint.body}
-    gives = {endpoint.answer for _, _, endpoint in endpoints if endpoint.answer}
-    gives |= {Refusal, TikTokRefusal}
-    wanted = [(model, "validation") for model in takes] + [(m, "serialization") for m in gives]
-    wanted.sort(key=lambda each: each[0].__name__)
-    _, schema = models_json_schema(wanted, ref_template=REF)  # type: ignore[arg-type]  # a Literal lost in a list
+def _schemas(routes: Sequence[Route]) -> Json:
+    requests = {route.endpoint.body for route in routes if route.endpoint.body}
+    responses = {route.endpoint.response for route in routes if route.endpoint.response}
+    responses |= {ErrorResponse, TikTokErrorResponse}
+    models = [(model, "validation") for model in requests]
+    models += [(model, "serialization") for model in responses]
+    models.sort(key=lambda entry: entry[0].__name__)
+    _, schema = models_json_schema(models, ref_template=SCHEMA_REF)  # type: ignore[arg-type]  # a Literal lost in a list
     definitions: Json = schema["$defs"]
     return definitions
 
 
-def _codes(kind: type[ConnectorError]) -> set[str]:
-    return {kind.code}.union(*(_codes(child) for child in kind.__subclasses__()))
+def _error_codes(kind: type[ConnectorError]) -> set[str]:
+    return {kind.code}.union(*(_error_codes(child) for child in kind.__subclasses__()))

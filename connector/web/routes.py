@@ -1,81 +1,93 @@
-"""The table of contents: an address leads to a handler in the module that bears the subject's name."""
+"""The table of contents of the API: method, path, handler, and who may call it.
+
+The access level is a required field, so a row without one cannot be written. It belongs to the method and
+the path: a method that is added to a public path is not public by itself.
+"""
 
 from __future__ import annotations
 
-import logging
-
 from aiohttp import web
 
-from . import (
-    advertisers,
-    connections,
-    exchange,
-    health,
-    openapi,
-    pages,
-    tickets,
-    tokens,
+from .access import ACCESS_LEVELS, Access
+from .advertisers import list_advertisers, select_advertiser
+from .app_keys import HTTP_SETTINGS, SERVICES, HttpSettings, WebServices
+from .connections import (
+    disconnect,
+    get_activity,
+    get_connection,
+    list_attempts,
+    list_connections,
+    list_families,
+    refresh_connection,
 )
-from .endpoint import Endpoint, Handler
-from .middleware import conversation, finish
-from .reading import LARGEST_BODY
-from .unreadable import LONGEST_LINE, answer_the_unreadable
+from .endpoint import Route
+from .health import get_metrics, healthz, readyz
+from .middleware import request_middleware
+from .oauth import exchange_code, start_connection, start_connection_redirect
+from .openapi import OPENAPI_DOCUMENT, build_document, docs_page, openapi_json
+from .request_parsing import MAX_BODY_BYTES
+from .response_headers import add_response_headers
+from .session import create_session, delete_session, get_session
+from .static_files import (
+    STATIC_FILES,
+    callback_page,
+    connect_page,
+    load_static_files,
+    root_redirect,
+    static_file,
+    status_page,
+)
+from .tickets import create_ticket
+from .tokens import read_token, read_user_token
 
-log = logging.getLogger(__name__)
+PUBLIC, SELECTION, USER, SERVER = Access.PUBLIC, Access.SELECTION, Access.USER, Access.SERVER
 
-TABLE: tuple[tuple[str, str, Handler], ...] = (
-    ("POST", "/oauth/start", exchange.start),
-    ("GET", "/oauth/start", exchange.go),
-    ("POST", "/oauth/exchange", exchange.exchange),
-    ("POST", "/tiktok/oauth/exchange", exchange.exchange),
-    ("POST", "/api/tiktok/oauth/exchange", exchange.exchange),
-    ("GET", "/advertisers", advertisers.listed),
-    ("POST", "/advertisers/select", advertisers.select),
-    ("GET", "/connections", connections.listed),
-    ("GET", "/connections/{id}", connections.one),
-    ("DELETE", "/connections/{id}", connections.disconnect),
-    ("POST", "/connections/{id}/refresh", connections.refresh),
-    ("GET", "/connections/{id}/attempts", connections.attempts),
-    ("GET", "/connections/{id}/token", tokens.of_connection),
-    ("GET", "/token", tokens.of_user),
-    ("GET", "/pulse", connections.pulse),
-    ("GET", "/families", connections.families),
-    ("POST", "/tickets", tickets.mint),
-    ("GET", "/session", tickets.session),
-    ("POST", "/session", tickets.begin_session),
-    ("DELETE", "/session", tickets.end_session),
-    ("GET", "/healthz", health.healthz),
-    ("GET", "/readyz", health.readyz),
-    ("GET", "/metrics", health.metrics),
-    ("GET", "/openapi.json", openapi.described),
-    ("GET", "/docs", openapi.docs),
-    ("GET", "/", pages.home),
-    ("GET", "/connect", pages.connect),
-    ("GET", "/status", pages.status),
-    ("GET", "/oauth/callback", pages.callback),
-    ("GET", "/static/{file}", pages.asset),
+
+ROUTES = (
+    Route("POST", "/oauth/start", start_connection, access=USER),
+    Route("GET", "/oauth/start", start_connection_redirect, access=USER),
+    Route("POST", "/oauth/exchange", exchange_code, access=PUBLIC),
+    Route("POST", "/tiktok/oauth/exchange", exchange_code, access=PUBLIC),
+    Route("POST", "/api/tiktok/oauth/exchange", exchange_code, access=PUBLIC),
+    Route("GET", "/advertisers", list_advertisers, access=SELECTION),
+    Route("POST", "/advertisers/select", select_advertiser, access=SELECTION),
+    Route("GET", "/connections", list_connections, access=USER),
+    Route("GET", "/connections/{id}", get_connection, access=USER),
+    Route("DELETE", "/connections/{id}", disconnect, access=USER),
+    Route("POST", "/connections/{id}/refresh", refresh_connection, access=USER),
+    Route("GET", "/connections/{id}/attempts", list_attempts, access=USER),
+    Route("GET", "/connections/{id}/token", read_token, access=SERVER),
+    Route("GET", "/token", read_user_token, access=SERVER),
+    Route("GET", "/activity", get_activity, access=USER),
+    Route("GET", "/families", list_families, access=PUBLIC),
+    Route("POST", "/tickets", create_ticket, access=SERVER),
+    Route("GET", "/session", get_session, access=SELECTION),
+    Route("POST", "/session", create_session, access=SELECTION),
+    Route("DELETE", "/session", delete_session, access=SELECTION),
+    Route("GET", "/healthz", healthz, access=PUBLIC),
+    Route("GET", "/readyz", readyz, access=PUBLIC),
+    Route("GET", "/metrics", get_metrics, access=SERVER),
+    Route("GET", "/openapi.json", openapi_json, access=PUBLIC),
+    Route("GET", "/docs", docs_page, access=PUBLIC),
+    Route("GET", "/", root_redirect, access=PUBLIC),
+    Route("GET", "/connect", connect_page, access=PUBLIC),
+    Route("GET", "/status", status_page, access=PUBLIC),
+    Route("GET", "/oauth/callback", callback_page, access=PUBLIC),
+    Route("GET", "/static/{file:.+}", static_file, access=PUBLIC),
 )
 
 
-def application() -> web.Application:
-    """The composition root puts in what the handlers stand on."""
-    app = web.Application(
-        middlewares=[conversation],
-        client_max_size=LARGEST_BODY,
-        handler_args={
-            "logger": log,
-            "max_line_size": LONGEST_LINE,
-            "max_field_size": LONGEST_LINE,
-        },
-    )
-    answer_the_unreadable(app)
-    app.on_response_prepare.append(finish)
-    endpoints = [(method, path, Endpoint.of(handler)) for method, path, handler in TABLE]
-    for method, path, endpoint in endpoints:
-        app.router.add_route(method, path, endpoint.serve)
-        if method == "GET":  # Where one may read, one may also ask for the headers alone.
-            app.router.add_route("HEAD", path, endpoint.serve)
-    app[openapi.DOCUMENT] = openapi.document(endpoints)
-    app[pages.FILES] = pages.files()
-    app[health.COUNTING] = health.Counting()
+def build_application(services: WebServices, settings: HttpSettings) -> web.Application:
+    app = web.Application(middlewares=[request_middleware], client_max_size=MAX_BODY_BYTES)
+    app.on_response_prepare.append(add_response_headers)
+    app[SERVICES] = services
+    app[HTTP_SETTINGS] = settings
+    app[STATIC_FILES] = load_static_files()
+    app[OPENAPI_DOCUMENT] = build_document(ROUTES)
+    app[ACCESS_LEVELS] = {}
+    for route in ROUTES:
+        # A client that may read a resource may also ask for its headers alone.
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            added = app.router.add_route(method, route.path, route.endpoint.handle)
+            app[ACCESS_LEVELS][added] = route.access
     return app

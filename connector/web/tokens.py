@@ -1,41 +1,39 @@
-"""Working access tokens: for servers alone, and nowhere kept."""
+"""Usable access tokens, for servers only."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from connector.keeper import Working
+from connector.tokens import UsableTokens
 
-from . import keys
-from .bodies import TokenWanted, WorkingToken
-from .exchange import known_family
+from .app_keys import PRINCIPAL, SERVICES
+from .oauth import require_family
+from .schemas import AccessTokenResponse, UserTokenQuery
 
 
-async def of_connection(request: web.Request) -> WorkingToken:
-    """A working access token of this connection, refreshed if need be."""
-    return _told(
-        await request.app[keys.CONNECTIONS].token(
-            request.match_info["id"], who=request[keys.PRINCIPAL].name
-        )
+async def read_token(request: web.Request) -> AccessTokenResponse:
+    """Get a usable access token of this connection; it is refreshed first if it expires soon."""
+    usable = await request.app[SERVICES].connections.get_token(
+        request.match_info["id"], actor=request[PRINCIPAL].actor
     )
+    return _response(usable)
 
 
-async def of_user(request: web.Request, query: TokenWanted) -> WorkingToken:
-    """A working access token of the user's connection in a family, the newest if there are several."""
-    known_family(request, query.family)
-    return _told(
-        await request.app[keys.CONNECTIONS].token_of(
-            query.user_id, query.family, who=request[keys.PRINCIPAL].name
-        )
+async def read_user_token(request: web.Request, query: UserTokenQuery) -> AccessTokenResponse:
+    """Get a usable access token of the user's newest connection in a family."""
+    require_family(request, query.family)
+    usable = await request.app[SERVICES].connections.get_user_token(
+        query.user_id, query.family, actor=request[PRINCIPAL].actor
     )
+    return _response(usable)
 
 
-def _told(working: Working) -> WorkingToken:
-    kept = working.kept
-    return WorkingToken(
-        access_token=working.tokens.access.get_secret_value(),
-        expires_at=working.tokens.expires_at,
-        scopes=list(kept.scopes),
-        family=kept.family,
-        connection_id=kept.id,
+def _response(usable: UsableTokens) -> AccessTokenResponse:
+    stored = usable.stored
+    return AccessTokenResponse(
+        access_token=usable.tokens.access.get_secret_value(),
+        expires_at=usable.tokens.expires_at,
+        scopes=list(stored.scopes),
+        family=stored.family,
+        connection_id=stored.connection_id,
     )

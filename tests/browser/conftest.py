@@ -1,4 +1,4 @@
-"""One Chromium for the whole run, a fresh house and a fresh window for each test."""
+"""One Chromium for the whole run; a new service, simulator and browser window for each test."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from .scene import SHOTS, Scene, Window, acting, opened
+from .harness import SCREENSHOTS, Harness, Window, open_window, running_harness
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = (
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -23,28 +23,28 @@ QUIET = (
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if SHOTS.exists():
-        terminalreporter.write_line(f"every page in every state: {SHOTS}")
+    if SCREENSHOTS.exists():
+        terminalreporter.write_line(f"screenshots of every page state: {SCREENSHOTS}")
 
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if path is None:
         pytest.fail("Chromium is missing: run tools/setup programs", pytrace=False)
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=found, args=QUIET)
+        chromium = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
         yield chromium
         await chromium.close()
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with acting(tmp_path) as on:
-        yield on
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+    async with running_harness(tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def window(browser: Browser, scene: Scene) -> AsyncIterator[Window]:
-    async with opened(browser, scene) as window:
+async def window(browser: Browser, harness: Harness) -> AsyncIterator[Window]:
+    async with open_window(browser, harness) as window:
         yield window

@@ -1,4 +1,4 @@
-"""docs/react-callback.md works: its blocks are served from another origin, as they stand there."""
+"""docs/react-callback.md works: its code blocks are served unchanged from another origin."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from tests.houses import AS_SERVER
-from tests.people import ANNA
+from tests.credentials import ANNA
 from tests.processes import free_port
+from tests.running_service import AS_SERVER
 
-from .scene import ROOT, Scene, acting, opened
+from .harness import ROOT, Harness, open_window, running_harness
 
-PAGE = (ROOT / "docs" / "react-callback.md").read_text()
+GUIDE = (ROOT / "docs" / "react-callback.md").read_text()
 BLOCK = re.compile(r"^```jsx? title=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HTML = '<!doctype html><main id="app"></main><script type="module" src="/callback.js"></script>'
 
 
 @asynccontextmanager
-async def customer(port: int, service: str) -> AsyncIterator[None]:
+async def customer_website(port: int, service: str) -> AsyncIterator[None]:
     async def script(request: web.Request) -> web.Response:
-        block = dict(BLOCK.findall(PAGE))[request.match_info["name"]]
+        block = dict(BLOCK.findall(GUIDE))[request.match_info["name"]]
         text = block.replace("https://connect.example.com", service)
         return web.Response(text=text, content_type="text/javascript")
 
@@ -44,13 +44,15 @@ async def customer(port: int, service: str) -> AsyncIterator[None]:
     await runner.cleanup()
 
 
-async def from_another_origin(scene: Scene, origin: str) -> str:
-    asked = {"user_id": ANNA, "redirect_uri": f"{origin}/tiktok/callback"}
-    async with scene.http.post(f"{scene.url}/oauth/start", json=asked, headers=AS_SERVER) as answer:
-        return str((await answer.json())["url"])
+async def start_consent(harness: Harness, origin: str) -> str:
+    body = {"user_id": ANNA, "redirect_uri": f"{origin}/tiktok/callback"}
+    async with harness.http.post(
+        f"{harness.url}/oauth/start", json=body, headers=AS_SERVER
+    ) as response:
+        return str((await response.json())["url"])
 
 
-async def test_the_page_in_the_documents_connects_from_another_origin(
+async def test_the_callback_page_in_the_guide_connects_from_another_origin(
     browser: Browser, tmp_path: Path
 ) -> None:
     origin = f"http://localhost:{(port := free_port())}"
@@ -59,25 +61,25 @@ async def test_the_page_in_the_documents_connects_from_another_origin(
         "TIKTOK_REDIRECT_URI": f"{origin}/tiktok/callback",
     }
     async with (
-        acting(tmp_path, **settings) as scene,
-        customer(port, scene.url),
-        opened(browser, scene, origin) as window,
+        running_harness(tmp_path, **settings) as harness,
+        customer_website(port, harness.url),
+        open_window(browser, harness, origin) as window,
     ):
         page = window.page
-        await page.goto(await from_another_origin(scene, origin))
+        await page.goto(await start_consent(harness, origin))
         await page.get_by_role("button", name="Allow").click()
         second = page.get_by_role("button").nth(1)
         name = await second.inner_text()
         await second.click()
         await expect(page.get_by_text("TikTok is connected.")).to_be_visible()
-        assert scene.place.row("user_accounts")["tiktok_account_id"] == name
-        await page.goto(await from_another_origin(scene, origin))
+        assert harness.database.row("user_accounts")["tiktok_account_id"] == name
+        await page.goto(await start_consent(harness, origin))
         await page.get_by_role("button", name="Allow").click()
         await expect(page.get_by_text("TikTok is connected.")).to_be_visible()
 
 
-def test_the_component_uses_nothing_that_is_not_run_here() -> None:
-    blocks = dict(BLOCK.findall(PAGE))
+def test_the_guide_has_no_code_that_this_test_does_not_run() -> None:
+    blocks = dict(BLOCK.findall(GUIDE))
     exported = set(re.findall(r"^export function (\w+)", blocks["tiktok.js"], re.MULTILINE))
     for name in ("TikTokCallback.jsx", "callback.js"):
         imported = re.search(r'import \{ (.+) \} from "./tiktok.js"', blocks[name])

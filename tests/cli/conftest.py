@@ -1,4 +1,4 @@
-"""A simulator, and a terminal whose settings point at it: on SQLite, or on the Supabase stack."""
+"""A simulator, and commands whose settings point at it: on SQLite or on the Supabase stack."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.houses import Simulator, running_simulator
-from tests.stack import Stack
+from tests.running_service import Simulator, running_simulator
+from tests.supabase_stack import Stack
 
-from .shell import Shell, environment
+from .runner import CommandRunner, environment
 
 
 @pytest.fixture
@@ -20,12 +20,12 @@ async def tiktok() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-def shell(tiktok: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(tmp_path, environment(tiktok), capsys)
+def cli(tiktok: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandRunner:
+    return CommandRunner(tmp_path, environment(tiktok), capsys)
 
 
 @pytest.fixture
-def on_supabase(shell: Shell, stack: Stack) -> Shell:
+def cli_on_supabase(cli: CommandRunner, stack: Stack) -> CommandRunner:
     stack.truncate()
-    shell.environment |= stack.environment()
-    return shell
+    cli.environment |= stack.environment()
+    return cli

@@ -1,4 +1,4 @@
-"""`connector demo`: from nothing to a connected account, and nothing left behind."""
+"""`connector demo`: connects an account without credentials, and leaves no files behind."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from aiohttp import ClientSession
 
 from tests.processes import free_port
 
-from .shell import Shell
+from .runner import CommandRunner
 
 LABELS = {
     "connect": "Connect an account",
-    "status": "See how it is doing",
-    "tiktok": "TikTok's side of it",
-    "curl": "As your server would",
+    "status": "Status page",
+    "tiktok": "TikTok simulator",
+    "curl": "API call of a server",
 }
 
 
 @asynccontextmanager
-async def demo(shell: Shell, *arguments: str) -> AsyncIterator[tuple[Process, dict[str, str]]]:
-    """It, and what its first screen says."""
-    shell.environment = {"TMPDIR": str(shell.home)}
-    process = await shell.start("demo", *arguments)
+async def demo(
+    cli: CommandRunner, *arguments: str
+) -> AsyncIterator[tuple[Process, dict[str, str]]]:
+    """The process, and the values it prints by label."""
+    cli.environment = {"TMPDIR": str(cli.folder)}
+    process = await cli.start_process("demo", *arguments)
     assert process.stdout is not None
-    shown = ""
+    output = ""
     try:
-        while "Ctrl-C" not in shown:
+        while "Ctrl-C" not in output:
             line = (await process.stdout.readline()).decode()
-            assert line, shown
-            shown += line
-        yield (
-            process,
-            {n: shown.split(label)[1].split("\n")[0].strip() for n, label in LABELS.items()},
-        )
+            assert line, output
+            output += line
+        lines = {n: output.split(label)[1].split("\n")[0].strip() for n, label in LABELS.items()}
+        yield process, lines
     finally:
         if process.returncode is None:
             process.kill()
@@ -47,61 +47,62 @@ async def demo(shell: Shell, *arguments: str) -> AsyncIterator[tuple[Process, di
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_prints_its_links_answers_and_leaves_nothing(
-    shell: Shell, number: signal.Signals
+async def test_the_printed_links_work_and_no_file_is_left(
+    cli: CommandRunner, number: signal.Signals
 ) -> None:
-    async with demo(shell, "--port", str(free_port())) as (process, shown), ClientSession() as http:
-        base = shown["connect"].split("/connect#")[0]
-        for address in (f"{base}/healthz", shown["connect"], shown["status"], shown["tiktok"]):
-            async with http.get(address) as answer:
-                assert answer.status == 200, address
-        assert [path.name[:15] for path in shell.home.iterdir()] == ["connector-demo-"]
+    async with demo(cli, "--port", str(free_port())) as (process, lines), ClientSession() as http:
+        base = lines["connect"].split("/connect#")[0]
+        for address in (f"{base}/healthz", lines["connect"], lines["status"], lines["tiktok"]):
+            async with http.get(address) as response:
+                assert response.status == 200, address
+        assert [path.name[:15] for path in cli.folder.iterdir()] == ["connector-demo-"]
         process.send_signal(number)
         assert await process.wait() == 0
-    assert list(shell.home.iterdir()) == []
+    assert list(cli.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("family", ["marketing", "accounts", "login_kit"])
-async def test_its_link_connects_an_account_of_every_family(shell: Shell, family: str) -> None:
-    async with demo(shell, "--port", str(free_port())) as (_, shown), ClientSession() as http:
-        base, ticket = shown["connect"].split("/connect#ticket=")
-        as_person = {"Authorization": f"Bearer {ticket}"}
-        asked = {"family": family}
-        async with http.post(f"{base}/oauth/start", json=asked, headers=as_person) as answer:
-            consent = (await answer.json())["url"]
-        assert consent.startswith(shown["tiktok"])
+async def test_the_connect_link_connects_an_account_of_every_family(
+    cli: CommandRunner, family: str
+) -> None:
+    async with demo(cli, "--port", str(free_port())) as (_, lines), ClientSession() as http:
+        base, ticket = lines["connect"].split("/connect#ticket=")
+        headers = {"Authorization": f"Bearer {ticket}"}
+        body = {"family": family}
+        async with http.post(f"{base}/oauth/start", json=body, headers=headers) as response:
+            consent = (await response.json())["url"]
+        assert consent.startswith(lines["tiktok"])
         query = {name: values[0] for name, values in parse_qs(urlsplit(consent).query).items()}
         app = query.get("app_id") or query["client_key"]
-        given = {"family": family, "app": app}
-        async with http.post(f"{shown['tiktok']}/_sim/consent", json=given) as answer:
-            code = (await answer.json())["code"]
-        back = {"code": code, "state": query["state"]}
-        async with http.post(f"{base}/oauth/exchange", json=back) as answer:
-            told = await answer.json()
-        assert told["success"], told
-        async with http.get(f"{base}/session", headers=as_person) as answer:
-            assert (await answer.json())["demo"]
+        body = {"family": family, "app": app}
+        async with http.post(f"{lines['tiktok']}/_sim/consent", json=body) as response:
+            code = (await response.json())["code"]
+        body = {"code": code, "state": query["state"]}
+        async with http.post(f"{base}/oauth/exchange", json=body) as response:
+            reply = await response.json()
+        assert reply["success"], reply
+        async with http.get(f"{base}/session", headers=headers) as response:
+            assert (await response.json())["demo"]
 
 
-async def test_its_curl_line_works_as_it_stands(shell: Shell) -> None:
-    async with demo(shell, "--port", str(free_port())) as (_, shown), ClientSession() as http:
-        found = re.fullmatch(r"curl -H 'Authorization: (Bearer \S+)' (\S+)", shown["curl"])
-        assert found is not None
-        async with http.get(found[2], headers={"Authorization": found[1]}) as answer:
-            assert await answer.json() == {"connections": [], "next": None}
+async def test_the_printed_curl_command_works(cli: CommandRunner) -> None:
+    async with demo(cli, "--port", str(free_port())) as (_, lines), ClientSession() as http:
+        command = re.fullmatch(r"curl -H 'Authorization: (Bearer \S+)' (\S+)", lines["curl"])
+        assert command is not None
+        async with http.get(command[2], headers={"Authorization": command[1]}) as response:
+            assert await response.json() == {"connections": [], "next": None}
 
 
-async def test_two_demos_run_side_by_side(shell: Shell) -> None:
-    async with demo(shell) as (_, one), demo(shell) as (_, other):
-        assert (
-            len({urlsplit(a).port for d in (one, other) for a in (d["connect"], d["tiktok"])}) == 4
-        )
+async def test_two_demos_can_run_at_the_same_time(cli: CommandRunner) -> None:
+    async with demo(cli) as (_, first), demo(cli) as (_, second):
+        urls = [lines[label] for lines in (first, second) for label in ("connect", "tiktok")]
+        assert len({urlsplit(url).port for url in urls}) == 4
 
 
-async def test_a_port_that_was_asked_for_and_is_taken_is_told(shell: Shell) -> None:
+async def test_a_requested_port_that_is_in_use_is_reported(cli: CommandRunner) -> None:
     port = str(free_port())
-    async with demo(shell, "--port", port):
-        done = await shell.run("demo", "--port", port)
-        assert done.code == 1
-        assert f"Port {port} on 127.0.0.1 is taken" in done.err
-        assert len(list(shell.home.iterdir())) == 1
+    async with demo(cli, "--port", port):
+        result = await cli.run_process("demo", "--port", port)
+        assert result.code == 1
+        assert f"Port {port} on 127.0.0.1 is in use" in result.err
+        assert len(list(cli.folder.iterdir())) == 1

@@ -1,4 +1,4 @@
-"""What can be asked for, and what is answered to what cannot."""
+"""The commands, their help, and wrong usage."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from connector import __version__
 from connector.cli import main
-from connector.cli.parser import parsed
-from tests.stack import ROOT
+from connector.cli.parser import parse_arguments
+from tests.supabase_stack import ROOT
 
 COMMANDS = {
-    "serve": ("--workers",),
+    "serve": (),
     "demo": ("--port",),
     "simulator": ("--host", "--port"),
     "auth-url": ("--user", "--family", "--redirect-uri"),
@@ -29,63 +29,65 @@ COMMANDS = {
 }
 
 
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    shown = capsys.readouterr().out
-    assert [c for c in COMMANDS if f"    {c}" not in shown] == []
+    output = capsys.readouterr().out
+    assert [c for c in COMMANDS if f"    {c}" not in output] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_tells_what_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_a_command_lists_its_options(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([command, "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert [option for option in COMMANDS[command] if option not in shown] == []
+    output = capsys.readouterr().out
+    assert [option for option in COMMANDS[command] if option not in output] == []
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"connector {__version__}\n"
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "arguments",
     [
         [],
-        ["fly"],
+        ["unknown"],
         ["token"],
         ["auth-url"],
         ["keys"],
         ["refresh"],
         ["refresh", "--due", "--all"],
         ["refresh", "--due", "--every", "0"],
-        ["serve", "--workers", "none"],
+        ["serve", "--workers", "2"],
         ["demo", "--port", "70000"],
     ],
     ids=" ".join,
 )
-def test_what_was_asked_wrongly_leaves_with_2(
-    wrong: list[str], capsys: pytest.CaptureFixture[str]
+def test_wrong_usage_exits_with_2_and_prints_the_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(wrong) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "usage: connector" in said.err
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "usage: connector" in output.err
 
 
 @pytest.mark.parametrize("state", [["--state", "S"], ["--state=S"]])
-def test_a_code_that_begins_with_a_dash_is_still_a_code(state: list[str]) -> None:
+def test_a_code_may_begin_with_a_dash(state: list[str]) -> None:
     for words in (["-code", *state], [*state, "-code"], [*state, "--", "-code"]):
-        options = parsed(["exchange", *words])
+        options = parse_arguments(["exchange", *words])
         assert (options.code, options.state) == ("-code", "S")
 
 
-def test_help_costs_no_import_of_what_it_does_not_need() -> None:
-    done = subprocess.run(
+def test_help_imports_no_large_package() -> None:
+    process = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "connector", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    for heavy in ("aiohttp", "pydantic", "rich", "cryptography", "supabase"):
-        assert f"| {heavy}" not in done.stderr.replace("  ", " "), heavy
+    for package in ("aiohttp", "pydantic", "rich", "cryptography", "supabase"):
+        assert f"| {package}" not in process.stderr.replace("  ", " "), package

@@ -1,4 +1,4 @@
-"""`connector refresh`, as cron runs it: safe beside anybody, and plain about what came of it."""
+"""`connector refresh`, as cron runs it: beside a running service, beside itself and in an outage."""
 
 from __future__ import annotations
 
@@ -10,216 +10,244 @@ import signal
 from aiohttp import ClientSession
 
 from connector.model import UserId
-from tests.houses import AS_SERVER, Simulator
+from tests.running_service import AS_SERVER, Simulator
 
-from .shell import Shell, line_of, read_all
+from .runner import CommandRunner, first_line_with, read_terminal
 
-KIT_TOKENS, ADVERTISERS = "/v2/oauth/token/", "/advertiser/get/"
+LOGIN_KIT_TOKENS = "/v2/oauth/token/"
 
 
 def user(number: int) -> UserId:
     return UserId(f"00000000-0000-4000-8000-{number:012}")
 
 
-async def several(
-    shell: Shell, tiktok: Simulator, count: int, family: str = "login_kit"
+async def connect_several(
+    cli: CommandRunner, tiktok: Simulator, count: int, family: str = "login_kit"
 ) -> list[str]:
     return [
-        await shell.connect(tiktok, user=user(n), family=family, person=f"person{n}")
+        await cli.connect(tiktok, user=user(n), family=family, person=f"person{n}")
         for n in range(count)
     ]
 
 
-async def test_what_is_not_due_is_left_alone(shell: Shell, tiktok: Simulator) -> None:
-    await several(shell, tiktok, 2)
-    done = await shell("refresh", "--due")
-    assert (done.code, done.out, done.err) == (0, "Nothing is due.\n", "")
+async def test_a_connection_that_is_not_due_is_not_refreshed(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    await connect_several(cli, tiktok, 2)
+    result = await cli.run("refresh", "--due")
+    assert (result.code, result.out, result.err) == (0, "Nothing is due.\n", "")
     assert (await tiktok.stats())["refreshes"] == 0
 
 
-async def test_what_is_due_is_refreshed_with_a_plain_line_each(
-    shell: Shell, tiktok: Simulator
+async def test_each_due_connection_is_refreshed_and_printed_on_a_line(
+    cli: CommandRunner, tiktok: Simulator
 ) -> None:
-    ids = await several(shell, tiktok, 3)
-    shell.make_due()
-    done = await shell("refresh", "--due")
-    assert (done.code, done.err) == (0, "")
-    *lines, summary = done.out.splitlines()
-    assert {line.split()[1].removeprefix("connection=") for line in lines} == set(ids)
+    ids = await connect_several(cli, tiktok, 3)
+    cli.make_all_due()
+    result = await cli.run("refresh", "--due")
+    assert (result.code, result.err) == (0, "")
+    *lines, summary = result.out.splitlines()
+    assert {line.split()[1].removeprefix("connection_id=") for line in lines} == set(ids)
     assert all(line.startswith("refreshed ") for line in lines)
-    assert summary == "3 well, 0 failed."
+    assert summary == "3 succeeded, 0 failed."
     assert (await tiktok.stats())["refreshes"] == 3
 
 
-async def test_a_token_without_expiry_is_checked_instead(shell: Shell, tiktok: Simulator) -> None:
-    id = await shell.connect(tiktok)
-    shell.make_due()
-    done = await shell("refresh", "--due")
-    assert f"checked connection={id} family=marketing expires_at=never" in done.out
+async def test_a_token_without_expiry_is_checked_instead_of_refreshed(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    id = await cli.connect(tiktok)
+    cli.make_all_due()
+    result = await cli.run("refresh", "--due")
+    assert f"checked connection_id={id} family=marketing expires_at=never" in result.out
 
 
-async def test_on_supabase_all_of_them_are_refreshed(on_supabase: Shell, tiktok: Simulator) -> None:
-    await several(on_supabase, tiktok, 2)
-    done = await on_supabase("refresh", "--all")
-    assert (done.code, done.out.splitlines()[-1]) == (0, "2 well, 0 failed.")
+async def test_refresh_all_works_on_supabase(
+    cli_on_supabase: CommandRunner, tiktok: Simulator
+) -> None:
+    await connect_several(cli_on_supabase, tiktok, 2)
+    result = await cli_on_supabase.run("refresh", "--all")
+    assert (result.code, result.out.splitlines()[-1]) == (0, "2 succeeded, 0 failed.")
     assert (await tiktok.stats())["refreshes"] == 2
 
 
-async def test_all_means_all_that_are_not_over(shell: Shell, tiktok: Simulator) -> None:
-    kit, ads = await shell.connect(tiktok, family="login_kit"), await shell.connect(tiktok)
-    gone = await shell.connect(tiktok, user=user(1))
-    await shell("disconnect", gone)
-    done = await shell("refresh", "--all")
-    assert done.code == 0
-    assert (kit in done.out, ads in done.out, gone in done.out) == (True, True, False)
+async def test_refresh_all_skips_disconnected_connections(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    login_kit, marketing = await cli.connect(tiktok, family="login_kit"), await cli.connect(tiktok)
+    disconnected = await cli.connect(tiktok, user=user(1))
+    await cli.run("disconnect", disconnected)
+    result = await cli.run("refresh", "--all")
+    assert result.code == 0
+    assert (login_kit in result.out, marketing in result.out) == (True, True)
+    assert disconnected not in result.out
 
 
-async def test_one_is_refreshed_by_its_id(shell: Shell, tiktok: Simulator) -> None:
-    id, other = await several(shell, tiktok, 2)
-    done = await shell("refresh", id)
-    assert done.code == 0
-    assert (id in done.out, other in done.out) == (True, False)
+async def test_one_connection_is_refreshed_by_its_id(cli: CommandRunner, tiktok: Simulator) -> None:
+    id, other = await connect_several(cli, tiktok, 2)
+    result = await cli.run("refresh", id)
+    assert result.code == 0
+    assert (id in result.out, other in result.out) == (True, False)
 
 
-async def test_one_that_fails_is_told_and_leaves_with_1(shell: Shell, tiktok: Simulator) -> None:
-    good, bad = await several(shell, tiktok, 2)
+async def test_a_failed_refresh_is_printed_and_the_exit_code_is_1(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    good, bad = await connect_several(cli, tiktok, 2)
     await tiktok.post("/_sim/revoke", {"person": "person1"})
-    shell.make_due()
-    done = await shell("refresh", "--due")
-    assert done.code == 1
-    assert f"refreshed connection={good}" in done.out
-    assert f"failed connection={bad} code=reconnect_required: " in done.out
-    assert done.out.splitlines()[-1] == "1 well, 1 failed."
+    cli.make_all_due()
+    result = await cli.run("refresh", "--due")
+    assert result.code == 1
+    assert f"refreshed connection_id={good}" in result.out
+    assert f"failed connection_id={bad} code=reconnect_required error=" in result.out
+    assert result.out.splitlines()[-1] == "1 succeeded, 1 failed."
 
 
-async def test_an_outage_ends_the_run_and_leaves_the_rest_to_the_next(
-    shell: Shell, tiktok: Simulator
+async def test_an_outage_ends_the_run_and_leaves_the_remaining_connections_to_the_next_run(
+    cli: CommandRunner, tiktok: Simulator
 ) -> None:
-    await several(shell, tiktok, 8)
-    await tiktok.fault(KIT_TOKENS, "status", 503, times=-1)
-    done = await shell("refresh", "--all")
-    assert done.code == 1
-    assert "does not answer" in done.err
-    assert "code=tiktok_unreachable" in done.out
-    assert (await shell("refresh", "--due")).code in (0, 1)
+    await connect_several(cli, tiktok, 8)
+    await tiktok.fault(LOGIN_KIT_TOKENS, "status", 503, times=-1)
+    result = await cli.run("refresh", "--all")
+    assert result.code == 1
+    assert "does not answer" in result.err
+    assert "code=tiktok_unreachable" in result.out
+    assert (await cli.run("refresh", "--due")).code in (0, 1)
 
 
-async def test_what_is_due_in_an_outage_does_not_keep_the_run_going(
-    shell: Shell, tiktok: Simulator
+async def test_due_connections_that_fail_in_an_outage_do_not_keep_the_run_going(
+    cli: CommandRunner, tiktok: Simulator
 ) -> None:
-    await several(shell, tiktok, 3)
-    shell.make_due()
-    await tiktok.fault(KIT_TOKENS, "status", 503, times=-1)
-    done = await shell("refresh", "--due")
-    assert (done.code, done.out.splitlines()[-1]) == (1, "0 well, 3 failed.")
+    await connect_several(cli, tiktok, 3)
+    cli.make_all_due()
+    await tiktok.fault(LOGIN_KIT_TOKENS, "status", 503, times=-1)
+    result = await cli.run("refresh", "--due")
+    assert (result.code, result.out.splitlines()[-1]) == (1, "0 succeeded, 3 failed.")
 
 
-async def test_told_how_often_it_runs_it_looks_ahead(shell: Shell, tiktok: Simulator) -> None:
-    """Two hours of life: due after about an hour and a half."""
-    await shell.connect(tiktok, family="login_kit")
-    assert (await shell("refresh", "--due", "--every", "60")).out == "Nothing is due.\n"
-    done = await shell("refresh", "--due", "--every", "110")
-    assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("refreshed ")
-
-
-async def test_a_cron_that_runs_too_seldom_is_warned_of(shell: Shell, tiktok: Simulator) -> None:
-    await shell.connect(tiktok, family="login_kit")
-    await shell.connect(tiktok, family="accounts")
-    done = await shell("refresh", "--due", "--every", "720")
-    assert done.code == 0
-    assert "every 12 h is too seldom: the shortest-lived token here lasts 2 h" in done.err
-    assert "Run it every 84 min" in done.err
-
-
-async def test_tokens_that_never_expire_put_no_bound_on_cron(
-    shell: Shell, tiktok: Simulator
+async def test_with_an_interval_connections_due_by_the_next_run_are_refreshed_too(
+    cli: CommandRunner, tiktok: Simulator
 ) -> None:
-    await shell.connect(tiktok)
-    assert (await shell("refresh", "--due", "--every", "10000")).err == ""
+    """The token is valid for two hours, and due after about an hour and a half."""
+    await cli.connect(tiktok, family="login_kit")
+    assert (await cli.run("refresh", "--due", "--every", "60")).out == "Nothing is due.\n"
+    result = await cli.run("refresh", "--due", "--every", "110")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("refreshed ")
 
 
-async def test_an_interval_without_a_cron_is_asked_wrongly(shell: Shell) -> None:
-    done = await shell("refresh", user(1), "--every", "60")
-    assert (done.code, done.out) == (2, "")
+async def test_an_interval_that_is_too_long_for_the_tokens_causes_a_warning(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    await cli.connect(tiktok, family="login_kit")
+    await cli.connect(tiktok, family="accounts")
+    result = await cli.run("refresh", "--due", "--every", "720")
+    assert result.code == 0
+    assert (
+        "An interval of 12 h is too long: the shortest-lived token is valid for 2 h" in result.err
+    )
+    assert "Run the command every 84 min" in result.err
 
 
-async def test_beside_itself_each_token_is_refreshed_once(shell: Shell, tiktok: Simulator) -> None:
-    await several(shell, tiktok, 12)
-    shell.make_due()
-    runs = await asyncio.gather(*(shell.run("refresh", "--due") for _ in range(3)))
+async def test_tokens_without_expiry_allow_any_interval(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    await cli.connect(tiktok)
+    assert (await cli.run("refresh", "--due", "--every", "10000")).err == ""
+
+
+async def test_an_interval_for_a_single_connection_is_wrong_usage(cli: CommandRunner) -> None:
+    result = await cli.run("refresh", user(1), "--every", "60")
+    assert (result.code, result.out) == (2, "")
+
+
+async def test_runs_at_the_same_time_refresh_each_token_once(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    await connect_several(cli, tiktok, 12)
+    cli.make_all_due()
+    runs = await asyncio.gather(*(cli.run_process("refresh", "--due") for _ in range(3)))
     assert [run.code for run in runs] == [0, 0, 0]
     assert sum(run.out.count("refreshed ") for run in runs) == 12
     stats = await tiktok.stats()
     assert (stats["refreshes"], stats["dead_refresh_token_presented"]) == (12, 0)
 
 
-async def test_beside_a_running_service_nothing_is_lost(shell: Shell, tiktok: Simulator) -> None:
-    ids = await several(shell, tiktok, 6)
-    service = await shell.start("serve")
-    await line_of(service, holding="Ready")
-    shell.make_due()
-    url = f"http://127.0.0.1:{shell.environment['CONNECTOR_PORT']}"
+async def test_refresh_beside_a_running_service_loses_no_token(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    ids = await connect_several(cli, tiktok, 6)
+    service = await cli.start_process("serve")
+    await first_line_with(service, "Ready")
+    cli.make_all_due()
+    url = f"http://127.0.0.1:{cli.environment['CONNECTOR_PORT']}"
     async with ClientSession(headers=AS_SERVER) as http:
-        runs = [shell.run("refresh", "--all"), shell.run("refresh", "--due", "--every", "119")]
+        runs = [
+            cli.run_process("refresh", "--all"),
+            cli.run_process("refresh", "--due", "--every", "119"),
+        ]
         reads = [http.get(f"{url}/connections/{id}/token") for id in ids]
-        done, answers = await asyncio.gather(asyncio.gather(*runs), asyncio.gather(*reads))
-        assert {answer.status for answer in answers} == {200}
+        results, responses = await asyncio.gather(asyncio.gather(*runs), asyncio.gather(*reads))
+        assert {response.status for response in responses} == {200}
     service.terminate()
     assert await service.wait() == 0
-    assert [run.code for run in done] == [0, 0]
+    assert [run.code for run in results] == [0, 0]
     stats = await tiktok.stats()
     assert (stats["refreshes_refused"], stats["dead_refresh_token_presented"]) == (0, 0)
     for id in ids:
-        token = (await shell("token", id)).out.strip()
-        assert tiktok.world.ledger.access(token).grant.alive
+        token = await cli.access_token(id)
+        assert tiktok.state.tokens.find_access_token(token).grant.is_active
 
 
-async def test_interrupted_it_leaves_with_130_and_finishes_what_it_began(
-    shell: Shell, tiktok: Simulator
+async def test_an_interrupted_run_exits_with_130_and_finishes_the_running_refresh(
+    cli: CommandRunner, tiktok: Simulator
 ) -> None:
-    (id,) = await several(shell, tiktok, 1)
+    (id,) = await connect_several(cli, tiktok, 1)
     await tiktok.post("/_sim/settings", {"latency_ms": 300})
-    process = await shell.start("refresh", "--all")
+    process = await cli.start_process("refresh", "--all")
     while (await tiktok.stats())["in_flight"] == 0:
         pass
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
     assert (process.returncode, err) == (130, b"")
-    token = (await shell("token", id)).out.strip()
-    assert tiktok.world.ledger.access(token).grant.alive
+    token = await cli.access_token(id)
+    assert tiktok.state.tokens.find_access_token(token).grant.is_active
     assert (await tiktok.stats())["refreshes"] == 1
 
 
-async def test_a_revocation_tiktok_was_away_for_is_made_up_for(
-    shell: Shell, tiktok: Simulator
+async def test_a_revocation_that_failed_in_an_outage_is_repeated(
+    cli: CommandRunner, tiktok: Simulator
 ) -> None:
-    id = await shell.connect(tiktok)
+    id = await cli.connect(tiktok)
     await tiktok.fault("/oauth2/revoke_token/", "status", 500)
-    await shell("disconnect", id)
-    shell.make_due()
-    done = await shell("refresh", "--due")
-    assert f"revoked connection={id}" in done.out
+    await cli.run("disconnect", id)
+    cli.make_all_due()
+    result = await cli.run("refresh", "--due")
+    assert f"revoked connection_id={id}" in result.out
     assert (await tiktok.stats())["revoked"] == 1
 
 
-async def test_on_a_terminal_a_bar_shows_how_far_it_is(shell: Shell, tiktok: Simulator) -> None:
-    await several(shell, tiktok, 2)
-    shell.environment |= {"TERM": "xterm-256color", "COLUMNS": "100"}
-    ours, theirs = pty.openpty()
-    process = await shell.start("refresh", "--all", stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    shown = await asyncio.to_thread(read_all, ours)
+async def test_on_a_terminal_refresh_shows_a_progress_bar_and_no_line_per_connection(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    await connect_several(cli, tiktok, 2)
+    cli.environment |= {"TERM": "xterm-256color", "COLUMNS": "100"}
+    terminal, process_side = pty.openpty()
+    process = await cli.start_process("refresh", "--all", stdout=process_side, stderr=process_side)
+    os.close(process_side)
+    output = await asyncio.to_thread(read_terminal, terminal)
     assert await process.wait() == 0
-    assert "Refreshing" in shown
-    assert "2/2" in shown
-    assert "2 well, 0 failed." in shown
-    assert "refreshed connection=" not in shown
+    assert "Refreshing" in output
+    assert "2/2" in output
+    assert "2 succeeded, 0 failed." in output
+    assert "refreshed connection_id=" not in output
 
 
-async def test_the_lifetime_is_what_tiktok_last_said(shell: Shell, tiktok: Simulator) -> None:
-    id = await shell.connect(tiktok, family="login_kit")
-    assert "lasts 2 h," in (await shell("refresh", "--due", "--every", "700")).err
+async def test_the_interval_warning_uses_the_lifetime_of_the_last_response(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    id = await cli.connect(tiktok, family="login_kit")
+    assert "valid for 2 h," in (await cli.run("refresh", "--due", "--every", "700")).err
     await tiktok.post("/_sim/settings", {"access_seconds": 86_400})
-    await shell("refresh", id)
-    assert (await shell("refresh", "--due", "--every", "700")).err == ""
+    await cli.run("refresh", id)
+    assert (await cli.run("refresh", "--due", "--every", "700")).err == ""

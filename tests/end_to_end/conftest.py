@@ -1,7 +1,7 @@
-"""Real processes, real time, real sockets; only TikTok is ours.
+"""Real processes, real time and real sockets, with the simulator as TikTok.
 
-Processes are dear, so they stay for a whole module. Each test has a user of its own, and a TikTok
-that has forgotten everything before.
+Starting a process is slow, so a process serves all tests of a module. Each test has its own user and
+starts with an empty simulator.
 """
 
 from __future__ import annotations
@@ -9,32 +9,27 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Protocol
 from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
 
 from connector.model import UserId
-from tests.clocks import TurnedClock
-from tests.houses import Simulator, running_simulator
+from tests.manual_clock import ManualClock
+from tests.running_service import Simulator, running_simulator
 
-from .service import Service
-
-
-class Founding(Protocol):
-    def __call__(self, name: str, **environ: str) -> Service: ...
+from .service_process import NewService, ServiceProcess
 
 
 @pytest.fixture(scope="module")
 async def tiktok() -> AsyncIterator[Simulator]:
-    async with running_simulator(TurnedClock(datetime.now(UTC))) as running:
+    async with running_simulator(ManualClock(datetime.now(UTC))) as running:
         yield running
 
 
 @pytest.fixture
 def simulator(tiktok: Simulator) -> Simulator:
-    tiktok.world.reset()
+    tiktok.state.reset()
     return tiktok
 
 
@@ -50,13 +45,15 @@ async def http() -> AsyncIterator[ClientSession]:
 
 
 @pytest.fixture(scope="module")
-def founding(tiktok: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Founding]:
-    """Makes a service with a directory of its own; none of them outlives the module."""
-    with ExitStack() as leaving:
+def new_service(
+    tiktok: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NewService]:
+    """Creates services, each with its own folder, and stops them at the end of the module."""
+    with ExitStack() as services:
 
-        def found(name: str, **environ: str) -> Service:
-            service = Service(tmp_path_factory.mktemp(name), tiktok.url, **environ)
-            leaving.callback(service.stop)
+        def create(name: str, **environ: str) -> ServiceProcess:
+            service = ServiceProcess(tmp_path_factory.mktemp(name), tiktok.url, **environ)
+            services.callback(service.stop)
             return service
 
-        yield found
+        yield create

@@ -1,4 +1,4 @@
-"""From the link to the advertiser in user_accounts, and back again, as a customer's server has it."""
+"""Each family from consent to disconnect, as a customer's server uses the service."""
 
 from __future__ import annotations
 
@@ -7,55 +7,59 @@ import asyncio
 import pytest
 from aiohttp import ClientSession
 
-from tests.houses import Simulator
-from tests.people import ANNA
-from tests.places import Place
+from tests.credentials import ANNA
+from tests.database_views import DatabaseView
+from tests.running_service import Simulator
 
-from .conftest import Founding
-from .service import Visitor, settled
+from .service_process import Customer, NewService, new_service_with_database
 
-SHOPS = [{"id": "7533163835474346001", "name": "Bäckerei 🥐"}, {"id": "42", "name": "Bar"}]
+ADVERTISERS = [{"id": "7533163835474346001", "name": "Bäckerei 🥐"}, {"id": "42", "name": "Bar"}]
 FAMILIES = ("marketing", "accounts", "login_kit")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "supabase", "postgres"])
-async def test_every_family_goes_all_the_way_and_back(
-    request: pytest.FixtureRequest, simulator: Simulator, founding: Founding, kind: str
+async def test_every_family_can_be_connected_used_and_disconnected(
+    request: pytest.FixtureRequest, simulator: Simulator, new_service: NewService, kind: str
 ) -> None:
-    place, service = settled(request, founding, kind)
+    service, database = new_service_with_database(request, new_service, kind)
     await service.start()
     async with ClientSession() as http:
-        await there_and_back(Visitor(http, ANNA, service), simulator, place)
-
-
-async def there_and_back(visitor: Visitor, simulator: Simulator, place: Place) -> None:
-    for family in FAMILIES:
-        code, state = (
-            await simulator.consent(family, advertisers=SHOPS),
-            await visitor.state(family),
-        )
-        answers = await asyncio.gather(*(visitor.post(code, state) for _ in range(25)))
-        assert all(answer == answers[0] for answer in answers)
-        status, answer = answers[0]
-        assert (status, answer["family"]) == (200, family)
-        token = await visitor.ask("GET", f"/connections/{answer['connection_id']}/token")
-        grant = simulator.world.ledger.access(token["access_token"]).grant
-        assert grant.family == family
-    assert (await simulator.stats())["exchanges"] == 3
-    assert place.rows("user_accounts") == []
-
-    for shop in SHOPS:
-        choice = {"user_id": ANNA, "advertiser_id": shop["id"]}
-        chosen = await visitor.ask("POST", "/advertisers/select", json=choice)
-        assert (chosen["business_id"], chosen["account_id"]) == (shop["id"], shop["name"])
-    row = place.row("user_accounts")
-    assert (row["id"], row["tiktok_business_id"]) == (ANNA, "42")
-
-    for connection in await visitor.connections():
-        for _ in range(2):
-            gone = await visitor.ask("DELETE", f"/connections/{connection['id']}")
-            assert gone["status"] == "revoked"
-    assert place.row("user_accounts")["tiktok_business_id"] is None
-    assert {row["sealed"] for row in place.rows("connections")} == {None}
+        customer = Customer(http, ANNA, service)
+        for family in FAMILIES:
+            await connect_and_read_token(customer, simulator, family)
+        assert (await simulator.stats())["exchanges"] == 3
+        assert database.rows("user_accounts") == []
+        await select_each_advertiser(customer, database)
+        await disconnect_all(customer, database)
     stats = await simulator.stats()
     assert (stats["revoked"], stats["live_access_tokens"]) == (3, 0)
+
+
+async def connect_and_read_token(customer: Customer, simulator: Simulator, family: str) -> None:
+    code = await simulator.consent(family, advertisers=ADVERTISERS)
+    state = await customer.state(family)
+    replies = await asyncio.gather(*(customer.post_code(code, state) for _ in range(25)))
+    assert all(reply == replies[0] for reply in replies)
+    status, reply = replies[0]
+    assert (status, reply["family"]) == (200, family)
+    token = await customer.call_as_server("GET", f"/connections/{reply['connection_id']}/token")
+    grant = simulator.state.tokens.find_access_token(token["access_token"]).grant
+    assert grant.family == family
+
+
+async def select_each_advertiser(customer: Customer, database: DatabaseView) -> None:
+    for advertiser in ADVERTISERS:
+        selection = {"user_id": ANNA, "advertiser_id": advertiser["id"]}
+        reply = await customer.call_as_server("POST", "/advertisers/select", json=selection)
+        assert (reply["business_id"], reply["account_id"]) == (advertiser["id"], advertiser["name"])
+    row = database.row("user_accounts")
+    assert (row["id"], row["tiktok_business_id"]) == (ANNA, ADVERTISERS[-1]["id"])
+
+
+async def disconnect_all(customer: Customer, database: DatabaseView) -> None:
+    for connection in await customer.connections():
+        for _ in range(2):
+            reply = await customer.call_as_server("DELETE", f"/connections/{connection['id']}")
+            assert reply["status"] == "revoked"
+    assert database.row("user_accounts")["tiktok_business_id"] is None
+    assert {row["encrypted_tokens"] for row in database.rows("connections")} == {None}

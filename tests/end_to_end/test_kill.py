@@ -1,4 +1,4 @@
-"""Killed at any moment once TikTok has answered, and nothing is lost."""
+"""A process that is killed at any moment after TikTok's response loses no connection."""
 
 from __future__ import annotations
 
@@ -11,187 +11,196 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession
 
 from connector.model import UserId
-from tests.exchange.scene import EXCHANGES, until
-from tests.houses import Json, Simulator
-from tests.stack import Stack
+from tests.running_service import Json, Simulator
+from tests.supabase_stack import Stack
 
-from .conftest import Founding
-from .service import Service, Visitor, settled
+from .service_process import (
+    Customer,
+    NewService,
+    ServiceProcess,
+    new_service_with_database,
+    wait_until,
+)
 
-ADVERTISERS, WHOSE = "advertiser/get", "v1.3/user/info"
+CODE_EXCHANGES = ("oauth2/access_token", "tt_user/oauth2/token", "v2/oauth/token")
+ADVERTISERS, USER_INFO = "advertiser/get", "v1.3/user/info"
 
-
-both = pytest.mark.parametrize("service", ["sqlite", "supabase"], indirect=True)
-"""On SQLite alone unless a test says so: what the journal does, it does for any store."""
+both_databases = pytest.mark.parametrize("service", ["sqlite", "supabase"], indirect=True)
+"""Most tests run on SQLite only, because the journal works in the same way for every database."""
 
 
 @pytest.fixture(scope="module")
-async def service(request: pytest.FixtureRequest, founding: Founding) -> Service:
-    _, service = settled(request, founding, getattr(request, "param", "sqlite"))
+async def service(request: pytest.FixtureRequest, new_service: NewService) -> ServiceProcess:
+    kind = getattr(request, "param", "sqlite")
+    service, _ = new_service_with_database(request, new_service, kind)
     await service.start()
     return service
 
 
 @pytest.fixture
-def visitor(http: ClientSession, user: UserId, service: Service) -> Visitor:
-    return Visitor(http, user, service)
+def customer(http: ClientSession, user: UserId, service: ServiceProcess) -> Customer:
+    return Customer(http, user, service)
 
 
-class Death:
-    """One exchange, one process, and the moment at which it is killed."""
+class KilledExchange:
+    """One exchange, during or after which the process is killed."""
 
-    def __init__(self, simulator: Simulator, service: Service, visitor: Visitor) -> None:
+    def __init__(self, simulator: Simulator, service: ServiceProcess, customer: Customer) -> None:
         self._simulator = simulator
         self._service = service
-        self._visitor = visitor
+        self._customer = customer
 
-    async def over(self, family: str = "marketing", **consent: object) -> None:
+    async def start(self, family: str = "marketing", **consent: object) -> None:
         self.code = await self._simulator.consent(family, **consent)
-        self.state = await self._visitor.state(family)
-        self._posting = asyncio.create_task(self._post())
+        self.state = await self._customer.state(family)
+        self._request = asyncio.create_task(self._post())
 
-    async def comes(self, when: Callable[[], bool], *, after: float = 0) -> None:
-        await until(when)
-        await asyncio.sleep(after)
+    async def finish(self) -> None:
+        await self._request
+
+    async def kill_when(self, condition: Callable[[], bool], *, delay: float = 0) -> None:
+        await wait_until(condition)
+        await asyncio.sleep(delay)
         self._service.kill()
-        await self._posting
-        self._simulator.world.faults.clear()
+        await self._request
+        self._simulator.state.faults.clear()
 
-    async def is_overcome(self) -> Json:
+    async def restart_and_post_again(self) -> Json:
         await self._service.start()
-        answer = await self._visitor.exchanged(self.code, self.state)
-        await self._has_one_connection(answer)
-        return answer
+        reply = await self._customer.post_code_until_accepted(self.code, self.state)
+        connections = await self._customer.connections()
+        assert [connection["id"] for connection in connections] == [reply["connection_id"]]
+        assert self._exchange_count() == 1
+        assert not self._simulator.state.call_log.counts["used_code_presented"]
+        return reply
 
-    async def is_overcome_by_itself(self) -> None:
-        """Nobody posts again."""
+    async def restart_and_wait_for_connection(self) -> None:
         await self._service.start()
         async with asyncio.timeout(20):
-            while not (connections := await self._visitor.connections()):  # noqa: ASYNC110
+            while not (connections := await self._customer.connections()):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-        assert [each["status"] for each in connections] == ["active"]
-        assert self.exchanges() == 1
+        assert [connection["status"] for connection in connections] == ["active"]
+        assert self._exchange_count() == 1
 
-    async def _has_one_connection(self, answer: Json) -> None:
-        connections = await self._visitor.connections()
-        assert [each["id"] for each in connections] == [answer["connection_id"]]
-        assert self.exchanges() == 1
-        assert not self._simulator.world.record.counts["used_code_presented"]
+    def has_called(self, *paths: str) -> bool:
+        calls = self._simulator.state.call_log.calls
+        return any(calls(path=path) for path in paths)
+
+    def _exchange_count(self) -> int:
+        return self._simulator.state.call_log.counts["exchanges"]
 
     async def _post(self) -> None:
         with suppress(ClientConnectionError):
-            await self._visitor.post(self.code, self.state)
-
-    def exchanges(self) -> int:
-        return self._simulator.world.record.counts["exchanges"]
-
-    def asked(self, *paths: str) -> bool:
-        calls = self._simulator.world.record.calls
-        return any(calls(path=path) for path in paths)
+            await self._customer.post_code(self.code, self.state)
 
 
 @pytest.fixture
-def death(simulator: Simulator, service: Service, visitor: Visitor) -> Death:
-    return Death(simulator, service, visitor)
+def exchange(simulator: Simulator, service: ServiceProcess, customer: Customer) -> KilledExchange:
+    return KilledExchange(simulator, service, customer)
 
 
-@both
-@pytest.mark.parametrize("path", [ADVERTISERS, WHOSE])
-async def test_while_asking_what_came_with_the_grant(
-    death: Death, simulator: Simulator, path: str
+@both_databases
+@pytest.mark.parametrize("path", [ADVERTISERS, USER_INFO])
+async def test_a_kill_while_the_profile_is_requested_loses_no_grant(
+    exchange: KilledExchange, simulator: Simulator, path: str
 ) -> None:
     await simulator.fault(path, "hang")
-    await death.over(advertisers=3)
-    await death.comes(lambda: death.asked(path))
-    assert len((await death.is_overcome())["advertisers"]) == 3
+    await exchange.start(advertisers=3)
+    await exchange.kill_when(lambda: exchange.has_called(path))
+    assert len((await exchange.restart_and_post_again())["advertisers"]) == 3
 
 
 @pytest.mark.parametrize(
     ("family", "path"), [("accounts", "business/get"), ("login_kit", "v2/user/info")]
 )
-async def test_while_asking_for_a_name(
-    death: Death, simulator: Simulator, family: str, path: str
+async def test_a_kill_while_the_account_name_is_requested_loses_no_grant(
+    exchange: KilledExchange, simulator: Simulator, family: str, path: str
 ) -> None:
     await simulator.fault(path, "hang")
-    await death.over(family)
-    await death.comes(lambda: death.asked(path))
-    await death.is_overcome()
+    await exchange.start(family)
+    await exchange.kill_when(lambda: exchange.has_called(path))
+    await exchange.restart_and_post_again()
 
 
-@both
-async def test_and_nobody_posts_again(death: Death, simulator: Simulator) -> None:
-    await simulator.fault(ADVERTISERS, "hang")
-    await death.over()
-    await death.comes(lambda: death.asked(ADVERTISERS))
-    await death.is_overcome_by_itself()
-
-
-async def test_and_killed_again_while_recovering(
-    death: Death, simulator: Simulator, service: Service
+@both_databases
+async def test_a_killed_exchange_is_completed_after_a_restart_without_another_request(
+    exchange: KilledExchange, simulator: Simulator
 ) -> None:
     await simulator.fault(ADVERTISERS, "hang")
-    await death.over()
-    await death.comes(lambda: death.asked(ADVERTISERS))
+    await exchange.start()
+    await exchange.kill_when(lambda: exchange.has_called(ADVERTISERS))
+    await exchange.restart_and_wait_for_connection()
+
+
+async def test_a_second_kill_during_recovery_loses_no_grant(
+    exchange: KilledExchange, simulator: Simulator, service: ServiceProcess
+) -> None:
+    await simulator.fault(ADVERTISERS, "hang")
+    await exchange.start()
+    await exchange.kill_when(lambda: exchange.has_called(ADVERTISERS))
     for _ in range(2):
-        simulator.world.record.clear_log()
+        simulator.state.call_log.clear_calls()
         await simulator.fault(ADVERTISERS, "hang")
         await service.start()
-        await until(lambda: death.asked(ADVERTISERS))
+        await wait_until(lambda: exchange.has_called(ADVERTISERS))
         service.kill()
-        simulator.world.faults.clear()
-    await death.is_overcome_by_itself()
+        simulator.state.faults.clear()
+    await exchange.restart_and_wait_for_connection()
 
 
-async def test_after_the_person_was_told_to_try_again(
-    death: Death, simulator: Simulator, service: Service, visitor: Visitor
+async def test_a_kill_after_a_retryable_error_loses_no_grant(
+    exchange: KilledExchange, simulator: Simulator, service: ServiceProcess
 ) -> None:
     await simulator.fault(ADVERTISERS, "code", 50000)
-    await death.over()
-    await death._posting
+    await exchange.start()
+    await exchange.finish()
     service.kill()
-    await death.is_overcome_by_itself()
+    await exchange.restart_and_wait_for_connection()
 
 
-async def test_after_everything_the_answer_is_still_the_same(
-    death: Death, simulator: Simulator, service: Service, visitor: Visitor
+async def test_a_repeated_request_gets_the_same_reply_after_a_kill(
+    exchange: KilledExchange, simulator: Simulator, service: ServiceProcess, customer: Customer
 ) -> None:
-    await death.over()
-    await death._posting
-    before = await visitor.post(death.code, death.state)
-    calls = len(simulator.world.record.calls())
+    await exchange.start()
+    await exchange.finish()
+    before = await customer.post_code(exchange.code, exchange.state)
+    calls = len(simulator.state.call_log.calls())
     service.kill()
     await service.start()
-    assert await visitor.post(death.code, death.state) == before
-    assert len(simulator.world.record.calls()) == calls
+    assert await customer.post_code(exchange.code, exchange.state) == before
+    assert len(simulator.state.call_log.calls()) == calls
 
 
-async def test_before_tiktok_answered_the_code_may_be_sent_again(
-    death: Death, simulator: Simulator
+async def test_a_code_can_be_sent_again_if_the_kill_came_before_tiktoks_response(
+    exchange: KilledExchange, simulator: Simulator
 ) -> None:
     await simulator.fault("oauth2/access_token", "hang")
-    await death.over()
-    await death.comes(lambda: death.asked(*EXCHANGES))
-    await death.is_overcome()
+    await exchange.start()
+    await exchange.kill_when(lambda: exchange.has_called(*CODE_EXCHANGES))
+    await exchange.restart_and_post_again()
 
 
 @pytest.mark.parametrize("service", ["supabase"], indirect=True)
-@pytest.mark.parametrize("on", ["claim_codes", "save_connections"])
-async def test_while_the_store_keeps_us_waiting(stack: Stack, death: Death, on: str) -> None:
-    with stack.gateway.failing("hang", on=on):
-        stack.gateway.calls.clear()
-        await death.over()
-        await death.comes(lambda: bool(stack.gateway.calls[f"POST /rest/v1/rpc/connector_{on}"]))
-    await death.is_overcome()
-
-
-@both
-@pytest.mark.parametrize("seed", range(3))
-async def test_at_some_moment_after_the_grant_was_written(
-    death: Death, simulator: Simulator, seed: int
+@pytest.mark.parametrize("operation", ["claim_codes", "upsert_connections"])
+async def test_a_kill_while_the_store_does_not_answer_loses_no_grant(
+    stack: Stack, exchange: KilledExchange, operation: str
 ) -> None:
-    """With calls that take a while, anything from the first question on to the answer."""
-    simulator.world.settings.latency_ms = 10
-    await death.over(advertisers=50)
-    moment = random.Random(seed).uniform(0, 0.03)
-    await death.comes(lambda: death.asked(ADVERTISERS), after=moment)
-    assert len((await death.is_overcome())["advertisers"]) == 50
+    with stack.gateway.failing("hang", on=operation):
+        stack.gateway.calls.clear()
+        await exchange.start()
+        call = f"POST /rest/v1/rpc/connector_{operation}"
+        await exchange.kill_when(lambda: bool(stack.gateway.calls[call]))
+    await exchange.restart_and_post_again()
+
+
+@both_databases
+@pytest.mark.parametrize("random_seed", range(3))
+async def test_a_kill_at_a_random_moment_after_the_grant_was_journaled_loses_no_grant(
+    exchange: KilledExchange, simulator: Simulator, random_seed: int
+) -> None:
+    """Slow calls spread the moments over everything between the first lookup and the response."""
+    simulator.state.settings.latency_ms = 10
+    await exchange.start(advertisers=50)
+    delay = random.Random(random_seed).uniform(0, 0.03)
+    await exchange.kill_when(lambda: exchange.has_called(ADVERTISERS), delay=delay)
+    assert len((await exchange.restart_and_post_again())["advertisers"]) == 50

@@ -1,4 +1,4 @@
-"""Where the journals of these tests stand."""
+"""The folder of the journals in these tests."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import pytest
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     return tmp_path / "connector.journal"

@@ -1,193 +1,149 @@
-"""A disk that refuses is met before an answer depends on it."""
+"""A disk that refuses is noticed before an answer depends on it."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import resource
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from connector.errors import JournalUnwritable
-from connector.journal import ROOM, Journal
-from connector.journal.slot import CHUNK
+from connector.journal import Journal
 
-from .boxes import at, dies, entry, names, opened, three_records
+from .disks import files_up_to, filled, mounted
+from .helpers import entry, kill, killed_with, names, opened, running
 
 NOBODY = 65534
 
 
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """A disk that is full, as far as this process can tell."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def mounted(options: str) -> Iterator[Path]:
-    """A file system of our own, where we are allowed one."""
-    point = Path(tempfile.mkdtemp())
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
-    try:
-        if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-            # On a laptop RLIMIT_FSIZE above has to do; CI is root, and there this is a failure.
-            (pytest.fail if "CI" in os.environ else pytest.skip)("mounting takes root")
-        try:
-            yield point
-        finally:
-            subprocess.run(["umount", "--lazy", point], check=True)
-    finally:
-        point.rmdir()
-
-
-async def test_room_is_refused_while_those_who_have_it_can_still_write(path: Path) -> None:
-    """Whoever got room can write when the disk is full; whoever did not has spent nothing yet."""
-    journal = await opened(path)
-    granted = 0
-    with files_up_to(CHUNK):
-        async with AsyncExitStack() as rooms:
-            refused = ""
-            while not refused and granted < CHUNK // ROOM:
-                try:
-                    await rooms.enter_async_context(journal.room())
-                    granted += 1
-                except JournalUnwritable as error:
-                    refused = error.message
-            assert f"{path} cannot be written: File too large" in refused
-            large = entry("large", size=ROOM - 200)
-            tickets = await asyncio.gather(*(journal.write(large) for _ in range(granted)))
-            for ticket in tickets[1:]:
-                await journal.clear(ticket)
-        await dies(journal)
-    assert granted == CHUNK // ROOM - 1
-    async with at(path) as after:
-        assert names(after) == ["large"]
-
-
-async def test_room_is_given_again_once_the_disk_has_some(path: Path) -> None:
-    async with at(path) as journal:
+async def test_a_reservation_is_refused_while_the_disk_takes_no_write_and_granted_afterwards(
+    folder: Path,
+) -> None:
+    async with running(folder) as journal:
         with files_up_to(0):
             with pytest.raises(JournalUnwritable) as caught:
-                async with journal.room():
-                    raise AssertionError("no room was proven")
+                async with journal.reserve():
+                    raise AssertionError("the disk was not tried")
+            assert f"{folder} cannot be written: disk I/O error" in caught.value.detail
             assert caught.value.retryable
             assert caught.value.retry_after
-            assert journal.trouble
-        async with journal.room():
-            await journal.clear(await journal.write(entry("a")))
-        assert journal.trouble is None
+            assert journal.write_error
+        async with journal.reserve():
+            await journal.remove(await journal.append(entry("a")))
+        assert journal.write_error is None
 
 
-async def test_a_full_disk_at_the_start_stops_new_answers_but_not_the_replay(path: Path) -> None:
-    await three_records(path)
+async def test_a_reservation_is_refused_each_time_until_the_disk_takes_a_write(
+    folder: Path,
+) -> None:
+    """Also if nothing else is in the file, so that the same thing is written again and again."""
+    async with running(folder) as journal:
+        for _ in range(3):
+            async with journal.reserve():
+                pass
+            with files_up_to(0), pytest.raises(JournalUnwritable):
+                async with journal.reserve():
+                    raise AssertionError("the disk was not tried")
+
+
+async def test_an_entry_that_was_acknowledged_stays_when_a_later_commit_fails(
+    folder: Path,
+) -> None:
+    journal = await opened(folder)
+    await journal.append(entry("a"))
     with files_up_to(0):
-        journal = await opened(path)
-        assert names(journal) == ["a", "b", "c"]
-        assert journal.trouble
+        for _ in range(3):
+            with pytest.raises(JournalUnwritable):
+                await journal.append(entry("lost"))
+    await journal.append(entry("b"))
+    assert journal.entry_count == 2
+    await kill(journal)
+    async with running(folder) as after:
+        assert names(after) == ["a", "b"]
+
+
+async def test_a_removal_that_the_disk_refused_is_made_up_for(folder: Path) -> None:
+    journal = await opened(folder)
+    entry_id = await journal.append(entry("a"))
+    with files_up_to(0):
+        await journal.remove(entry_id)
         with pytest.raises(JournalUnwritable):
-            await journal.write(entry("d"))
-        for ticket, left in journal.left():
-            if left.fields["id"] != "c":
-                await journal.clear(ticket)
-    async with journal.room():
-        await journal.write(entry("e"))
-    await dies(journal)
-    async with at(path) as after:
+            await journal.append(entry("b"))
+    await journal.append(entry("c"))
+    await kill(journal)
+    async with running(folder) as after:
+        assert names(after) == ["c"]
+
+
+async def test_a_disk_that_is_full_at_the_start_stops_new_answers_but_not_the_recovery(
+    folder: Path,
+) -> None:
+    await killed_with(folder, *"abc")
+    with files_up_to(0):
+        journal = await opened(folder)
+        assert names(journal) == ["a", "b", "c"]
+        assert journal.write_error
+        with pytest.raises(JournalUnwritable):
+            await journal.append(entry("d"))
+        for recovered in journal.recovered_entries():
+            if recovered.entry.fields["id"] != "c":
+                await journal.remove(recovered.entry_id)
+    async with journal.reserve():
+        await journal.append(entry("e"))
+    await kill(journal)
+    async with running(folder) as after:
         assert names(after) == ["c", "e"]
 
 
-async def test_clearing_on_a_full_disk_never_hits_an_entry_that_is_still_needed(
-    path: Path,
+async def test_entries_recovered_on_a_full_disk_are_there_for_the_next_process(
+    folder: Path,
 ) -> None:
-    journal = await opened(path)
-    tickets = [await journal.write(entry(name)) for name in "abc"]
-    await journal.clear(tickets[0])
-    await dies(journal)
-    with files_up_to(CHUNK - 1):  # no new file, but room in the old one
-        second = await opened(path)
-        assert names(second) == ["b", "c"]
-        await second.clear(second.left()[1][0])
-        await second.write(entry("d"))
-        await dies(second)
-    async with at(path) as third:
-        assert {"b", "d"} <= set(names(third))
+    """The file of the dead process is all there is until our own has its entries."""
+    await killed_with(folder, *"abc")
+    for _ in range(2):
+        with files_up_to(0):
+            journal = await opened(folder)
+        await kill(journal)
+    async with running(folder) as after:
+        assert names(after) == ["a", "b", "c"]
 
 
-async def test_room_left_after_a_failed_call_is_room_for_the_next(path: Path) -> None:
-    async with at(path) as journal:
-        with files_up_to(CHUNK):
-            for _ in range(200):
-                with pytest.raises(ZeroDivisionError):
-                    async with journal.room():
-                        raise ZeroDivisionError
-
-
-async def test_the_alarm_is_sounded_once_and_ended_once(
-    path: Path, caplog: pytest.LogCaptureFixture
+async def test_the_operator_is_told_once_that_the_disk_refuses_and_once_that_it_works_again(
+    folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with at(path) as journal:
+    async with running(folder) as journal:
         with caplog.at_level(logging.INFO, "connector.journal"):
             with files_up_to(0):
                 for _ in range(3):
                     with pytest.raises(JournalUnwritable):
-                        await journal.write(entry("a"))
-            await journal.clear(await journal.write(entry("b")))
+                        await journal.append(entry("a"))
+            await journal.remove(await journal.append(entry("b")))
     assert [record.message.split(" path=")[0] for record in caplog.records] == [
         "journal unwritable",
         "journal writable again",
     ]
 
 
-async def test_a_disk_that_is_really_full_loses_nothing_and_recovers() -> None:
-    with mounted("size=768k") as disk:
-        journal = await opened(disk / "connector.journal")
-        await journal.write(entry("a"))
-        ballast = disk / "ballast"
-        with pytest.raises(OSError, match="No space left"):
-            ballast.write_bytes(bytes(2**20))
-        async with journal.room():
-            await journal.write(entry("b", size=ROOM // 2))
-        with pytest.raises(JournalUnwritable, match="No space left on device"):
-            await journal.write(entry("huge", size=CHUNK))
-        await dies(journal)
-        second = await opened(disk / "connector.journal")
-        assert names(second) == ["a", "b"]
-        ballast.unlink()
-        async with second.room():
-            await second.write(entry("c"))
-        await dies(second)
-        async with at(disk / "connector.journal") as third:
-            assert names(third) == ["a", "b", "c"]
-
-
-async def test_whoever_is_refused_on_a_full_disk_takes_nothing_from_those_who_have_room() -> None:
-    with mounted("size=512k") as disk:
-        journal, ballast = await opened(disk / "connector.journal"), disk / "ballast"
-        with pytest.raises(OSError, match="No space left"):
-            ballast.write_bytes(bytes(2**20))
-        async with journal.room(entry("ours", size=100)):
-            for _ in range(2000):
-                with suppress(JournalUnwritable):
-                    async with journal.room(entry("another", size=100)):
-                        pass
-            await journal.write(entry("grant", size=ROOM // 2))
-        await dies(journal)
-        async with at(disk / "connector.journal") as after:
-            assert "grant" in names(after)
+async def test_a_start_on_a_disk_that_is_really_full_loses_nothing() -> None:
+    with mounted("size=16m") as disk:
+        folder = disk / "connector.journal"
+        await killed_with(folder, *"abc")
+        with filled(disk):
+            journal = await opened(folder)
+            assert names(journal) == ["a", "b", "c"]
+            with pytest.raises(JournalUnwritable, match="No space left on device"):
+                async with journal.reserve():
+                    raise AssertionError("there is no space")
+        async with journal.reserve():
+            await journal.append(entry("d"))
+        await kill(journal)
+        async with running(folder) as after:
+            assert names(after) == ["a", "b", "c", "d"]
 
 
 async def test_a_read_only_disk_is_named_at_once() -> None:
@@ -195,38 +151,44 @@ async def test_a_read_only_disk_is_named_at_once() -> None:
         await Journal(disk / "connector.journal").open()
 
 
-async def test_a_directory_we_may_not_write_to_is_named_at_once() -> None:
+async def test_a_folder_that_may_not_be_created_is_named_at_once() -> None:
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o555)
     before = os.geteuid()
     try:
         if before == 0:
             os.seteuid(NOBODY)
-        with pytest.raises(JournalUnwritable, match=f"{directory}.*Permission denied"):
+        with pytest.raises(JournalUnwritable, match=f"Permission denied .{directory}"):
             await Journal(directory / "connector.journal").open()
+        with pytest.raises(JournalUnwritable, match=f"Permission denied .{directory}"):
+            await Journal(directory).open()
     finally:
         os.seteuid(before)
         shutil.rmtree(directory)
 
 
-async def test_a_missing_directory_above_the_last_is_named(tmp_path: Path) -> None:
+async def test_a_missing_folder_above_the_last_is_named(tmp_path: Path) -> None:
     with pytest.raises(JournalUnwritable, match=r"No such file or directory \(.*missing/too\)"):
         await Journal(tmp_path / "missing" / "too" / "connector.journal").open()
 
 
-async def test_a_directory_in_its_place_is_named(path: Path) -> None:
-    path.mkdir()
-    with pytest.raises(JournalUnwritable, match="Is a directory"):
-        await Journal(path).open()
+async def test_a_file_in_place_of_the_folder_is_named_and_left_alone(folder: Path) -> None:
+    folder.write_text("connector journal 1\n")
+    with pytest.raises(JournalUnwritable, match=f"is a file, but a folder is needed.*{folder}"):
+        await Journal(folder).open()
+    assert folder.read_text() == "connector journal 1\n"
 
 
-async def test_a_device_in_its_place_is_named() -> None:
+async def test_a_device_in_place_of_the_folder_is_named() -> None:
     with pytest.raises(JournalUnwritable, match=r"/dev/full cannot be written"):
         await Journal(Path("/dev/full")).open()
 
 
-async def test_a_journal_that_is_closed_says_so(path: Path) -> None:
-    async with at(path) as journal:
+async def test_a_journal_that_is_closed_says_so(folder: Path) -> None:
+    async with running(folder) as journal:
         pass
     with pytest.raises(JournalUnwritable, match="not open"):
-        await journal.write(entry("a"))
+        await journal.append(entry("a"))
+    with pytest.raises(JournalUnwritable, match="not open"):
+        async with journal.reserve():
+            pass

@@ -1,236 +1,298 @@
-"""What was written and not cleared is there in the next life; the file stays small."""
+"""What was appended and not removed is there after a restart, and the file stays small."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from connector.journal import ROOM, Entry
-from connector.journal.shelf import DEAD_WEIGHT
-from connector.journal.slot import CHUNK
+from connector.journal import Entry
+from connector.journal.files import RESERVED_BYTES_PER_ANSWER
 
-from .boxes import at, dies, entry, names, opened
-
-
-async def test_an_entry_is_there_after_its_process_died(path: Path) -> None:
-    journal = await opened(path)
-    async with journal.room():
-        await journal.write(entry("a"))
-    await dies(journal)
-    async with at(path) as after:
-        assert [left for _, left in after.left()] == [entry("a")]
+from .helpers import entry, files_in, kill, names, opened, own_file, rows, running
 
 
-async def test_a_cleared_entry_does_not_come_back(path: Path) -> None:
-    journal = await opened(path)
-    tickets = [await journal.write(entry(name)) for name in "abc"]
-    await journal.clear(tickets[1])
-    await dies(journal)
-    async with at(path) as after:
+@pytest.fixture
+def nothing_masked() -> Iterator[None]:
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+async def test_an_entry_is_there_after_its_process_was_killed(folder: Path) -> None:
+    journal = await opened(folder)
+    async with journal.reserve():
+        await journal.append(entry("a"))
+    await kill(journal)
+    async with running(folder) as after:
+        assert [recovered.entry for recovered in after.recovered_entries()] == [entry("a")]
+
+
+async def test_a_removed_entry_does_not_come_back(folder: Path) -> None:
+    journal = await opened(folder)
+    entry_ids = [await journal.append(entry(name)) for name in "abc"]
+    await journal.remove(entry_ids[1])
+    await kill(journal)
+    async with running(folder) as after:
         assert names(after) == ["a", "c"]
 
 
-async def test_what_was_cleared_is_told_to_the_disk_though_nobody_writes_again(path: Path) -> None:
-    async with at(path) as journal:
-        await journal.clear(ticket := await journal.write(entry("a")))
-        while b'{"cleared":%d}' % ticket not in path.read_bytes():  # noqa: ASYNC110 - tells nobody
+async def test_a_removal_reaches_the_disk_although_nothing_is_appended_any_more(
+    folder: Path,
+) -> None:
+    async with running(folder) as journal:
+        entry_id = await journal.append(entry("a"))
+        assert list(await rows(journal)) == [entry_id]
+        await journal.remove(entry_id)
+        while await rows(journal):  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(0.001)
 
 
-async def test_what_was_cleared_while_the_disk_was_slow_is_told_to_it_all_the_same(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_removal_that_came_while_the_disk_was_slow_reaches_the_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.journal.CLEARED_WITHIN", 0)
-    async with at(path) as journal:
-        ticket = await journal.write(entry("a"))
+    monkeypatch.setattr("connector.journal.journal.MAX_REMOVAL_DELAY", 0)
+    async with running(folder) as journal:
+        entry_id = await journal.append(entry("a"))
         disk = threading.Event()
         journal._thread.submit(disk.wait)
-        writing = asyncio.create_task(journal.write(entry("b")))
-        for _ in range(3):  # until it is on its way
+        appending = asyncio.create_task(journal.append(entry("b")))
+        for _ in range(3):  # until the commit has begun
             await asyncio.sleep(0)
-        await journal.clear(ticket)
-        for _ in range(3):  # until the moment to tell has passed
+        await journal.remove(entry_id)
+        for _ in range(3):  # until the removal is due
             await asyncio.sleep(0)
         disk.set()
-        await writing
-        while journal._pump:
-            await journal._pump
-        assert b'{"cleared":%d}' % ticket in path.read_bytes()
+        await appending
+        while journal._commit_task:
+            await journal._commit_task
+        assert entry_id not in await rows(journal)
 
 
-@pytest.mark.parametrize("flags", [0, 1 << 30], ids=["none", "one nobody knows"])
-async def test_where_a_write_cannot_be_synced_in_one_step_it_takes_two(
-    path: Path, monkeypatch: pytest.MonkeyPatch, flags: int
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("synchronous", 2), ("journal_mode", b"wal"), ("locking_mode", b"exclusive")],
+)
+async def test_every_commit_is_synced_and_the_file_stays_locked(
+    folder: Path, pragma: str, value: object
 ) -> None:
-    monkeypatch.setattr("connector.journal.slot._SYNCED", flags)
-    journal = await opened(path)
-    await journal.write(entry("a"))
-    await journal.write(entry("b"))
-    await dies(journal)
-    async with at(path) as after:
-        assert names(after) == ["a", "b"]
+    async with running(folder) as journal:
+        execute = own_file(journal)._execute
+        in_force = await journal._in_thread(lambda: execute(f"pragma {pragma}").fetchone())
+        assert in_force == (value,)
 
 
-async def test_a_note_stands_for_as_long_as_its_room_is_held(path: Path) -> None:
-    journal = await opened(path)
-    async with journal.room(entry("over")):
+async def test_a_marker_is_in_the_journal_while_its_reservation_lasts(folder: Path) -> None:
+    journal = await opened(folder)
+    async with journal.reserve(entry("over")):
         pass
-    async with journal.room(entry("note")):
-        await dies(journal)
-    async with at(path) as after:
-        assert names(after) == ["note"]
+    async with journal.reserve(entry("marker")):
+        await kill(journal)
+    async with running(folder) as after:
+        assert names(after) == ["marker"]
 
 
-async def test_who_leaves_before_room_was_proven_leaves_no_note(path: Path) -> None:
-    async def enter() -> None:
-        async with journal.room(entry("note")):
-            raise AssertionError("nobody waited for the proof")
-
-    async with at(path) as journal:
-        entering = asyncio.create_task(enter())
-        await asyncio.sleep(0)
-        entering.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await entering
-        assert journal.held == 0
-        await journal.write(entry("a"))
+async def test_a_marker_is_not_counted_as_an_answer(folder: Path) -> None:
+    async with running(folder) as journal, journal.reserve(entry("marker")):
+        assert journal.entry_count == 0
+        entry_id = await journal.append(entry("a"))
+        assert journal.entry_count == 1
+        await journal.remove(entry_id)
+        assert journal.entry_count == 0
 
 
-async def test_what_is_left_can_be_cleared_in_the_next_life(path: Path) -> None:
-    journal = await opened(path)
+async def test_a_reservation_that_is_cancelled_before_it_is_granted_leaves_no_marker(
+    folder: Path,
+) -> None:
+    async with running(folder) as journal:
+
+        async def enter() -> None:
+            async with journal.reserve(entry("marker")):
+                raise AssertionError("the reservation was not waited for")
+
+        for turns in range(6):
+            entering = asyncio.create_task(enter())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            entering.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await entering
+        await journal.append(entry("a"))
+        while len(await rows(journal)) > 1:  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.001)
+        assert not journal._reservations
+
+
+async def test_a_recovered_entry_can_be_removed(folder: Path) -> None:
+    journal = await opened(folder)
     for name in "abc":
-        await journal.write(entry(name))
-    await dies(journal)
-    second = await opened(path)
-    for ticket, left in second.left():
-        if left.fields["id"] != "b":
-            await second.clear(ticket)
-    await second.write(entry("d"))
-    await dies(second)
-    async with at(path) as third:
+        await journal.append(entry(name))
+    await kill(journal)
+    second = await opened(folder)
+    assert second.entry_count == 3
+    for recovered in second.recovered_entries():
+        if recovered.entry.fields["id"] != "b":
+            await second.remove(recovered.entry_id)
+    assert second.entry_count == 1
+    await second.append(entry("d"))
+    await kill(second)
+    async with running(folder) as third:
         assert names(third) == ["b", "d"]
 
 
-async def test_what_nobody_cleared_outlives_any_number_of_lives(path: Path) -> None:
-    for life in range(5):
-        journal = await opened(path)
-        assert names(journal) == [str(earlier) for earlier in range(life)]
-        await journal.write(entry(str(life)))
-        await dies(journal)
+async def test_an_entry_that_is_not_removed_comes_back_after_every_restart(folder: Path) -> None:
+    for start in range(5):
+        journal = await opened(folder)
+        assert names(journal) == [str(earlier) for earlier in range(start)]
+        await journal.append(entry(str(start)))
+        await kill(journal)
 
 
-async def test_clearing_twice_is_clearing_once(path: Path) -> None:
-    async with at(path) as journal:
-        ticket = await journal.write(entry("a"))
-        await journal.clear(ticket)
-        await journal.clear(ticket)
+async def test_an_entry_can_be_removed_twice(folder: Path) -> None:
+    async with running(folder) as journal:
+        entry_id = await journal.append(entry("a"))
+        await journal.remove(entry_id)
+        await journal.remove(entry_id)
 
 
-async def test_an_orderly_end_with_nothing_left_leaves_no_file(path: Path) -> None:
-    async with at(path) as journal:
-        await journal.clear(await journal.write(entry("a")))
-        assert path.exists()
-    assert list(path.parent.iterdir()) == []
+async def test_a_clean_stop_with_nothing_in_the_journal_leaves_no_file(folder: Path) -> None:
+    async with running(folder) as journal:
+        await journal.remove(await journal.append(entry("a")))
+        database = f"{journal.owner_id}.db"
+        assert files_in(folder) == [database, f"{database}-wal"]
+    assert files_in(folder) == []
 
 
-async def test_an_orderly_end_with_something_left_keeps_it(path: Path) -> None:
-    async with at(path) as journal:
-        await journal.write(entry("a"))
-    async with at(path) as after:
-        assert names(after) == ["a"]
+async def test_a_clean_stop_keeps_an_entry_and_leaves_no_wal(folder: Path) -> None:
+    async with running(folder) as journal:
+        removed = await journal.append(entry("a"))
+        await journal.append(entry("b"))
+        await journal.remove(removed)
+    assert files_in(folder) == [f"{journal.owner_id}.db"]
+    async with running(folder) as after:
+        assert names(after) == ["b"]
 
 
-async def test_the_file_is_for_its_owner_only_even_if_it_was_not_before(path: Path) -> None:
-    path.touch(0o644)
-    async with at(path):
-        assert path.stat().st_mode & 0o777 == 0o600
+async def test_folder_and_files_are_for_their_owner_only_whatever_the_umask(
+    folder: Path, nothing_masked: None
+) -> None:
+    async with running(folder):
+        modes = [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())]
+        assert modes == [0o700, 0o600, 0o600]
 
 
-async def test_the_last_directory_is_made(tmp_path: Path) -> None:
-    async with at(tmp_path / "var" / "connector.journal") as journal:
-        assert journal.path.exists()
+async def test_the_folder_and_the_one_above_it_are_created(tmp_path: Path) -> None:
+    async with running(tmp_path / "var" / "connector.journal") as journal:
+        assert journal.path.is_dir()
 
 
-async def test_writes_that_wait_together_share_their_syncs(path: Path) -> None:
-    def system_writes() -> int:
-        return int(Path("/proc/self/io").read_text().split("syscw: ")[1].split()[0])
-
-    async with at(path) as journal:
-        before = system_writes()
-        await asyncio.gather(*(journal.write(entry(str(number))) for number in range(1000)))
-        assert system_writes() - before < 20
+async def test_a_folder_that_exists_already_is_used_as_it_is(folder: Path) -> None:
+    folder.mkdir(0o750)
+    async with running(folder):
+        assert folder.stat().st_mode & 0o777 == 0o750
 
 
-async def test_a_write_is_not_undone_by_cancelling_whoever_waits_for_it(path: Path) -> None:
-    journal = await opened(path)
-    writing = asyncio.create_task(journal.write(entry("a")))
+async def test_appends_that_wait_at_the_same_time_share_a_commit(folder: Path) -> None:
+    async with running(folder) as journal:
+        before = own_file(journal)._commits
+        await asyncio.gather(*(journal.append(entry(str(number))) for number in range(1000)))
+        assert own_file(journal)._commits - before <= 2
+
+
+async def test_an_append_whose_caller_is_cancelled_is_written_all_the_same(folder: Path) -> None:
+    journal = await opened(folder)
+    appending = asyncio.create_task(journal.append(entry("a")))
     await asyncio.sleep(0)
-    writing.cancel()
+    appending.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await writing
-    await dies(journal)
-    async with at(path) as after:
+        await appending
+    await kill(journal)
+    async with running(folder) as after:
         assert names(after) == ["a"]
 
 
-async def test_a_cancelled_wait_for_room_leaves_the_others_theirs(path: Path) -> None:
-    async with at(path) as journal, AsyncExitStack() as rooms:
-        waiting = asyncio.create_task(rooms.enter_async_context(journal.room()))
+async def test_a_clean_stop_waits_for_an_append_whose_caller_was_cancelled(folder: Path) -> None:
+    async with running(folder) as journal:
+        appending = asyncio.create_task(journal.append(entry("a")))
+        await asyncio.sleep(0)
+        appending.cancel()
+    async with running(folder) as after:
+        assert names(after) == ["a"]
+
+
+async def test_a_cancelled_reservation_does_not_disturb_the_others(folder: Path) -> None:
+    async with running(folder) as journal, AsyncExitStack() as reservations:
+        waiting = asyncio.create_task(reservations.enter_async_context(journal.reserve()))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        async with journal.room():
-            await journal.clear(await journal.write(entry("a")))
+        async with journal.reserve():
+            await journal.remove(await journal.append(entry("a")))
 
 
-async def test_an_entry_larger_than_its_room_is_written_all_the_same(path: Path) -> None:
-    journal = await opened(path)
-    async with journal.room():
-        await journal.write(entry("a", size=10 * ROOM))
-    await journal.write(entry("b", size=2 * CHUNK))
-    async with journal.room():
-        await journal.write(entry("c"))
-    await dies(journal)
-    async with at(path) as after:
-        assert [left for _, left in after.left()] == [
-            entry("a", size=10 * ROOM),
-            entry("b", size=2 * CHUNK),
-            entry("c"),
-        ]
+async def test_an_entry_larger_than_its_reservation_is_written_all_the_same(folder: Path) -> None:
+    large = [entry("a", size=10 * RESERVED_BYTES_PER_ANSWER), entry("b", size=4 * 1024 * 1024)]
+    journal = await opened(folder)
+    async with journal.reserve():
+        await journal.append(large[0])
+    await journal.append(large[1])
+    async with journal.reserve():
+        await journal.append(entry("c"))
+    await kill(journal)
+    async with running(folder) as after:
+        recovered = [recovered.entry for recovered in after.recovered_entries()]
+        assert recovered == [*large, entry("c")]
 
 
-async def test_any_text_comes_back_as_it_was(path: Path) -> None:
-    odd = Entry("grant", {"id": 'é\n\0"\ud800', "of": [1, None, {"scope": 7533163835474346001}]})
-    journal = await opened(path)
-    await journal.write(odd)
-    await dies(journal)
-    async with at(path) as after:
-        assert after.left()[0][1] == odd
+async def test_any_json_comes_back_as_it_was(folder: Path) -> None:
+    odd = Entry(
+        'é\n"\ud800',
+        {"id": 'é\n\0"\ud800\x7f', "of": [1, None, 1e22, -0.0, {"": 7533163835474346001}]},
+    )
+    journal = await opened(folder)
+    await journal.append(odd)
+    await kill(journal)
+    async with running(folder) as after:
+        assert [recovered.entry for recovered in after.recovered_entries()] == [odd]
 
 
-async def test_a_file_does_not_grow_without_end_while_something_is_always_live(path: Path) -> None:
-    journal = await opened(path)
-    oldest = await journal.write(entry("oldest"))
+async def test_a_number_that_json_does_not_have_is_refused_without_harm_to_the_others(
+    folder: Path,
+) -> None:
+    async with running(folder) as journal:
+        others = asyncio.create_task(journal.append(entry("a")))
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            await journal.append(Entry("refresh", {"age": float("nan")}))
+        await journal.remove(await others)
+
+
+async def test_the_file_does_not_grow_while_one_entry_stays(folder: Path) -> None:
+    journal = await opened(folder)
+    await journal.append(entry("oldest"))
+    async with AsyncExitStack() as reservations:  # as many as there will ever be
+        for _ in range(500):
+            await reservations.enter_async_context(journal.reserve())
+        await asyncio.gather(*(journal.append(entry("x")) for _ in range(500)))
+    sizes = [path.stat().st_size for path in sorted(folder.iterdir())]
     for _ in range(40):
-        tickets = await asyncio.gather(*(journal.write(entry("x")) for _ in range(500)))
-        await asyncio.gather(*map(journal.clear, tickets))
-        assert path.stat().st_size <= DEAD_WEIGHT + 8 * CHUNK
-    await journal.write(entry("newest"))
-    await dies(journal)
-    async with at(path) as after:
-        assert names(after) == ["oldest", "newest"]
-        assert path.stat().st_size == CHUNK
-        await after.clear(oldest)
+        entry_ids = await asyncio.gather(*(journal.append(entry("x")) for _ in range(500)))
+        await asyncio.gather(*map(journal.remove, entry_ids))
+    assert [path.stat().st_size for path in sorted(folder.iterdir())] == sizes
+    await kill(journal)
 
 
-async def test_an_idle_journal_is_one_chunk_long_and_really_has_it(path: Path) -> None:
-    async with at(path):
-        assert path.stat().st_size == CHUNK
-        assert path.stat().st_blocks * 512 >= CHUNK
+async def test_the_reserved_space_really_has_blocks_on_the_disk(folder: Path) -> None:
+    async with running(folder):
+        sizes = [path.stat() for path in sorted(folder.iterdir())]
+        assert [size.st_size > 512 * 1024 for size in sizes] == [True, True]
+        assert all(size.st_blocks * 512 >= size.st_size for size in sizes)

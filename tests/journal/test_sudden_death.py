@@ -7,7 +7,7 @@ import random
 import sys
 from pathlib import Path
 
-from .boxes import dies, names, opened
+from .helpers import files_in, kill, names, opened, remove_all_recovered
 
 CHILD = """
 import asyncio, sys
@@ -15,50 +15,58 @@ from pathlib import Path
 from connector.journal import Entry, Journal
 
 async def refresh(journal, name):
-    async with journal.room():
-        ticket = await journal.write(Entry("refresh", {"id": name, "sealed": "s" * 6000}))
-    print("kept", name, flush=True)
+    async with journal.reserve(Entry("refresh", {"id": f"marker of {name}"})):
+        entry_id = await journal.append(Entry("refresh", {"id": name, "sealed": "s" * 6000}))
+    print("appended", name, flush=True)
     if not name.endswith("7"):
-        print("clearing", name, flush=True)
-        await journal.clear(ticket)
+        print("removing", name, flush=True)
+        await journal.remove(entry_id)
 
-async def main(path, life):
-    journal = Journal(Path(path))
+async def main(folder, start):
+    print("starting", start, flush=True)
+    journal = Journal(Path(folder))
     await journal.open()
-    for ticket, entry in journal.left():
-        print("clearing", entry.fields["id"], flush=True)
-        await journal.clear(ticket)
+    for recovered in [*journal.recovered_entries(), *journal.recovered_owners()]:
+        if hasattr(recovered, "entry"):
+            print("removing", recovered.entry.fields["id"].replace(" ", "_"), flush=True)
+        await journal.remove(recovered.entry_id)
     for batch in range(10_000):
-        await asyncio.gather(*(refresh(journal, f"{life}-{batch}-{n}") for n in range(20)))
+        await asyncio.gather(*(refresh(journal, f"{start}-{batch}-{n}") for n in range(60)))
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_killed_at_any_moment_every_entry_that_was_kept_and_not_cleared_is_there(
-    path: Path,
+async def test_killed_at_any_moment_every_entry_that_was_appended_and_not_removed_is_there(
+    folder: Path,
 ) -> None:
-    """Every life replays what the one before it left, writes on, past compaction, and is killed."""
-    chance = random.Random(7)
-    kept: set[str] = set()
-    cleared: set[str] = set()
-    for life in range(12):
-        for line in await said_until_killed(path, life, after=chance.randrange(1, 1500)):
+    """Every process recovers what was there before, appends, moves to larger files and is killed."""
+    moments = random.Random(7)
+    appended: set[str] = set()
+    removed: set[str] = set()
+    for start in range(14):
+        lines = 1 + moments.randrange(3000) * (start % 3)
+        for line in await printed_until_killed(folder, start, lines=lines):
             word, name = line.split()
-            (kept if word == "kept" else cleared).add(name)
-        witness = await opened(path)
-        assert kept - cleared <= set(names(witness))
-        await dies(witness)
-    assert len(kept) > 2000
+            if word != "starting":
+                (appended if word == "appended" else removed).add(name)
+        witness = await opened(folder)
+        assert appended - removed <= set(names(witness))
+        await kill(witness)
+    assert len(appended) > 2000
+    last = await opened(folder)
+    await remove_all_recovered(last)
+    await last.close()
+    assert files_in(folder) == []
 
 
-async def said_until_killed(path: Path, life: int, *, after: int) -> list[str]:
+async def printed_until_killed(folder: Path, start: int, *, lines: int) -> list[str]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, path, str(life), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", CHILD, folder, str(start), stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout
-    said = [await child.stdout.readline() for _ in range(after)]
+    printed = [await child.stdout.readline() for _ in range(lines)]
     child.kill()
-    said += (await child.stdout.read()).splitlines(keepends=True)
+    printed += (await child.stdout.read()).splitlines(keepends=True)
     await child.wait()
-    return [line.decode() for line in said if line.endswith(b"\n")]
+    return [line.decode() for line in printed if line.endswith(b"\n")]

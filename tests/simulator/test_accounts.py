@@ -1,14 +1,14 @@
-"""The TikTok Accounts API: JSON, `act.` and `rft.`, a refresh window that only shrinks."""
+"""The TikTok Accounts API: JSON bodies, `act.` and `rft.` tokens, an absolute refresh window."""
 
-from .conftest import ADS, BACK, Tap
+from .conftest import BUSINESS_APP, REDIRECT_URI, Client
 
 ROOT = "/open_api/v1.3/"
-CLIENT = {"client_id": ADS.id, "client_secret": ADS.secret}
-APP = {"app_id": ADS.id, "secret": ADS.secret}
+CLIENT_CREDENTIALS = {"client_id": BUSINESS_APP.id, "client_secret": BUSINESS_APP.secret}
+APP_CREDENTIALS = {"app_id": BUSINESS_APP.id, "secret": BUSINESS_APP.secret}
 
 
-async def test_an_exchange_answers_the_documented_tokens(tap: Tap) -> None:
-    tokens = await tap.account(scopes=["user.info.basic", "video.list"])
+async def test_an_accounts_exchange_returns_the_documented_fields(client: Client) -> None:
+    tokens = await client.accounts_tokens(scopes=["user.info.basic", "video.list"])
     assert sorted(tokens) == [
         "access_token",
         "expires_in",
@@ -24,138 +24,154 @@ async def test_an_exchange_answers_the_documented_tokens(tap: Tap) -> None:
     assert (tokens["expires_in"], tokens["refresh_token_expires_in"]) == (86_400, 31_536_000)
 
 
-async def test_the_redirect_uri_must_be_the_one_the_person_was_sent_to(tap: Tap) -> None:
-    code = await tap.consent("accounts", redirect_uri=BACK)
-    assert (await tap.account_exchange(code, redirect_uri=BACK + "/"))["code"] == 40002
-    assert (await tap.account_exchange(code))["code"] == 0
+async def test_an_accounts_exchange_requires_the_redirect_uri_of_the_consent(
+    client: Client,
+) -> None:
+    code = await client.consent("accounts", redirect_uri=REDIRECT_URI)
+    assert (await client.exchange_accounts(code, redirect_uri=REDIRECT_URI + "/"))["code"] == 40002
+    assert (await client.exchange_accounts(code))["code"] == 0
 
 
-async def test_every_field_of_an_exchange_is_required(tap: Tap) -> None:
-    code = await tap.consent("accounts")
+async def test_every_field_of_an_accounts_exchange_is_required(client: Client) -> None:
+    code = await client.consent("accounts")
     for field in ("client_id", "client_secret", "grant_type", "auth_code", "redirect_uri"):
-        answer = await tap.account_exchange(code, **{field: ""})
-        assert (answer["code"], field in answer["message"]) == (40002, True)
+        response = await client.exchange_accounts(code, **{field: ""})
+        assert (response["code"], field in response["message"]) == (40002, True)
 
 
-async def test_another_grant_type_is_refused(tap: Tap) -> None:
-    code = await tap.consent("accounts")
-    assert (await tap.account_exchange(code, grant_type="implicit"))["code"] == 40108
+async def test_an_accounts_exchange_refuses_an_unknown_grant_type(client: Client) -> None:
+    code = await client.consent("accounts")
+    assert (await client.exchange_accounts(code, grant_type="implicit"))["code"] == 40108
 
 
-async def test_an_ads_code_is_refused_here(tap: Tap) -> None:
-    assert (await tap.account_exchange(await tap.consent()))["code"] == 40115
+async def test_an_accounts_exchange_refuses_a_marketing_code(client: Client) -> None:
+    assert (await client.exchange_accounts(await client.consent()))["code"] == 40115
 
 
-async def test_a_refresh_shrinks_the_window_and_does_not_renew_it(tap: Tap) -> None:
-    tokens = await tap.account()
-    tap.clock.seconds += 8_686
-    answer = await tap.account_refresh(tokens["refresh_token"])
-    assert answer["data"]["refresh_token_expires_in"] == 31_527_314
-    assert answer["data"]["expires_in"] == 86_400
+async def test_an_accounts_refresh_does_not_extend_the_refresh_window(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    client.clock.seconds += 8_686
+    response = await client.refresh_accounts(tokens["refresh_token"])
+    assert response["data"]["refresh_token_expires_in"] == 31_527_314
+    assert response["data"]["expires_in"] == 86_400
 
 
-async def test_a_rotated_refresh_token_is_invalid(tap: Tap) -> None:
-    tokens = await tap.account()
-    await tap.account_refresh(tokens["refresh_token"])
-    assert (await tap.account_refresh(tokens["refresh_token"]))["code"] == 40107
+async def test_a_rotated_accounts_refresh_token_is_invalid(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    await client.refresh_accounts(tokens["refresh_token"])
+    assert (await client.refresh_accounts(tokens["refresh_token"]))["code"] == 40107
 
 
-async def test_an_expired_refresh_token_has_its_own_code(tap: Tap) -> None:
-    tokens = await tap.account()
-    tap.clock.seconds += 31_536_000
-    assert (await tap.account_refresh(tokens["refresh_token"]))["code"] == 40103
+async def test_an_expired_accounts_refresh_token_has_its_own_error_code(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    client.clock.seconds += 31_536_000
+    assert (await client.refresh_accounts(tokens["refresh_token"]))["code"] == 40103
 
 
-async def test_an_expired_access_token_has_its_own_code(tap: Tap) -> None:
-    tokens = await tap.account()
-    tap.clock.seconds += 86_400
-    answer = await tap.get(
+async def test_an_expired_accounts_access_token_has_its_own_error_code(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    client.clock.seconds += 86_400
+    response = await client.get(
         ROOT + "business/get/", token=tokens["access_token"], business_id=tokens["open_id"]
     )
-    assert answer["code"] == 40102
+    assert response["code"] == 40102
 
 
-async def test_revoking_ends_both_tokens(tap: Tap) -> None:
-    tokens = await tap.account()
-    revoke = ROOT + "tt_user/oauth2/revoke/"
-    answer = await tap.post(revoke, access_token=tokens["access_token"], **CLIENT)
-    assert (answer["code"], answer["data"]) == (0, {})
-    assert (await tap.account_refresh(tokens["refresh_token"]))["code"] == 40107
-    again = await tap.post(revoke, access_token=tokens["access_token"], **CLIENT)
-    assert again["code"] == 40105
-
-
-async def test_token_info_tells_the_scope_and_whose_it_is(tap: Tap) -> None:
-    tokens = await tap.account()
-    answer = await tap.post(
-        ROOT + "tt_user/token_info/get/", app_id=ADS.id, access_token=tokens["access_token"]
+async def test_revoking_an_accounts_access_token_also_ends_the_refresh_token(
+    client: Client,
+) -> None:
+    tokens = await client.accounts_tokens()
+    revoke_path = ROOT + "tt_user/oauth2/revoke/"
+    response = await client.post(
+        revoke_path, access_token=tokens["access_token"], **CLIENT_CREDENTIALS
     )
-    assert answer["data"] == {
-        "app_id": ADS.id,
+    assert (response["code"], response["data"]) == (0, {})
+    assert (await client.refresh_accounts(tokens["refresh_token"]))["code"] == 40107
+    second_response = await client.post(
+        revoke_path, access_token=tokens["access_token"], **CLIENT_CREDENTIALS
+    )
+    assert second_response["code"] == 40105
+
+
+async def test_token_info_returns_the_scope_and_the_owner_of_a_token(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    response = await client.post(
+        ROOT + "tt_user/token_info/get/",
+        app_id=BUSINESS_APP.id,
+        access_token=tokens["access_token"],
+    )
+    assert response["data"] == {
+        "app_id": BUSINESS_APP.id,
         "scope": tokens["scope"],
         "creator_id": tokens["open_id"],
     }
 
 
-async def test_the_business_profile_has_two_fields_by_default(tap: Tap) -> None:
-    tokens = await tap.account()
-    answer = await tap.get(
+async def test_the_business_profile_has_two_fields_by_default(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    response = await client.get(
         ROOT + "business/get/", token=tokens["access_token"], business_id=tokens["open_id"]
     )
-    assert sorted(answer["data"]) == ["display_name", "profile_image"]
+    assert sorted(response["data"]) == ["display_name", "profile_image"]
 
 
-async def test_somebody_elses_business_id_is_refused(tap: Tap) -> None:
-    tokens, other = await tap.account(), await tap.account(person="sam")
-    answer = await tap.get(
-        ROOT + "business/get/", token=tokens["access_token"], business_id=other["open_id"]
+async def test_the_business_id_of_another_person_is_refused(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    other_tokens = await client.accounts_tokens(person="sam")
+    response = await client.get(
+        ROOT + "business/get/", token=tokens["access_token"], business_id=other_tokens["open_id"]
     )
-    assert answer["code"] == 40001
+    assert response["code"] == 40001
 
 
-async def test_a_scope_the_person_declined_is_missed(tap: Tap) -> None:
-    tokens = await tap.account(scopes="user.info.basic")
-    answer = await tap.get(
+async def test_an_endpoint_refuses_a_token_without_its_scope(client: Client) -> None:
+    tokens = await client.accounts_tokens(scopes="user.info.basic")
+    response = await client.get(
         ROOT + "business/video/list/", token=tokens["access_token"], business_id=tokens["open_id"]
     )
-    assert answer["code"] == 40131
+    assert response["code"] == 40131
 
 
-async def test_every_video_is_listed_once_by_following_the_cursor(tap: Tap) -> None:
-    tokens = await tap.account()
-    seen, cursor, more = [], 0, True
-    while more:
-        answer = await tap.get(
+async def test_the_cursor_leads_to_every_video_exactly_once(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    video_ids, cursor, has_more = [], 0, True
+    while has_more:
+        response = await client.get(
             ROOT + "business/video/list/",
             token=tokens["access_token"],
             business_id=tokens["open_id"],
             max_count="20",
             cursor=str(cursor),
         )
-        seen += [video["item_id"] for video in answer["data"]["videos"]]
-        cursor, more = answer["data"]["cursor"], answer["data"]["has_more"]
-    assert len(seen) == len(set(seen)) == 45
+        video_ids += [video["item_id"] for video in response["data"]["videos"]]
+        cursor, has_more = response["data"]["cursor"], response["data"]["has_more"]
+    assert len(video_ids) == len(set(video_ids)) == 45
 
 
-async def test_a_published_video_is_followed_to_its_end(tap: Tap) -> None:
-    tokens = await tap.account()
-    asked = {"token": tokens["access_token"], "business_id": tokens["open_id"]}
-    answer = await tap.post(
-        ROOT + "business/video/publish/", video_url="https://v.example/1.mp4", **asked
+async def test_the_second_status_call_finishes_a_published_video(client: Client) -> None:
+    tokens = await client.accounts_tokens()
+    account = {"token": tokens["access_token"], "business_id": tokens["open_id"]}
+    response = await client.post(
+        ROOT + "business/video/publish/", video_url="https://v.example/1.mp4", **account
     )
-    share = answer["data"]["share_id"]
-    states = [
-        (await tap.get(ROOT + "business/publish/status/", publish_id=share, **asked))["data"]
-        for _ in range(2)
-    ]
-    assert [state["status"] for state in states] == ["PROCESSING_DOWNLOAD", "PUBLISH_COMPLETE"]
+    share_id = response["data"]["share_id"]
+    status_path = ROOT + "business/publish/status/"
+    first = await client.get(status_path, publish_id=share_id, **account)
+    second = await client.get(status_path, publish_id=share_id, **account)
+    assert first["data"]["status"] == "PROCESSING_DOWNLOAD"
+    assert second["data"]["status"] == "PUBLISH_COMPLETE"
 
 
-async def test_a_webhook_address_is_kept_listed_and_deleted(tap: Tap) -> None:
+async def test_a_webhook_url_is_stored_listed_and_deleted(client: Client) -> None:
     event = {"event_type": "DEFAULT"}
     url = "https://customer.example/hook"
-    await tap.post(ROOT + "business/webhook/update/", callback_url=url, **APP, **event)
-    listed = await tap.get(ROOT + "business/webhook/list/", **APP, **event)
-    await tap.post(ROOT + "business/webhook/delete/", **APP, **event)
-    after = await tap.get(ROOT + "business/webhook/list/", **APP, **event)
-    assert (listed["data"]["callback_url"], after["data"]["callback_url"]) == (url, None)
+    await client.post(
+        ROOT + "business/webhook/update/", callback_url=url, **APP_CREDENTIALS, **event
+    )
+    listed = await client.get(ROOT + "business/webhook/list/", **APP_CREDENTIALS, **event)
+    await client.post(ROOT + "business/webhook/delete/", **APP_CREDENTIALS, **event)
+    listed_after_delete = await client.get(
+        ROOT + "business/webhook/list/", **APP_CREDENTIALS, **event
+    )
+    assert listed["data"]["callback_url"] == url
+    assert listed_after_delete["data"]["callback_url"] is None

@@ -1,61 +1,71 @@
-"""Every store test runs three times, on a database of each kind, empty at first."""
+"""Fixtures of the store tests. A test of `store` or `database` runs on three databases, empty at first."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 
 import pytest
 from pydantic import SecretStr
 
 from connector.store import Database, Store
 from connector.store.postgres import Postgres
-from connector.store.sqlite import JSON_COLUMNS, SQLite
+from connector.store.sqlite import SQLite
 from connector.store.supabase import Supabase
-from tests.stack import Stack
+from tests.database_views import DatabaseView, Rows, sqlite_view, supabase_view
+from tests.supabase_stack import Stack
 
-Rows = list[dict[str, Any]]
+from .pausable_database import PausableDatabase
 
 
-class Memory:
-    """One database that any number of stores stand on, and a way to look behind them."""
+class UserAccount(NamedTuple):
+    """Our columns of a row in the customer's table `user_accounts`."""
 
-    def __init__(self, connect: Callable[[], Database], rows: Callable[[str], Rows]) -> None:
-        self.rows = rows
-        self._connect = connect
-        self._open = AsyncExitStack()
+    token: str | None
+    advertiser_name: str | None
+    advertiser_id: str | None
 
-    async def database(self) -> Database:
-        database = self._connect()
+
+class DatabaseUnderTest:
+    """One database, which any number of stores use. A test also reads its tables directly."""
+
+    def __init__(self, view: DatabaseView, create: Callable[[], Database]) -> None:
+        self._view = view
+        self._create = create
+        self._exit_stack = AsyncExitStack()
+
+    async def connect(self) -> Database:
+        database = self._create()
         await database.open()
-        self._open.push_async_callback(database.close)
+        self._exit_stack.push_async_callback(database.close)
         return database
 
-    async def store(self) -> Store:
-        return Store(await self.database())
+    async def open_store(self) -> Store:
+        return Store(await self.connect())
 
-    def account(self, user_id: str) -> tuple[str | None, ...] | None:
-        """What `user_accounts` says of somebody: token, advertiser's name, advertiser's id."""
-        columns = ("tiktok_access_token", "tiktok_account_id", "tiktok_business_id")
+    def rows(self, table: str) -> Rows:
+        return self._view.rows(table)
+
+    def event_kinds(self) -> list[str]:
+        return [event["kind"] for event in self.rows("events")]
+
+    def user_account(self, user_id: str) -> UserAccount | None:
         rows = [row for row in self.rows("user_accounts") if row["id"] == user_id]
-        return tuple(rows[0][column] for column in columns) if rows else None
+        columns = ("tiktok_access_token", "tiktok_account_id", "tiktok_business_id")
+        return UserAccount(*(rows[0][column] for column in columns)) if rows else None
 
-    def answer(self, key: str) -> Any:
-        """What a code that somebody presented has come to."""
-        [answer] = [row["answer"] for row in self.rows("codes") if row["key"] == key]
-        return answer
+    def reply(self, code_hash: str) -> Any:
+        [reply] = [row["reply"] for row in self.rows("codes") if row["code_hash"] == code_hash]
+        return reply
 
     async def close(self) -> None:
-        await self._open.aclose()
+        await self._exit_stack.aclose()
 
 
 @asynccontextmanager
-async def opened(database: Database) -> AsyncIterator[Store]:
+async def open_store(database: Database) -> AsyncIterator[Store]:
     await database.open()
     try:
         yield Store(database)
@@ -64,49 +74,41 @@ async def opened(database: Database) -> AsyncIterator[Store]:
 
 
 @pytest.fixture(params=["sqlite", "supabase", "postgres"])
-async def memory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Memory]:
+async def database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[DatabaseUnderTest]:
     if request.param == "sqlite":
-        opened = _in_file(tmp_path / "connector.db")
+        path = tmp_path / "connector.db"
+        database = DatabaseUnderTest(sqlite_view(path), lambda: SQLite(path))
     else:
         stack: Stack = request.getfixturevalue("stack")
-        stack.truncate()
-        opened = _in_stack(stack, request.param)
-    yield opened
-    await opened.close()
+        connect: Callable[[Stack], Database]
+        connect = supabase if request.param == "supabase" else postgres
+        view = supabase_view(stack, request.param)
+        database = DatabaseUnderTest(view, lambda: connect(stack))
+    yield database
+    await database.close()
 
 
 @pytest.fixture
-async def store(memory: Memory) -> Store:
-    return await memory.store()
+async def store(database: DatabaseUnderTest) -> Store:
+    return await database.open_store()
 
 
-def _in_file(path: Path) -> Memory:
-    def rows(table: str) -> Rows:
-        with closing(sqlite3.connect(path)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [_plain(dict(row)) for row in connection.execute(f"select * from {table}")]
-
-    return Memory(lambda: SQLite(path), rows)
+@pytest.fixture
+async def pausable(database: DatabaseUnderTest) -> PausableDatabase:
+    return PausableDatabase(await database.connect())
 
 
-def _in_stack(stack: Stack, kind: str) -> Memory:
-    def rows(table: str) -> Rows:
-        schema = "public" if table == "user_accounts" else "connector"
-        return [_plain(row) for row in stack.sql(f"select * from {schema}.{table}")]
-
-    def connect() -> Database:
-        if kind == "supabase":
-            return Supabase(stack.url, SecretStr(stack.service_role_key))
-        return Postgres(SecretStr(stack.dsn))
-
-    return Memory(connect, rows)
+@pytest.fixture
+def unlimited_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No batch is sent before the previous one has ended, however slow the machine is."""
+    monkeypatch.setattr("connector.concurrency.batcher.MAX_WAIT_SECONDS", 60.0)
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _read(name, value) for name, value in row.items()}
+def supabase(stack: Stack) -> Supabase:
+    return Supabase(stack.url, SecretStr(stack.service_role_key))
 
 
-def _read(name: str, value: Any) -> Any:
-    if isinstance(value, UUID):
-        return str(value)
-    return json.loads(value) if name in JSON_COLUMNS and isinstance(value, str) else value
+def postgres(stack: Stack) -> Postgres:
+    return Postgres(SecretStr(stack.dsn))

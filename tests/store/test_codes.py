@@ -1,193 +1,237 @@
+"""Claims of authorization codes, their results, and pending grants."""
+
 from __future__ import annotations
 
 import asyncio
 
 import pytest
 
-from connector.model import Attempt, Sealed, UserId
-from connector.store import Answer, Claim, Known, Store
-from tests.clocks import NOON
+from connector.model import Attempt, Ciphertext, UserId
+from connector.store import (
+    AnsweredCode,
+    ClaimedCode,
+    CodeBusy,
+    ExistingConnection,
+    Store,
+    StoredReply,
+)
+from tests.manual_clock import NOON
 
-from .conftest import Memory
-from .people import BAR, MINUTE, SHOP, attempt, claim, connect, person
+from .builders import (
+    BAR,
+    MINUTE,
+    OTHER_OWNER,
+    OWNER,
+    SHOP,
+    attempt,
+    claim_code,
+    connect,
+    new_user_id,
+)
+from .conftest import DatabaseUnderTest
 
 
-async def settle(
+async def record_result(
     store: Store,
-    key: str,
-    holder: str,
+    code_hash: str,
     *,
-    sealed: str | None = None,
-    answer: Answer | None = None,
+    claimed_by: str = OWNER,
+    encrypted_grant: str | None = None,
+    reply: StoredReply | None = None,
     attempt: Attempt | None = None,
 ) -> None:
-    await store.settle_code(
-        key,
-        holder=holder,
-        sealed=Sealed(sealed) if sealed else None,
-        answer=answer,
+    await store.record_code_result(
+        code_hash,
+        claimed_by=claimed_by,
+        encrypted_grant=Ciphertext(encrypted_grant) if encrypted_grant else None,
+        reply=reply,
         attempt=attempt,
         now=NOON,
     )
 
 
-async def restore(store: Store, key: str, user_id: UserId) -> Claim | None:
-    return await store.restore_code(
-        key,
+async def restore_grant(store: Store, code_hash: str, user_id: UserId) -> bool:
+    return await store.restore_pending_grant(
+        code_hash,
         user_id=user_id,
         family="marketing",
-        holder="after the crash",
-        sealed=Sealed("from the journal"),
+        claimed_by="restarted-process",
+        encrypted_grant=Ciphertext("from the journal"),
         now=NOON,
-        until=NOON + MINUTE,
+        lease=MINUTE,
     )
 
 
-async def test_a_code_belongs_to_whoever_claims_it_first(store: Store) -> None:
-    user = person()
-    first = await claim(store, "code", user)
-    second = await claim(store, "code", user, holder="two")
-    assert first == Claim(mine=True)
-    assert second == Claim(mine=False)
+async def test_a_code_is_claimed_by_the_first_caller_and_busy_for_the_second(store: Store) -> None:
+    user = new_user_id()
+    assert await claim_code(store, "code", user) == ClaimedCode()
+    assert await claim_code(store, "code", user, claimed_by=OTHER_OWNER) == CodeBusy()
 
 
-async def test_one_holder_is_not_given_the_same_code_twice(store: Store) -> None:
-    user = person()
-    await claim(store, "code", user)
-    assert not (await claim(store, "code", user, now=NOON + MINUTE / 60)).mine
+async def test_a_claimed_code_is_busy_for_its_own_owner_too(store: Store) -> None:
+    user = new_user_id()
+    await claim_code(store, "code", user)
+    assert await claim_code(store, "code", user, now=NOON + MINUTE / 60) == CodeBusy()
 
 
-async def test_a_code_claimed_by_25_at_once_is_one_ones(memory: Memory) -> None:
-    user, stores = person(), [await memory.store() for _ in range(2)]
+async def test_one_of_25_concurrent_claims_of_a_code_succeeds(database: DatabaseUnderTest) -> None:
+    user, stores = new_user_id(), [await database.open_store() for _ in range(2)]
     claims = await asyncio.gather(
-        *(claim(stores[n % 2], "code", user, holder=str(n)) for n in range(25))
+        *(claim_code(stores[n % 2], "code", user, claimed_by=str(n)) for n in range(25))
     )
-    assert sum(each.mine for each in claims) == 1
+    assert sum(isinstance(claim, ClaimedCode) for claim in claims) == 1
 
 
-async def test_a_lapsed_claim_can_be_claimed(store: Store) -> None:
-    user = person()
-    await claim(store, "code", user)
-    assert not (await claim(store, "code", user, holder="two", now=NOON + MINUTE * 0.99)).mine
-    assert (await claim(store, "code", user, holder="two", now=NOON + MINUTE)).mine
+async def test_another_owner_can_claim_a_code_when_the_claim_has_expired(store: Store) -> None:
+    user = new_user_id()
+    await claim_code(store, "code", user)
+    before, after = NOON + MINUTE * 0.99, NOON + MINUTE
+    assert await claim_code(store, "code", user, claimed_by=OTHER_OWNER, now=before) == CodeBusy()
+    claim = await claim_code(store, "code", user, claimed_by=OTHER_OWNER, now=after)
+    assert isinstance(claim, ClaimedCode)
 
 
-async def test_whoever_claimed_a_lapsed_code_settles_it(memory: Memory, store: Store) -> None:
-    user = person()
-    await claim(store, "code", user)
-    await claim(store, "code", user, holder="two", now=NOON + MINUTE)
-    await settle(store, "code", "one", answer={"from": "one"})
-    await settle(store, "code", "two", answer={"from": "two"})
-    assert memory.answer("code") == {"from": "two"}
-
-
-async def test_a_settled_code_keeps_its_answer_for_whoever_asks(
-    memory: Memory, store: Store
+async def test_the_owner_of_the_latest_claim_records_the_result(
+    database: DatabaseUnderTest, store: Store
 ) -> None:
-    user, answer = person(), {"success": False, "error": {"code": "code_spent"}}
-    await claim(store, "code", user)
-    await settle(store, "code", "one", answer=answer)
-    later = await claim(store, "code", user, now=NOON + MINUTE * 9)
-    assert later == Claim(mine=False, answer=answer)
-    assert memory.answer("code") == answer
+    user = new_user_id()
+    await claim_code(store, "code", user)
+    await claim_code(store, "code", user, claimed_by=OTHER_OWNER, now=NOON + MINUTE)
+    await record_result(store, "code", claimed_by=OWNER, reply={"from": OWNER})
+    await record_result(store, "code", claimed_by=OTHER_OWNER, reply={"from": OTHER_OWNER})
+    assert database.reply("code") == {"from": OTHER_OWNER}
 
 
-async def test_a_claimed_code_has_no_answer_yet(memory: Memory, store: Store) -> None:
-    await claim(store, "code", person())
-    assert memory.answer("code") is None
+async def test_a_claim_of_an_answered_code_returns_the_stored_reply(
+    database: DatabaseUnderTest, store: Store
+) -> None:
+    user, reply = new_user_id(), {"success": False, "error": {"code": "code_spent"}}
+    await claim_code(store, "code", user)
+    await record_result(store, "code", reply=reply)
+    later = await claim_code(store, "code", user, now=NOON + MINUTE * 9)
+    assert later == AnsweredCode(reply=reply)
+    assert database.reply("code") == reply
 
 
-async def test_only_its_holder_settles_a_code(memory: Memory, store: Store) -> None:
-    await claim(store, "code", person())
-    await settle(store, "code", "two", answer={"success": False})
-    assert memory.answer("code") is None
+async def test_a_claimed_code_has_no_reply(database: DatabaseUnderTest, store: Store) -> None:
+    await claim_code(store, "code", new_user_id())
+    assert database.reply("code") is None
 
 
-async def test_a_code_is_settled_once(memory: Memory, store: Store) -> None:
-    await claim(store, "code", person())
-    await settle(store, "code", "one", answer={"error": "first"})
-    await settle(store, "code", "one", answer={"error": "second"})
-    assert memory.answer("code") == {"error": "first"}
+async def test_a_result_from_an_owner_without_the_claim_is_ignored(
+    database: DatabaseUnderTest, store: Store
+) -> None:
+    await claim_code(store, "code", new_user_id())
+    await record_result(store, "code", claimed_by=OTHER_OWNER, reply={"success": False})
+    assert database.reply("code") is None
 
 
-async def test_a_code_settled_without_an_answer_waits_with_its_grant(store: Store) -> None:
-    user = person()
-    await claim(store, "code", user)
-    await settle(store, "code", "one", sealed="grant")
-    assert (await claim(store, "code", user, holder="two")).sealed == "grant"
-    assert (await claim(store, "code", user, holder="three")).sealed is None
+async def test_the_first_reply_of_a_code_is_final(
+    database: DatabaseUnderTest, store: Store
+) -> None:
+    await claim_code(store, "code", new_user_id())
+    await record_result(store, "code", reply={"error": "first"})
+    await record_result(store, "code", reply={"error": "second"})
+    assert database.reply("code") == {"error": "first"}
 
 
-async def test_settling_logs_what_was_tried(memory: Memory) -> None:
-    store = await memory.store()
-    await claim(store, "code", person())
-    await settle(store, "code", "one", attempt=attempt("code_spent", code="40110"))
-    [row] = memory.rows("attempts")
-    assert (row["verdict"], row["code"], row["what"]) == ("code_spent", "40110", "exchange")
+async def test_a_result_without_a_reply_ends_the_claim_and_stores_the_pending_grant(
+    store: Store,
+) -> None:
+    user = new_user_id()
+    await claim_code(store, "code", user)
+    await record_result(store, "code", encrypted_grant="grant")
+    second = await claim_code(store, "code", user, claimed_by=OTHER_OWNER)
+    assert second == ClaimedCode(encrypted_grant=Ciphertext("grant"))
+    assert await claim_code(store, "code", user, claimed_by="owner-3") == CodeBusy()
 
 
-async def test_a_claim_tells_what_the_person_already_has_in_that_family(store: Store) -> None:
-    user = person()
-    id = await connect(store, user, chosen=SHOP, subject="same")
+async def test_recording_a_code_result_logs_the_attempt(database: DatabaseUnderTest) -> None:
+    store = await database.open_store()
+    await claim_code(store, "code", new_user_id())
+    await record_result(store, "code", attempt=attempt("code_spent", tiktok_code="40110"))
+    [row] = database.rows("attempts")
+    assert (row["result"], row["tiktok_code"], row["operation"]) == (
+        "code_spent",
+        "40110",
+        "exchange",
+    )
+
+
+async def test_a_claimed_code_returns_the_users_connections_in_that_family(store: Store) -> None:
+    user = new_user_id()
+    id = await connect(store, user, selected_advertiser=SHOP, tiktok_user_id="same")
     await connect(store, user, family="accounts")
-    await connect(store, person())
-    claimed = await claim(store, "code", user)
-    chosen = SHOP.model_copy(update={"kind": "advertiser"})
-    assert claimed.known == (Known(id=id, subject="same", chosen=chosen),)
-    assert claimed.earlier == SHOP.id
+    await connect(store, new_user_id())
+    existing = ExistingConnection(id=id, tiktok_user_id="same", selected_advertiser=SHOP)
+    assert await claim_code(store, "code", user) == ClaimedCode(
+        existing_connections=(existing,), legacy_advertiser_id=SHOP.id
+    )
 
 
-async def test_a_claim_that_failed_tells_nothing_of_the_person(store: Store) -> None:
-    user = person()
-    await connect(store, user, chosen=SHOP)
-    await claim(store, "code", user)
-    assert await claim(store, "code", user, holder="two") == Claim(mine=False)
+async def test_a_busy_code_returns_nothing_about_the_user(
+    database: DatabaseUnderTest, store: Store
+) -> None:
+    user = new_user_id()
+    await connect(store, user, selected_advertiser=SHOP)
+    await claim_code(store, "code", user)
+    connection = await database.connect()
+    claim = {"code_hash": "code", "user_id": user, "family": "marketing", "claimed_by": "x"}
+    [row] = await connection.call("claim_codes", claims=[claim], now=NOON, lease_seconds=60.0)
+    assert not row["acquired"]
+    assert row["existing_connections"] == []
+    assert row["legacy_advertiser_id"] is None
 
 
-async def test_a_restored_code_is_gone_on_with(store: Store) -> None:
-    user = person()
-    id = await connect(store, user, chosen=BAR)
+async def test_a_restored_grant_claims_a_code_that_the_store_does_not_know(store: Store) -> None:
+    user = new_user_id()
+    id = await connect(store, user, selected_advertiser=BAR)
     await connect(store, user, family="accounts")
-    restored = await restore(store, "never seen", user)
-    assert restored is not None
-    assert restored.mine
-    assert restored.sealed == "from the journal"
-    assert [known.id for known in restored.known] == [id]
-    assert restored.earlier == BAR.id
+    assert await restore_grant(store, "unknown code", user)
+    assert await claim_code(store, "unknown code", user) == CodeBusy()
+    claim = await claim_code(store, "unknown code", user, now=NOON + MINUTE)
+    assert isinstance(claim, ClaimedCode)
+    assert claim.encrypted_grant == "from the journal"
+    assert [existing.id for existing in claim.existing_connections] == [id]
+    assert claim.legacy_advertiser_id == BAR.id
 
 
 @pytest.mark.parametrize("connection_id", [{}, {"connection_id": None}])
-async def test_restoring_overrides_an_answer_that_told_of_a_failure(
-    memory: Memory, store: Store, connection_id: dict[str, None]
+async def test_a_restored_grant_replaces_the_reply_of_a_failed_exchange(
+    database: DatabaseUnderTest, store: Store, connection_id: dict[str, None]
 ) -> None:
-    user = person()
-    await claim(store, "code", user)
-    await settle(store, "code", "one", answer={"success": False, **connection_id})
-    assert await restore(store, "code", user) is not None
-    assert memory.answer("code") is None
+    user = new_user_id()
+    await claim_code(store, "code", user)
+    await record_result(store, "code", reply={"success": False, **connection_id})
+    assert await restore_grant(store, "code", user)
+    assert database.reply("code") is None
 
 
-async def test_restoring_takes_a_code_from_whoever_holds_it(memory: Memory, store: Store) -> None:
-    user = person()
-    await claim(store, "code", user)
-    assert await restore(store, "code", user) is not None
-    await settle(store, "code", "one", answer={"success": False})
-    assert memory.answer("code") is None
+async def test_a_restored_grant_takes_over_the_claim_of_another_owner(
+    database: DatabaseUnderTest, store: Store
+) -> None:
+    user = new_user_id()
+    await claim_code(store, "code", user)
+    assert await restore_grant(store, "code", user)
+    await record_result(store, "code", reply={"success": False})
+    assert database.reply("code") is None
 
 
-async def test_a_restored_code_and_its_grant_are_held_and_then_lapse(store: Store) -> None:
-    user = person()
-    await claim(store, "code", user, now=NOON - MINUTE * 9)
-    await restore(store, "code", user)
-    assert not (await claim(store, "code", user, holder="two")).mine
-    lapsed = await claim(store, "code", user, holder="two", now=NOON + MINUTE)
-    assert (lapsed.mine, lapsed.sealed) == (True, "from the journal")
+async def test_the_claim_of_a_restored_grant_expires_and_the_grant_stays(store: Store) -> None:
+    user = new_user_id()
+    await claim_code(store, "code", user, now=NOON - MINUTE * 9)
+    await restore_grant(store, "code", user)
+    assert await claim_code(store, "code", user, claimed_by=OTHER_OWNER) == CodeBusy()
+    later = await claim_code(store, "code", user, claimed_by=OTHER_OWNER, now=NOON + MINUTE)
+    assert later == ClaimedCode(encrypted_grant=Ciphertext("from the journal"))
 
 
-async def test_restoring_never_undoes_a_connection(memory: Memory, store: Store) -> None:
-    user = person()
-    await claim(store, "code", user)
-    answer = {"success": True, "connection_id": "it exists"}
-    await settle(store, "code", "one", answer=answer)
-    assert await restore(store, "code", user) is None
-    assert memory.answer("code") == answer
+async def test_a_grant_is_not_restored_when_its_code_has_become_a_connection(
+    database: DatabaseUnderTest, store: Store
+) -> None:
+    user = new_user_id()
+    await claim_code(store, "code", user)
+    reply = {"success": True, "connection_id": "exists"}
+    await record_result(store, "code", reply=reply)
+    assert not await restore_grant(store, "code", user)
+    assert database.reply("code") == reply

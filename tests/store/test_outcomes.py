@@ -1,278 +1,267 @@
-"""What a flight may write when it lands, and what is told and logged of it."""
+"""Outcomes of token operations: which ones are applied, and their events and attempts."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from connector.model import Account
 from connector.store import Outcome, Store
-from tests.clocks import NOON
+from tests.manual_clock import NOON
 
-from .conftest import Memory
-from .people import BAR, HOUR, MINUTE, SHOP, attempt, connect, failure, hold, outcome, read, save
+from .builders import (
+    BAR,
+    HOUR,
+    MINUTE,
+    OTHER_OWNER,
+    SHOP,
+    acquire_lease,
+    apply,
+    attempt,
+    connect,
+    failure,
+    lease_due,
+    outcome,
+    stored_connection,
+    stored_tokens,
+)
+from .conftest import DatabaseUnderTest
 
 LATER = NOON + HOUR
 
 
-async def test_new_tokens_replace_the_old_ones_whole(store: Store) -> None:
+async def test_new_tokens_replace_the_old_tokens_with_all_their_times(store: Store) -> None:
     id = await connect(store, expires_at=NOON + MINUTE)
-    await hold(store, id)
-    landed = outcome(
-        id, sealed="second", expires_at=LATER, refresh_expires_at=None, verified_at=LATER,
+    await acquire_lease(store, id)
+    refreshed = outcome(
+        id,
+        encrypted_tokens="second",
+        expires_at=LATER,
+        refresh_expires_at=None,
+        verified_at=LATER,
         due_at=LATER,
-    )  # fmt: skip
-    assert await save(store, landed, now=LATER) == {id}
-    kept, shown = await read(store, id), await store.connection(id)
-    assert (kept.sealed, kept.version) == ("second", 2)
-    assert (kept.expires_at, kept.refresh_expires_at) == (LATER, None)
-    assert shown is not None
-    assert (shown.verified_at, shown.due_at, shown.updated_at) == (LATER, LATER, LATER)
+    )
+    assert await apply(store, refreshed, now=LATER) == {id}
+    stored, connection = await stored_tokens(store, id), await stored_connection(store, id)
+    assert (stored.encrypted_tokens, stored.token_version) == ("second", 2)
+    assert (stored.expires_at, stored.refresh_expires_at) == (LATER, None)
+    assert (connection.verified_at, connection.due_at) == (LATER, LATER)
+    assert connection.updated_at == LATER
 
 
-async def test_an_outcome_without_tokens_leaves_them_and_their_times(store: Store) -> None:
+async def test_an_outcome_without_tokens_leaves_the_tokens_and_their_times_unchanged(
+    store: Store,
+) -> None:
     id = await connect(store, expires_at=LATER)
-    before = await hold(store, id)
+    before = await acquire_lease(store, id)
     assert before is not None
-    await save(store, outcome(id, status="refresh_failing", failure=failure(), due_at=LATER))
-    after = await read(store, id)
-    changed = {"status": "refresh_failing", "failure": failure()}
-    assert after == before.model_copy(update=changed)
+    failed = outcome(id, status="refresh_failing", last_failure=failure(), due_at=LATER)
+    await apply(store, failed)
+    changes = {"status": "refresh_failing", "last_failure": failure()}
+    assert await stored_tokens(store, id) == before.model_copy(update=changes)
 
 
-async def test_saving_frees_the_lease(store: Store) -> None:
+async def test_an_applied_outcome_releases_the_lease(store: Store) -> None:
     id = await connect(store)
-    await hold(store, id)
-    await save(store, outcome(id, due_at=LATER))
-    assert await hold(store, id, holder="two") is not None
+    await acquire_lease(store, id)
+    await apply(store, outcome(id, due_at=LATER))
+    assert await acquire_lease(store, id, owner=OTHER_OWNER) is not None
 
 
-async def test_a_failure_is_gone_when_a_later_outcome_has_none(store: Store) -> None:
+async def test_an_outcome_without_a_failure_clears_the_last_failure(store: Store) -> None:
     id = await connect(store)
-    await hold(store, id)
-    await save(store, outcome(id, status="refresh_failing", failure=failure()))
-    await hold(store, id)
-    await save(store, outcome(id))
-    assert (await read(store, id)).failure is None
+    await acquire_lease(store, id)
+    await apply(store, outcome(id, status="refresh_failing", last_failure=failure()))
+    await acquire_lease(store, id)
+    await apply(store, outcome(id))
+    assert (await stored_tokens(store, id)).last_failure is None
 
 
-async def test_forgetting_destroys_the_tokens(memory: Memory) -> None:
-    store = await memory.store()
+async def test_an_outcome_that_deletes_the_tokens_leaves_none_and_is_not_due_again(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
     id = await connect(store)
-    await store.begin_revoke(id, now=NOON)
-    await hold(store, id)
-    assert await save(store, outcome(id, status="revoked", forget=True)) == {id}
-    assert (await read(store, id)).sealed is None
-    [row] = memory.rows("connections")
+    await store.mark_disconnected(id, now=NOON)
+    await acquire_lease(store, id)
+    assert await apply(store, outcome(id, status="revoked", delete_tokens=True)) == {id}
+    assert (await stored_tokens(store, id)).encrypted_tokens is None
+    [row] = database.rows("connections")
     assert row["due_at"] is None
 
 
-# The fence
+# Fencing
 
 
-async def test_an_outcome_for_older_tokens_is_refused(store: Store) -> None:
+async def test_an_outcome_that_started_from_older_tokens_is_refused(store: Store) -> None:
     id = await connect(store)
-    await hold(store, id)
-    await save(store, outcome(id, sealed="second"))
-    assert await save(store, outcome(id, sealed="third, from the first")) == set()
-    assert (await read(store, id)).sealed == "second"
+    await acquire_lease(store, id)
+    await apply(store, outcome(id, encrypted_tokens="second"))
+    assert await apply(store, outcome(id, encrypted_tokens="third, made from the first")) == set()
+    assert (await stored_tokens(store, id)).encrypted_tokens == "second"
 
 
-@pytest.mark.parametrize("known", [{}, {"status": "reconnect_required", "failure": failure()}])
-async def test_a_late_holder_without_tokens_is_refused(
-    store: Store, known: dict[str, object]
+@pytest.mark.parametrize(
+    "fields", [{}, {"status": "reconnect_required", "last_failure": failure()}]
+)
+async def test_an_outcome_without_tokens_is_refused_after_the_lease_passed_to_another_owner(
+    store: Store, fields: dict[str, Any]
 ) -> None:
     id = await connect(store)
-    await hold(store, id)
-    await hold(store, id, holder="two", now=NOON + MINUTE)
-    before = await store.connection(id)
-    assert await save(store, outcome(id, **known)) == set()
-    assert await store.connection(id) == before
+    await acquire_lease(store, id)
+    await acquire_lease(store, id, owner=OTHER_OWNER, now=NOON + MINUTE)
+    before = await store.get_connection(id)
+    assert await apply(store, outcome(id, **fields)) == set()
+    assert await store.get_connection(id) == before
 
 
-async def test_a_late_holders_new_tokens_are_kept_as_long_as_nobody_wrote_newer(
+async def test_new_tokens_of_a_late_owner_are_stored_if_no_newer_tokens_were_written(
     store: Store,
 ) -> None:
     id = await connect(store)
-    await hold(store, id)
-    await hold(store, id, holder="two", now=NOON + MINUTE)
-    assert await save(store, outcome(id, sealed="the only live pair")) == {id}
-    assert await save(store, outcome(id, holder="two", status="reconnect_required")) == set()
-    kept = await read(store, id)
-    assert (kept.sealed, kept.version, kept.status) == ("the only live pair", 2, "active")
+    await acquire_lease(store, id)
+    await acquire_lease(store, id, owner=OTHER_OWNER, now=NOON + MINUTE)
+    assert await apply(store, outcome(id, encrypted_tokens="the only valid pair")) == {id}
+    ended = outcome(id, lease_owner=OTHER_OWNER, status="reconnect_required")
+    assert await apply(store, ended) == set()
+    stored = await stored_tokens(store, id)
+    assert (stored.encrypted_tokens, stored.token_version) == ("the only valid pair", 2)
+    assert stored.status == "active"
 
 
-async def test_whoever_never_held_the_lease_is_refused(store: Store) -> None:
+async def test_an_outcome_of_an_owner_that_never_had_the_lease_is_refused(store: Store) -> None:
     id = await connect(store)
-    assert await save(store, outcome(id, status="reconnect_required")) == set()
+    assert await apply(store, outcome(id, status="reconnect_required")) == set()
 
 
-async def test_a_revocation_outlives_a_refresh_that_lands_and_is_due_with_the_newest_tokens(
+async def test_a_refresh_that_ends_after_disconnecting_stores_its_tokens_and_makes_them_due(
     store: Store,
 ) -> None:
     id = await connect(store)
-    await hold(store, id)
-    await store.begin_revoke(id, now=NOON)
-    landed_at = NOON + MINUTE / 2
-    await save(store, outcome(id, sealed="second", due_at=LATER), now=landed_at)
-    shown, kept = await store.connection(id), await read(store, id)
-    assert shown is not None
-    assert (shown.status, shown.due_at) == ("revoked", landed_at)
-    assert kept.sealed == "second"
+    await acquire_lease(store, id)
+    await store.mark_disconnected(id, now=NOON)
+    refreshed_at = NOON + MINUTE / 2
+    await apply(store, outcome(id, encrypted_tokens="second", due_at=LATER), now=refreshed_at)
+    connection = await stored_connection(store, id)
+    assert (connection.status, connection.due_at) == ("revoked", refreshed_at)
+    assert (await stored_tokens(store, id)).encrypted_tokens == "second"
 
 
-async def test_a_revocation_that_tiktok_did_not_hear_of_is_tried_again(store: Store) -> None:
+async def test_a_failed_revocation_keeps_the_tokens_and_is_due_again(store: Store) -> None:
     id = await connect(store)
-    await store.begin_revoke(id, now=NOON)
-    await hold(store, id)
-    await save(store, outcome(id, status="revoked", failure=failure(), due_at=LATER))
-    shown, kept = await store.connection(id), await read(store, id)
-    assert shown is not None
-    assert (shown.status, shown.due_at, kept.sealed) == ("revoked", LATER, "first")
+    await store.mark_disconnected(id, now=NOON)
+    await acquire_lease(store, id)
+    await apply(store, outcome(id, status="revoked", last_failure=failure(), due_at=LATER))
+    connection = await stored_connection(store, id)
+    assert (connection.status, connection.due_at) == ("revoked", LATER)
+    assert (await stored_tokens(store, id)).encrypted_tokens == "first"
 
 
-# What is told and logged
+# Events and attempts
 
 
-async def test_what_was_saved_is_told(memory: Memory) -> None:
-    store = await memory.store()
+async def test_an_applied_outcome_writes_its_event(database: DatabaseUnderTest) -> None:
+    store = await database.open_store()
     id = await connect(store)
-    await hold(store, id)
-    await save(store, outcome(id, status="reconnect_required", event="reconnect_required"))
-    told = memory.rows("events")[-1]
-    assert (told["kind"], told["connection_id"]) == ("reconnect_required", id)
+    await acquire_lease(store, id)
+    await apply(store, outcome(id, status="reconnect_required", event="reconnect_required"))
+    event = database.rows("events")[-1]
+    assert (event["kind"], event["connection_id"]) == ("reconnect_required", id)
 
 
-async def test_an_end_that_a_late_holders_tokens_undo_is_told_of_as_undone(memory: Memory) -> None:
-    store = await memory.store()
-    id = await connect(store)
-    await hold(store, id)
-    await hold(store, id, holder="two", now=NOON + MINUTE)
-    ended = outcome(id, holder="two", status="reconnect_required", event="reconnect_required")
-    assert await save(store, ended) == {id}
-    assert await save(store, outcome(id, sealed="the only live pair")) == {id}
-    told = [event["kind"] for event in memory.rows("events")]
-    assert told == ["connected", "reconnect_required", "recovered"]
-
-
-@pytest.mark.parametrize("known", [{"version": 0, "sealed": "old"}, {"holder": "late"}])
-async def test_what_was_refused_is_not_told_and_logged_as_superseded(
-    memory: Memory, known: dict[str, object]
+async def test_new_tokens_after_the_end_of_a_connection_write_a_recovered_event(
+    database: DatabaseUnderTest,
 ) -> None:
-    store = await memory.store()
-    id = await connect(store, chosen=SHOP)
-    await hold(store, id)
-    told = {"event": "reconnect_required", "accounts": (BAR,), "attempt": attempt("refused")}
-    assert await save(store, outcome(id, **told, **known)) == set()
-    assert [event["kind"] for event in memory.rows("events")] == ["connected"]
-    assert (await store.attempts(id))[0].verdict == "superseded"
-
-
-async def test_an_attempt_is_logged_as_it_was(store: Store) -> None:
+    store = await database.open_store()
     id = await connect(store)
-    await hold(store, id)
-    tried = attempt(
-        "refused", what="refresh", who="keeper", code="40105", message="Token is wrong.",
-        request_id="2026112012000001", took_ms=150, at=LATER,
-    )  # fmt: skip
-    await save(store, outcome(id, attempt=tried))
-    assert (await store.attempts(id))[0] == tried
+    await acquire_lease(store, id)
+    await acquire_lease(store, id, owner=OTHER_OWNER, now=NOON + MINUTE)
+    ended = outcome(
+        id, lease_owner=OTHER_OWNER, status="reconnect_required", event="reconnect_required"
+    )
+    assert await apply(store, ended) == {id}
+    assert await apply(store, outcome(id, encrypted_tokens="the only valid pair")) == {id}
+    assert database.event_kinds() == ["connected", "reconnect_required", "recovered"]
 
 
-async def test_the_attempt_of_a_late_holder_is_logged_as_superseded(store: Store) -> None:
-    id = await connect(store)
-    tried = attempt("refused", what="refresh")
-    await save(store, outcome(id, attempt=tried))
-    logged = (await store.attempts(id))[0]
-    assert logged == tried.model_copy(update={"verdict": "superseded"})
-
-
-async def test_an_attempt_for_a_connection_that_is_gone_is_logged_too(store: Store) -> None:
-    gone = "6f1c2a9e-3b7d-4c55-9a0e-2f4b8d1c7e60"
-    await save(store, outcome(gone, attempt=attempt()))
-    assert [logged.verdict for logged in await store.attempts(gone)] == ["superseded"]
-
-
-# The accounts a connection may use
-
-
-async def probed(store: Store, id: str, *accounts: Account) -> None:
-    await hold(store, id)
-    await save(store, outcome(id, accounts=accounts))
-
-
-async def test_an_outcome_may_bring_a_new_list_of_accounts(store: Store) -> None:
-    id = await connect(store, chosen=SHOP)
-    await probed(store, id, BAR, SHOP)
-    await hold(store, id)
-    await save(store, outcome(id))
-    shown = await store.connection(id)
-    assert shown is not None
-    assert (shown.accounts, shown.chosen, shown.advertiser_lost) == ((BAR, SHOP), SHOP, False)
-
-
-async def test_a_chosen_advertiser_that_is_no_longer_granted_is_lost_and_told_once(
-    memory: Memory,
+@pytest.mark.parametrize(
+    "fields", [{"token_version": 0, "encrypted_tokens": "old"}, {"lease_owner": "late"}]
+)
+async def test_a_refused_outcome_writes_no_event_and_its_attempt_is_logged_as_superseded(
+    database: DatabaseUnderTest, fields: dict[str, Any]
 ) -> None:
-    store = await memory.store()
-    id = await connect(store, chosen=SHOP)
-    await probed(store, id, BAR)
-    await probed(store, id)
-    shown = await store.connection(id)
-    assert shown is not None
-    assert (shown.advertiser_lost, shown.chosen, shown.accounts) == (True, SHOP, ())
-    told = [event for event in memory.rows("events") if event["kind"] == "advertiser_lost"]
-    assert [event["detail"] for event in told] == [{"chosen": SHOP.model_dump()}]
+    store = await database.open_store()
+    id = await connect(store, selected_advertiser=SHOP)
+    await acquire_lease(store, id)
+    fields |= {"event": "reconnect_required", "accounts": (BAR,), "attempt": attempt("refused")}
+    assert await apply(store, outcome(id, **fields)) == set()
+    assert database.event_kinds() == ["connected"]
+    assert (await store.list_attempts(id))[0].result == "superseded"
 
 
-async def test_a_lost_advertiser_that_is_granted_again_is_found(store: Store) -> None:
-    id = await connect(store, chosen=SHOP)
-    await probed(store, id, BAR)
-    await probed(store, id, SHOP)
-    shown = await store.connection(id)
-    assert shown is not None
-    assert not shown.advertiser_lost
-
-
-async def test_a_late_holders_list_of_accounts_that_is_kept_is_told_of_too(memory: Memory) -> None:
-    store = await memory.store()
-    id = await connect(store, chosen=SHOP)
-    await save(store, outcome(id, holder="nobody", sealed="second", accounts=(BAR,)))
-    assert [event["kind"] for event in memory.rows("events")] == ["connected", "advertiser_lost"]
-
-
-async def test_where_nothing_was_chosen_nothing_is_lost(memory: Memory) -> None:
-    store = await memory.store()
-    await probed(store, await connect(store), BAR)
-    assert [event["kind"] for event in memory.rows("events")] == ["connected"]
-
-
-# Many at once
-
-
-async def test_a_batch_of_500_is_saved_in_one_call_and_each_outcome_judged_by_itself(
+async def test_the_attempt_of_an_applied_outcome_is_logged_with_all_its_fields(
     store: Store,
 ) -> None:
-    gate = asyncio.Semaphore(32)
+    id = await connect(store)
+    await acquire_lease(store, id)
+    refused = attempt(
+        "refused",
+        operation="refresh",
+        actor="background",
+        tiktok_code="40105",
+        message="Token is wrong.",
+        request_id="2026112012000001",
+        duration_ms=150,
+        at=LATER,
+    )
+    await apply(store, outcome(id, attempt=refused))
+    assert (await store.list_attempts(id))[0] == refused
 
-    async def one(number: int) -> str:
-        async with gate:
+
+async def test_the_attempt_of_an_owner_without_the_lease_is_logged_as_superseded(
+    store: Store,
+) -> None:
+    id = await connect(store)
+    refused = attempt("refused", operation="refresh")
+    await apply(store, outcome(id, attempt=refused))
+    superseded = refused.model_copy(update={"result": "superseded"})
+    assert (await store.list_attempts(id))[0] == superseded
+
+
+async def test_the_attempt_for_a_connection_that_does_not_exist_is_logged_as_superseded(
+    store: Store,
+) -> None:
+    unknown = "6f1c2a9e-3b7d-4c55-9a0e-2f4b8d1c7e60"
+    await apply(store, outcome(unknown))
+    assert [attempt.result for attempt in await store.list_attempts(unknown)] == ["superseded"]
+
+
+# Batches
+
+
+async def test_one_call_applies_500_outcomes_and_refuses_only_those_without_a_lease(
+    store: Store,
+) -> None:
+    limit = asyncio.Semaphore(32)
+
+    async def connect_one(number: int) -> str:
+        async with limit:
             return await connect(store, due_at=NOON if number % 5 else LATER)
 
-    ids = await asyncio.gather(*map(one, range(500)))
-    held = {
-        kept.id for kept in await store.claim_due(holder="one", most=500, now=NOON, until=LATER)
-    }
-    assert len(held) == 400
+    ids = await asyncio.gather(*map(connect_one, range(500)))
+    leased = {stored.connection_id for stored in await lease_due(store, max_rows=500)}
+    assert len(leased) == 400
 
-    def landed(id: str) -> Outcome:
-        return outcome(id, status="refresh_failing", failure=failure(), attempt=attempt("busy"))
+    def failed(id: str) -> Outcome:
+        return outcome(
+            id, status="refresh_failing", last_failure=failure(), attempt=attempt("busy")
+        )
 
-    assert await save(store, *map(landed, ids)) == held
-    statuses = {each.id: each.status async for each in store.connections()}
-    assert {id for id, status in statuses.items() if status == "refresh_failing"} == held
+    assert await apply(store, *map(failed, ids)) == leased
+    statuses = {connection.id: connection.status async for connection in store.list_connections()}
+    assert {id for id, status in statuses.items() if status == "refresh_failing"} == leased
 
 
-async def test_an_empty_batch_is_nothing(store: Store) -> None:
-    assert await save(store) == set()
+async def test_an_empty_batch_of_outcomes_changes_nothing(store: Store) -> None:
+    assert await apply(store) == set()

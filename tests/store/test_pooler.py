@@ -1,4 +1,4 @@
-"""Straight to Postgres, with a pooler in transaction mode between."""
+"""Postgres behind a pooler in transaction mode."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from connector.store.postgres import Postgres
-from tests.stack import Stack
+from tests.supabase_stack import Stack
 
-from .conftest import opened
-from .people import connect, outcome, read, save
+from .builders import apply, connect, outcome, stored_tokens
+from .conftest import open_store
 from .pooler import Pooler
 
 
@@ -24,27 +24,29 @@ async def pooler(stack: Stack) -> AsyncIterator[Pooler]:
         yield running
 
 
-async def test_named_statements_do_not_survive_a_pooler(pooler: Pooler) -> None:
-    """What the next tests stand on: this pooler is one that breaks them."""
-    link = await asyncpg.connect(pooler.dsn)
-    await link.fetchval("select $1::int", 1)
+async def test_the_tests_pooler_breaks_named_statements(pooler: Pooler) -> None:
+    """The other tests here would pass for the wrong reason if this pooler kept named statements."""
+    connection = await asyncpg.connect(pooler.dsn)
+    await connection.fetchval("select $1::int", 1)
     with pytest.raises(asyncpg.InvalidSQLStatementNameError):
-        await link.fetchval("select $1::int", 1)
-    await link.close()
+        await connection.fetchval("select $1::int", 1)
+    await connection.close()
 
 
-async def test_behind_a_pooler_64_at_once_get_the_right_answers(pooler: Pooler) -> None:
-    async with opened(Postgres(SecretStr(pooler.dsn))) as store:
+async def test_behind_a_pooler_64_concurrent_callers_get_their_own_results(
+    pooler: Pooler,
+) -> None:
+    async with open_store(Postgres(SecretStr(pooler.dsn))) as store:
 
-        async def live(number: int) -> None:
-            id = await connect(store, sealed=f"{number}")
-            assert (await read(store, id)).sealed == f"{number}"
-            assert await save(store, outcome(id, sealed="second")) == {id}
+        async def connect_and_refresh(number: int) -> None:
+            id = await connect(store, encrypted_tokens=f"{number}")
+            assert (await stored_tokens(store, id)).encrypted_tokens == f"{number}"
+            assert await apply(store, outcome(id, encrypted_tokens="second")) == {id}
 
-        await asyncio.gather(*map(live, range(64)))
+        await asyncio.gather(*map(connect_and_refresh, range(64)))
 
 
-async def test_an_address_meant_for_prisma_is_understood(pooler: Pooler) -> None:
-    address = f"{pooler.dsn}?pgbouncer=true&connection_limit=1&application_name=connector"
-    async with opened(Postgres(SecretStr(address))) as store:
-        await store.ready()
+async def test_an_address_with_parameters_for_prisma_is_accepted(pooler: Pooler) -> None:
+    dsn = f"{pooler.dsn}?pgbouncer=true&connection_limit=1&application_name=connector"
+    async with open_store(Postgres(SecretStr(dsn))) as store:
+        await store.require_schema()

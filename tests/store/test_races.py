@@ -1,115 +1,134 @@
-"""Many at once, over several real connections."""
+"""Many concurrent callers, over several real connections and processes."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from connector.store import Store
+from connector.store import AnsweredCode, Store
 from connector.store.sqlite import SQLite
-from tests.clocks import NOON
+from tests.manual_clock import NOON
 
-from .conftest import Memory
-from .people import HOUR, MINUTE, claim, connect, hold, outcome, person, read, save
+from .builders import (
+    HOUR,
+    acquire_lease,
+    apply,
+    claim_code,
+    connect,
+    lease_due,
+    new_user_id,
+    outcome,
+    stored_tokens,
+)
+from .conftest import DatabaseUnderTest, open_store
 
 
-async def claim_all(store: Store, holder: str, *, most: int = 7) -> list[str]:
+async def lease_all_due(store: Store, owner: str, *, batch_size: int = 7) -> list[str]:
     ids: list[str] = []
-    while batch := await store.claim_due(holder=holder, most=most, now=NOON, until=NOON + MINUTE):
-        ids += [kept.id for kept in batch]
+    while leased := await lease_due(store, owner=owner, max_rows=batch_size):
+        ids += [stored.connection_id for stored in leased]
     return ids
 
 
-async def fill(store: Store, rows: int) -> set[str]:
-    gate = asyncio.Semaphore(32)
+async def connect_many(store: Store, count: int) -> set[str]:
+    limit = asyncio.Semaphore(32)
 
-    async def one() -> str:
-        async with gate:
+    async def connect_one() -> str:
+        async with limit:
             return await connect(store)
 
-    return set(await asyncio.gather(*(one() for _ in range(rows))))
+    return set(await asyncio.gather(*(connect_one() for _ in range(count))))
 
 
-async def test_no_row_is_ever_handed_to_two_claimers(memory: Memory) -> None:
-    stores = [await memory.store() for _ in range(4)]
-    rows = await fill(stores[0], 200)
-    claimed = await asyncio.gather(*(claim_all(stores[n % 4], str(n)) for n in range(8)))
-    times = Counter(id for ids in claimed for id in ids)
-    assert set(times) == rows
-    assert set(times.values()) == {1}
+def assert_leased_once_each(ids: set[str], leased: Sequence[Sequence[str]]) -> None:
+    counts = Counter(id for part in leased for id in part)
+    assert set(counts) == ids
+    assert set(counts.values()) == {1}
 
 
-def claim_all_in_a_process(path: Path, holder: str) -> list[str]:
-    async def work() -> list[str]:
-        database = SQLite(path)
-        await database.open()
-        try:
-            return await claim_all(Store(database), holder, most=1)
-        finally:
-            await database.close()
-
-    return asyncio.run(work())
+async def test_no_due_connection_is_leased_by_two_owners(database: DatabaseUnderTest) -> None:
+    stores = [await database.open_store() for _ in range(4)]
+    ids = await connect_many(stores[0], 200)
+    leased = await asyncio.gather(*(lease_all_due(stores[n % 4], str(n)) for n in range(8)))
+    assert_leased_once_each(ids, leased)
 
 
-async def test_several_processes_share_one_sqlite_file(tmp_path: Path) -> None:
+def lease_all_due_in_a_process(path: Path, owner: str) -> list[str]:
+    async def lease_all() -> list[str]:
+        async with open_store(SQLite(path)) as store:
+            return await lease_all_due(store, owner, batch_size=1)
+
+    return asyncio.run(lease_all())
+
+
+async def test_several_processes_lease_from_one_sqlite_file_without_overlap(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "connector.db"
-    database = SQLite(path)
-    await database.open()
-    rows = await fill(Store(database), 200)
-    with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
-        parts = [pool.submit(claim_all_in_a_process, path, str(n)) for n in range(3)]
-        claimed = await asyncio.gather(*map(asyncio.wrap_future, parts))
-    await database.close()
-    times = Counter(id for ids in claimed for id in ids)
-    assert set(times) == rows
-    assert set(times.values()) == {1}
+    async with open_store(SQLite(path)) as store:
+        ids = await connect_many(store, 200)
+        with ProcessPoolExecutor(3, multiprocessing.get_context("spawn")) as pool:
+            results = [pool.submit(lease_all_due_in_a_process, path, str(n)) for n in range(3)]
+            leased = await asyncio.gather(*map(asyncio.wrap_future, results))
+    assert_leased_once_each(ids, leased)
 
 
-async def test_several_processes_can_make_the_same_new_sqlite_file(tmp_path: Path) -> None:
+async def test_several_processes_can_create_the_same_sqlite_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "connector.db"
     with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
-        parts = [pool.submit(claim_all_in_a_process, path, str(n)) for n in range(4)]
-        assert [part.result() for part in parts] == [[], [], [], []]
+        results = [pool.submit(lease_all_due_in_a_process, path, str(n)) for n in range(4)]
+        assert [result.result() for result in results] == [[], [], [], []]
 
 
-async def test_of_many_who_save_for_the_same_tokens_one_is_heard(memory: Memory) -> None:
-    stores = [await memory.store() for _ in range(4)]
+async def test_of_concurrent_outcomes_for_the_same_tokens_one_is_applied(
+    database: DatabaseUnderTest,
+) -> None:
+    stores = [await database.open_store() for _ in range(4)]
     id = await connect(stores[0])
-    saved = await asyncio.gather(
-        *(save(stores[n % 4], outcome(id, sealed=f"{n}", holder=f"{n}")) for n in range(16))
+    outcomes = [outcome(id, encrypted_tokens=f"{n}", lease_owner=f"{n}") for n in range(16)]
+    results = await asyncio.gather(
+        *(apply(stores[n % 4], refreshed) for n, refreshed in enumerate(outcomes))
     )
-    [heard] = [n for n, ids in enumerate(saved) if ids]
-    kept = await read(stores[0], id)
-    assert (kept.sealed, kept.version) == (f"{heard}", 2)
+    [applied] = [n for n, ids in enumerate(results) if ids]
+    stored = await stored_tokens(stores[0], id)
+    assert (stored.encrypted_tokens, stored.token_version) == (f"{applied}", 2)
 
 
-async def test_batches_that_overlap_do_not_lock_each_other_out(memory: Memory) -> None:
-    stores = [await memory.store() for _ in range(4)]
-    ids = sorted(await fill(stores[0], 40))
+async def test_overlapping_batches_of_outcomes_do_not_deadlock(
+    database: DatabaseUnderTest,
+) -> None:
+    stores = [await database.open_store() for _ in range(4)]
+    ids = sorted(await connect_many(stores[0], 40))
     orders = [ids, ids[::-1], ids[20:] + ids[:20], ids[::2] + ids[1::2]]
-    landed = [[outcome(id, sealed="new", holder=f"{n}") for id in o] for n, o in enumerate(orders)]
-    saved = await asyncio.gather(
-        *(save(store, *batch) for store, batch in zip(stores, landed, strict=True))
+    batches = [
+        [outcome(id, encrypted_tokens="new", lease_owner=f"{n}") for id in order]
+        for n, order in enumerate(orders)
+    ]
+    results = await asyncio.gather(
+        *(apply(store, *batch) for store, batch in zip(stores, batches, strict=True))
     )
-    times = Counter(id for heard in saved for id in heard)
-    assert times == Counter(ids)
+    assert Counter(id for applied in results for id in applied) == Counter(ids)
 
 
-async def test_64_at_once_all_get_their_answer(memory: Memory) -> None:
-    store = await memory.store()
+async def test_64_concurrent_users_each_get_their_own_results(database: DatabaseUnderTest) -> None:
+    store = await database.open_store()
 
-    async def live(number: int) -> None:
-        user = person()
-        id = await connect(store, user, sealed=f"{number}")
-        assert await hold(store, id) is not None
-        assert not (await claim(store, f"{number}", user, holder="x")).answer
-        assert await save(store, outcome(id, sealed=f"{number}, new", due_at=NOON + HOUR)) == {id}
-        found = await store.find_token(user, "marketing")
+    async def connect_and_refresh(number: int) -> None:
+        user, tokens = new_user_id(), f"{number}, new"
+        id = await connect(store, user, encrypted_tokens=f"{number}")
+        assert await acquire_lease(store, id) is not None
+        claim = await claim_code(store, f"{number}", user, claimed_by="another owner")
+        assert not isinstance(claim, AnsweredCode)
+        refreshed = outcome(id, encrypted_tokens=tokens, due_at=NOON + HOUR)
+        assert await apply(store, refreshed) == {id}
+        found = await store.find_stored_tokens(user, "marketing")
         assert found is not None
-        assert found.sealed == f"{number}, new"
-        assert [each.id async for each in store.connections(user_id=user)] == [id]
+        assert found.encrypted_tokens == tokens
+        listed = [connection.id async for connection in store.list_connections(user_id=user)]
+        assert listed == [id]
 
-    await asyncio.gather(*map(live, range(64)))
+    await asyncio.gather(*map(connect_and_refresh, range(64)))

@@ -1,4 +1,4 @@
-"""SQLite when its file is locked, damaged or not to be written; and who waits for whom."""
+"""SQLite: a locked, damaged or unwritable file, and which calls wait for which."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from pathlib import Path
 
 import pytest
 
-from connector.errors import Broken, StoreUnreachable
-from connector.store import sqlite
+from connector.errors import InternalError, StoreUnreachable
 from connector.store.sqlite import SQLite
-from tests.clocks import NOON
+from connector.store.sqlite import database as sqlite_module
+from tests.manual_clock import NOON
 
-from .conftest import opened
-from .people import connect, person, read
+from .builders import connect, new_user_id, stored_tokens
+from .conftest import open_store
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Deadlines so short that a test may wait for them."""
-    monkeypatch.setattr(sqlite, "DEADLINE", 0.3)
-    monkeypatch.setattr(sqlite, "GRACE", 0.3)
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "connector.db"
+
+
+@pytest.fixture
+def short_deadline(monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(sqlite_module, "DEADLINE", 0.3)
+    monkeypatch.setattr(sqlite_module, "QUEUE_GRACE", 0.3)
     return 0.3
 
 
@@ -39,121 +43,133 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def occupied(database: SQLite) -> Iterator[None]:
-    """The reading thread is at something that takes its time."""
-    done = threading.Event()
-    database._reading.submit(done.wait)
+def busy_reading_thread(database: SQLite) -> Iterator[None]:
+    finish = threading.Event()
+    database._reading.submit(finish.wait)
     try:
         yield
     finally:
-        done.set()
+        finish.set()
 
 
-async def test_a_file_somebody_keeps_locked_is_unreachable_for_all_within_one_deadline(
-    tmp_path: Path, impatient: float
+async def test_a_locked_sqlite_file_is_reported_unreachable_to_all_callers_within_one_deadline(
+    path: Path, short_deadline: float
 ) -> None:
-    path = tmp_path / "connector.db"
-    async with opened(SQLite(path)) as store:
+    async with open_store(SQLite(path)) as store:
         with locked(path):
-            began = time.monotonic()
-            told = await asyncio.gather(*(connect(store) for _ in range(9)), return_exceptions=True)
-            assert time.monotonic() - began < impatient + 0.5
-            assert {type(each) for each in told} == {StoreUnreachable}
-            assert await store.census() == []
+            started = time.monotonic()
+            results = await asyncio.gather(
+                *(connect(store) for _ in range(9)), return_exceptions=True
+            )
+            assert time.monotonic() - started < short_deadline + 0.5
+            assert {type(result) for result in results} == {StoreUnreachable}
+            assert await store.count_connections() == []
         id = await connect(store)
-        assert (await read(store, id)).sealed == "first"
+        assert (await stored_tokens(store, id)).encrypted_tokens == "first"
 
 
-async def test_what_nobody_waits_for_any_more_is_not_begun(
-    tmp_path: Path, impatient: float
+async def test_a_write_whose_caller_got_a_timeout_is_not_run_later(
+    path: Path, short_deadline: float
 ) -> None:
-    path = tmp_path / "connector.db"
-    async with opened(SQLite(path)) as store:
+    async with open_store(SQLite(path)) as store:
         with locked(path):
             await asyncio.gather(*(connect(store) for _ in range(9)), return_exceptions=True)
         await connect(store)
-        assert [each.times for each in await store.census()] == [1]
+        assert [each.count for each in await store.count_connections()] == [1]
 
 
-async def test_a_chart_that_takes_its_time_keeps_no_token_waiting(tmp_path: Path) -> None:
-    database = SQLite(tmp_path / "connector.db")
-    async with opened(database) as store:
+async def test_a_slow_statistics_query_delays_neither_token_reads_nor_writes(path: Path) -> None:
+    database = SQLite(path)
+    async with open_store(database) as store:
         id = await connect(store)
-        with occupied(database):
+        with busy_reading_thread(database):
             slow = [
-                asyncio.ensure_future(store.pulse(user_id=None, since=NOON)),
-                asyncio.ensure_future(store.census()),
-                asyncio.ensure_future(store.sealed("connections", after=None)),
+                asyncio.ensure_future(store.count_attempts_by_hour(user_id=None, since=NOON)),
+                asyncio.ensure_future(store.count_connections()),
+                asyncio.ensure_future(store.list_ciphertexts("connections", after_key=None)),
             ]
-            assert (await read(store, id)).sealed == "first"
-            assert await store.find_token(person(), "marketing") is None
+            assert (await stored_tokens(store, id)).encrypted_tokens == "first"
+            assert await store.find_stored_tokens(new_user_id(), "marketing") is None
             await connect(store)
-            assert not any(each.done() for each in slow)
+            assert not any(query.done() for query in slow)
         assert all(await asyncio.gather(*slow))
 
 
-async def test_reading_that_never_ends_is_given_up(tmp_path: Path, impatient: float) -> None:
-    database = SQLite(tmp_path / "connector.db")
-    async with opened(database) as store:
-        with occupied(database), pytest.raises(StoreUnreachable):
-            await store.census()
+async def test_a_sqlite_read_that_never_ends_is_reported_unreachable(
+    path: Path, short_deadline: float
+) -> None:
+    database = SQLite(path)
+    async with open_store(database) as store:
+        with busy_reading_thread(database), pytest.raises(StoreUnreachable):
+            await store.count_connections()
 
 
-async def test_a_file_that_cannot_be_written_is_not_ready(tmp_path: Path, impatient: float) -> None:
-    path = tmp_path / "connector.db"
-    async with opened(SQLite(path)) as store:
+async def test_a_sqlite_file_that_cannot_be_written_fails_the_schema_check(
+    path: Path, short_deadline: float
+) -> None:
+    async with open_store(SQLite(path)) as store:
         with locked(path), pytest.raises(StoreUnreachable):
-            await store.ready()
-        await store.ready()
+            await store.require_schema()
+        await store.require_schema()
 
 
-async def test_being_ready_is_not_proven_anew_every_time(tmp_path: Path, impatient: float) -> None:
-    path = tmp_path / "connector.db"
-    async with opened(SQLite(path)) as store:
-        await store.ready()
+async def test_the_schema_check_does_not_write_to_sqlite_every_time(
+    path: Path, short_deadline: float
+) -> None:
+    async with open_store(SQLite(path)) as store:
+        await store.require_schema()
         with locked(path):
-            await store.ready()
+            await store.require_schema()
 
 
-async def test_proving_that_it_can_be_written_does_write(tmp_path: Path) -> None:
-    async with opened(SQLite(tmp_path / "connector.db")) as store:
-        log = tmp_path / "connector.db-wal"
-        before = log.stat().st_size
-        await store.ready()
-        assert log.stat().st_size > before
+async def test_the_schema_check_writes_to_sqlite(path: Path) -> None:
+    async with open_store(SQLite(path)) as store:
+        log = path.with_name("connector.db-wal")
+        size_before = log.stat().st_size
+        await store.require_schema()
+        assert log.stat().st_size > size_before
 
 
-async def test_what_breaks_a_rule_of_the_tables_is_our_own_fault(tmp_path: Path) -> None:
-    database = SQLite(tmp_path / "connector.db")
-    async with opened(database):
-        with pytest.raises(Broken, match="NOT NULL"):
-            await database.call("claim_codes", claims=[{"key": "code"}])
+async def test_a_violated_sqlite_constraint_is_an_internal_error(path: Path) -> None:
+    database = SQLite(path)
+    async with open_store(database):
+        with pytest.raises(InternalError, match="NOT NULL"):
+            await database.call(
+                "claim_codes", claims=[{"code_hash": "code"}], now=NOON, lease_seconds=60.0
+            )
 
 
-async def test_a_sqlite_file_that_cannot_be_made_is_unreachable(tmp_path: Path) -> None:
+async def test_a_sqlite_file_that_cannot_be_created_is_reported_unreachable(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(StoreUnreachable):
-        await SQLite(tmp_path / "nowhere" / "connector.db").open()
+        await SQLite(tmp_path / "missing-folder" / "connector.db").open()
 
 
-async def test_a_file_that_is_no_database_is_unreachable(tmp_path: Path) -> None:
-    path = tmp_path / "connector.db"
-    path.write_bytes(b"something else entirely" * 99)
+@pytest.fixture
+def file_without_a_database(path: Path) -> Path:
+    path.write_bytes(b"not a database" * 99)
+    return path
+
+
+async def test_a_file_that_is_not_a_sqlite_database_is_reported_unreachable(
+    file_without_a_database: Path,
+) -> None:
     with pytest.raises(StoreUnreachable):
-        await SQLite(path).open()
+        await SQLite(file_without_a_database).open()
 
 
-async def test_nobody_else_on_the_machine_reads_the_sqlite_file(tmp_path: Path) -> None:
-    path = tmp_path / "connector.db"
-    async with opened(SQLite(path)) as store:
+async def test_other_users_of_the_machine_cannot_read_the_sqlite_files(path: Path) -> None:
+    async with open_store(SQLite(path)) as store:
         await connect(store)
-        with os.scandir(tmp_path) as files:
+        with os.scandir(path.parent) as files:
             modes = {file.name: file.stat().st_mode & 0o777 for file in files}
     assert set(modes.values()) == {0o600}, modes
 
 
-async def test_what_was_kept_is_there_after_a_restart(tmp_path: Path) -> None:
-    async with opened(SQLite(tmp_path / "connector.db")) as store:
+async def test_stored_tokens_are_in_the_sqlite_file_after_a_restart(path: Path) -> None:
+    async with open_store(SQLite(path)) as store:
         id = await connect(store)
-    async with opened(SQLite(tmp_path / "connector.db")) as store:
-        await store.ready()
-        assert (await read(store, id)).sealed == "first"
+    async with open_store(SQLite(path)) as store:
+        await store.require_schema()
+        assert (await stored_tokens(store, id)).encrypted_tokens == "first"

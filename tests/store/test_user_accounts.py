@@ -1,4 +1,4 @@
-"""The customer's own table: what the person it is about may see of it, and what of it we leave alone."""
+"""The customer's own table `user_accounts`: what users may read, and which parts we leave unchanged."""
 
 from __future__ import annotations
 
@@ -7,63 +7,68 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from pydantic import SecretStr
 
-from connector.errors import Misconfigured
+from connector.errors import ConfigurationError
 from connector.model import UserId
 from connector.store import Store
-from connector.store.supabase import Supabase
-from tests.stack import Stack
+from tests.manual_clock import NOON
+from tests.supabase_stack import Stack, schema_files
 
-from .people import BAR, SHOP, connect, person
-from .test_closed import Visitor, allowed
-from .test_sql import SCRIPTS
+from .builders import BAR, SHOP, connect, new_user_id
+from .conftest import open_store, supabase
+from .test_privileges import RestClient, is_allowed
 
-CANARY = "sealed-canary"
-SHOWN = "id,tiktok_account_id,tiktok_business_id"
+CANARY = "encrypted-canary"
+READABLE_COLUMNS = "id,tiktok_account_id,tiktok_business_id"
+RETURN_ROWS = {"Prefer": "return=representation"}
+FORBIDDEN = (403, "42501")
 
 
 @pytest.fixture
 async def store(stack: Stack) -> AsyncIterator[Store]:
     stack.truncate()
-    database = Supabase(stack.url, SecretStr(stack.service_role_key))
-    await database.open()
-    yield Store(database)
-    await database.close()
+    async with open_store(supabase(stack)) as store:
+        yield store
 
 
 @pytest.fixture
-def me() -> UserId:
-    return person()
+def user_id() -> UserId:
+    return new_user_id()
 
 
 @pytest.fixture
-async def visitor(stack: Stack, store: Store, me: UserId) -> AsyncIterator[Visitor]:
-    """Signed in; there is a row for them and one for somebody else."""
+async def user_client(stack: Stack, store: Store, user_id: UserId) -> AsyncIterator[RestClient]:
+    """A signed-in user. The table has a row for this user and a row for another user."""
     if not stack.sql("select 1 from public.user_accounts"):
-        await connect(store, me, chosen=SHOP, account_token=CANARY)
-        await connect(store, chosen=BAR, account_token=CANARY)
-    headers = {"apikey": stack.anon_key, "Authorization": f"Bearer {stack.user_token(me)}"}
+        await connect(store, user_id, selected_advertiser=SHOP, account_token=CANARY)
+        await connect(store, selected_advertiser=BAR, account_token=CANARY)
+    headers = {"apikey": stack.anon_key, "Authorization": f"Bearer {stack.user_token(user_id)}"}
     async with ClientSession(headers=headers) as session:
-        yield Visitor(session, stack.url)
+        yield RestClient(session, stack.url)
 
 
-async def test_people_read_their_own_row_and_nobody_elses(visitor: Visitor, me: UserId) -> None:
-    row = {"id": me, "tiktok_account_id": SHOP.name, "tiktok_business_id": SHOP.id}
-    assert await visitor.ask("GET", f"user_accounts?select={SHOWN}") == (200, [row])
+async def test_a_user_reads_their_own_row_and_no_other(
+    user_client: RestClient, user_id: UserId
+) -> None:
+    row = {"id": user_id, "tiktok_account_id": SHOP.name, "tiktok_business_id": SHOP.id}
+    response = await user_client.request("GET", f"user_accounts?select={READABLE_COLUMNS}")
+    assert response == (200, [row])
 
 
-async def test_strangers_read_nothing(stack: Stack, visitor: Visitor) -> None:
+@pytest.mark.usefixtures("user_client")
+async def test_a_visitor_who_is_not_signed_in_reads_no_row(stack: Stack) -> None:
     async with ClientSession(headers={"apikey": stack.anon_key}) as session:
-        stranger = Visitor(session, stack.url)
-        assert await stranger.ask("GET", f"user_accounts?select={SHOWN}") == (200, [])
+        visitor = RestClient(session, stack.url)
+        response = await visitor.request("GET", f"user_accounts?select={READABLE_COLUMNS}")
+    assert response == (200, [])
 
 
-async def test_the_customers_server_reads_the_token(stack: Stack, visitor: Visitor) -> None:
+@pytest.mark.usefixtures("user_client")
+async def test_the_customers_server_reads_the_token(stack: Stack) -> None:
     key = stack.service_role_key
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
     async with ClientSession(headers=headers) as session:
-        status, rows = await Visitor(session, stack.url).ask("GET", "user_accounts")
+        status, rows = await RestClient(session, stack.url).request("GET", "user_accounts")
     assert status == 200
     assert {row["tiktok_access_token"] for row in rows} == {CANARY}
 
@@ -83,32 +88,39 @@ async def test_the_customers_server_reads_the_token(stack: Stack, visitor: Visit
         ("DELETE", "?select=id&tiktok_access_token=like.s*"),
     ],
 )
-async def test_the_token_column_is_out_of_reach(
-    visitor: Visitor, me: UserId, method: str, query: str
+async def test_a_user_cannot_read_the_token_column_or_filter_by_it(
+    user_client: RestClient, user_id: UserId, method: str, query: str
 ) -> None:
-    given: dict[str, Any] = {"headers": {"Prefer": "return=representation"}}
+    options: dict[str, Any] = {"headers": RETURN_ROWS}
     if method == "PATCH":
-        given["json"] = {"id": me}
-    status, said = await visitor.ask(method, f"user_accounts{query}", **given)
-    assert (status, said["code"]) == (403, "42501")
-    assert CANARY not in str(said)
+        options["json"] = {"id": user_id}
+    status, body = await user_client.request(method, f"user_accounts{query}", **options)
+    assert (status, body["code"]) == FORBIDDEN
+    assert CANARY not in str(body)
 
 
 @pytest.mark.parametrize(
     "column", ["tiktok_access_token", "tiktok_account_id", "tiktok_business_id"]
 )
-async def test_people_cannot_write_what_is_ours(
-    stack: Stack, visitor: Visitor, me: UserId, column: str
+async def test_a_user_cannot_write_our_columns(
+    stack: Stack, user_client: RestClient, user_id: UserId, column: str
 ) -> None:
-    before = stack.sql("select to_jsonb(u) from public.user_accounts u order by id")
-    changed = await visitor.ask("PATCH", f"user_accounts?id=eq.{me}", json={column: "forged"})
-    added = await visitor.ask("POST", "user_accounts", json={"id": person(), column: "forged"})
-    for status, said in (changed, added):
-        assert (status, said["code"]) == (403, "42501")
-    assert stack.sql("select to_jsonb(u) from public.user_accounts u order by id") == before
+    all_rows = "select to_jsonb(u) from public.user_accounts u order by id"
+    before = stack.sql(all_rows)
+    update = await user_client.request(
+        "PATCH", f"user_accounts?id=eq.{user_id}", json={column: "forged"}
+    )
+    insert = await user_client.request(
+        "POST", "user_accounts", json={"id": new_user_id(), column: "forged"}
+    )
+    for status, body in (update, insert):
+        assert (status, body["code"]) == FORBIDDEN
+    assert stack.sql(all_rows) == before
 
 
-def test_a_missing_table_is_made_with_the_columns_of_the_contract(stack: Stack) -> None:
+def test_a_missing_user_accounts_table_is_created_with_the_documented_columns(
+    stack: Stack,
+) -> None:
     query = """
         select column_name, data_type
         from information_schema.columns
@@ -122,12 +134,12 @@ def test_a_missing_table_is_made_with_the_columns_of_the_contract(stack: Stack) 
     }
 
 
-# A table that was there before us
+# A table that existed before ours
 
 
 @pytest.fixture
-def theirs(stack: Stack, store: Store, me: UserId) -> Iterator[None]:
-    """Columns, a policy and privileges of the customer's own, and a row for one person."""
+def existing_table(stack: Stack, store: Store, user_id: UserId) -> Iterator[None]:
+    """With the customer's own columns, policy and privileges, and a row for one user."""
     stack.script(
         f"""
         set role postgres;
@@ -139,80 +151,88 @@ def theirs(stack: Stack, store: Store, me: UserId) -> Iterator[None]:
         );
         revoke all on public.user_accounts from anon;
         revoke delete on public.user_accounts from authenticated;
-        create policy theirs on public.user_accounts for update to authenticated
+        create policy customers_own on public.user_accounts for update to authenticated
             using (auth.uid() = id);
-        insert into public.user_accounts values ('{me}', 'Müller', 'gold');
+        insert into public.user_accounts values ('{user_id}', 'Müller', 'gold');
         reset role;
         """
     )
-    stack.apply(*SCRIPTS)
-    stack.reload()
+    stack.apply(*schema_files())
+    stack.reload_postgrest()
     yield
     stack.script("drop table public.user_accounts")
-    stack.apply(*SCRIPTS)
-    stack.reload()
+    stack.apply(*schema_files())
+    stack.reload_postgrest()
 
 
-def test_an_existing_table_keeps_its_values(stack: Stack, theirs: None, me: UserId) -> None:
+def customers_row(stack: Stack) -> dict[str, Any]:
     [row] = stack.sql("select * from public.user_accounts")
-    assert (str(row["id"]), row["company"], row["plan"]) == (me, "Müller", "gold")
+    return row
+
+
+@pytest.mark.usefixtures("existing_table")
+def test_the_sql_files_keep_the_values_of_an_existing_table(stack: Stack, user_id: UserId) -> None:
+    row = customers_row(stack)
+    assert (str(row["id"]), row["company"], row["plan"]) == (user_id, "Müller", "gold")
     assert row["tiktok_access_token"] is None
 
 
-async def test_a_choice_touches_only_our_columns(
-    stack: Stack, theirs: None, store: Store, me: UserId
+@pytest.mark.usefixtures("existing_table")
+async def test_selecting_and_disconnecting_change_only_our_columns_of_an_existing_row(
+    stack: Stack, store: Store, user_id: UserId
 ) -> None:
-    id = await connect(store, me, chosen=SHOP, account_token=CANARY)
-    await store.choose(id, chosen=BAR, account_token=CANARY, now=(await shown_at(store, id)))
-    [row] = stack.sql("select * from public.user_accounts")
+    id = await connect(store, user_id, selected_advertiser=SHOP, account_token=CANARY)
+    await store.select_advertiser(id, advertiser=BAR, account_token=CANARY, now=NOON)
+    row = customers_row(stack)
     assert (row["company"], row["plan"], row["tiktok_business_id"]) == ("Müller", "gold", BAR.id)
-    await store.begin_revoke(id, now=(await shown_at(store, id)))
-    [row] = stack.sql("select * from public.user_accounts")
+    await store.mark_disconnected(id, now=NOON)
+    row = customers_row(stack)
     assert (row["company"], row["plan"], row["tiktok_business_id"]) == ("Müller", "gold", None)
 
 
-async def shown_at(store: Store, id: str) -> Any:
-    shown = await store.connection(id)
-    assert shown is not None
-    return shown.updated_at
-
-
-async def test_a_row_we_could_only_make_incomplete_is_the_operators_to_mend(
-    stack: Stack, theirs: None, store: Store
+@pytest.mark.usefixtures("existing_table")
+async def test_a_row_that_the_customers_not_null_column_forbids_is_a_configuration_error(
+    stack: Stack, store: Store
 ) -> None:
-    with pytest.raises(Misconfigured, match="must not be null"):
-        await connect(store, person(), chosen=SHOP)
+    with pytest.raises(ConfigurationError, match="NOT NULL column"):
+        await connect(store, new_user_id(), selected_advertiser=SHOP)
     assert stack.sql("select 1 from connector.connections") == []
 
 
-async def test_people_keep_what_they_could_do_with_the_customers_columns(
-    stack: Stack, theirs: None, visitor: Visitor, me: UserId
+@pytest.mark.usefixtures("existing_table")
+async def test_users_keep_their_privileges_on_the_customers_own_columns(
+    user_client: RestClient, user_id: UserId
 ) -> None:
-    address = f"user_accounts?id=eq.{me}&select=company,plan"
-    given: dict[str, Any] = {"headers": {"Prefer": "return=representation"}}
-    changed = await visitor.ask("PATCH", address, json={"company": "Söhne"}, **given)
-    assert changed == (200, [{"company": "Söhne", "plan": "gold"}])
+    path = f"user_accounts?id=eq.{user_id}&select=company,plan"
+    response = await user_client.request(
+        "PATCH", path, json={"company": "Söhne"}, headers=RETURN_ROWS
+    )
+    assert response == (200, [{"company": "Söhne", "plan": "gold"}])
 
 
+@pytest.mark.usefixtures("existing_table")
 @pytest.mark.parametrize(
     "change", [{"tiktok_business_id": "1"}, {"company": "x", "tiktok_access_token": "y"}]
 )
-async def test_but_gain_nothing_over_ours(
-    theirs: None, visitor: Visitor, change: dict[str, str]
+async def test_users_with_privileges_on_an_existing_table_get_none_on_our_columns(
+    user_client: RestClient, change: dict[str, str]
 ) -> None:
-    status, said = await visitor.ask("PATCH", "user_accounts", json=change)
-    assert (status, said["code"]) == (403, "42501")
-    status, said = await visitor.ask("GET", "user_accounts?select=company,tiktok_access_token")
-    assert (status, said["code"]) == (403, "42501")
+    status, body = await user_client.request("PATCH", "user_accounts", json=change)
+    assert (status, body["code"]) == FORBIDDEN
+    path = "user_accounts?select=company,tiktok_access_token"
+    status, body = await user_client.request("GET", path)
+    assert (status, body["code"]) == FORBIDDEN
 
 
-def test_nobody_gains_a_privilege_they_had_not(stack: Stack, theirs: None) -> None:
-    assert not allowed(stack, "anon", "select id from public.user_accounts")
-    assert not allowed(stack, "authenticated", "delete from public.user_accounts")
-    assert allowed(stack, "authenticated", "select id, company from public.user_accounts")
+@pytest.mark.usefixtures("existing_table")
+def test_the_sql_files_give_no_role_a_new_privilege_on_an_existing_table(stack: Stack) -> None:
+    assert not is_allowed(stack, "anon", "select id from public.user_accounts")
+    assert not is_allowed(stack, "authenticated", "delete from public.user_accounts")
+    assert is_allowed(stack, "authenticated", "select id, company from public.user_accounts")
 
 
-def test_the_customers_policy_stands_beside_ours(stack: Stack, theirs: None) -> None:
+@pytest.mark.usefixtures("existing_table")
+def test_the_customers_policy_on_an_existing_table_stays_beside_ours(stack: Stack) -> None:
     query = "select policyname from pg_policies where tablename = 'user_accounts' order by 1"
     names = [row["policyname"] for row in stack.sql(query)]
-    assert names == ["connector: people read their own row", "theirs"]
+    assert names == ["connector: people read their own row", "customers_own"]

@@ -1,4 +1,4 @@
-"""Login Kit, in literals."""
+"""The requests and the parsers of Login Kit, with responses as literals."""
 
 from __future__ import annotations
 
@@ -7,34 +7,40 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from connector.errors import CodeSpent, ReconnectRequired, TokenRejected, Unintelligible
+from connector.errors import AccessTokenRejected, CodeSpent, ReconnectRequired, UnreadableResponse
 from connector.model import Tokens
-from connector.tiktok import Family
 from connector.tiktok.login_kit import challenge
 
-from .answers import ASKED_AT, LOGIN_KIT, OLD, answer, changed, query, sample, sent_form
+from .responses import (
+    LOGIN_KIT,
+    OLD_TOKENS,
+    REQUESTED_AT,
+    form_body,
+    query_of,
+    response,
+    sample_response,
+    sample_with,
+)
 
-FAMILY: Family = LOGIN_KIT
 
-
-def refreshed(**fields: object) -> Tokens:
-    call = LOGIN_KIT.refresh(OLD)
+def refreshed_tokens(**changes: object) -> Tokens:
+    call = LOGIN_KIT.refresh_call(OLD_TOKENS)
     assert call is not None
-    return call.read(changed("login_kit_token", **fields))
+    return call.parse(sample_with("login_kit_token", **changes))
 
 
-def test_the_consent_link_asks_for_the_scopes() -> None:
+def test_the_login_kit_consent_link_contains_the_scopes() -> None:
     url = LOGIN_KIT.authorize_url(redirect_uri="https://shop.test/cb", state="s")
     assert url.startswith("https://www.test/v2/auth/authorize/?client_key=fake-client-key&")
-    assert query(url)["scope"] == "user.info.basic,video.list"
+    assert query_of(url)["scope"] == "user.info.basic,video.list"
 
 
-def test_the_exchange_is_a_form_with_the_code_byte_for_byte() -> None:
-    request = LOGIN_KIT.exchange("a*b!c d+%2A", redirect_uri="https://shop.test/cb").request
+def test_the_login_kit_exchange_is_a_form_that_contains_the_code_byte_for_byte() -> None:
+    request = LOGIN_KIT.exchange_call("a*b!c d+%2A", redirect_uri="https://shop.test/cb").request
     assert request.url == "https://open.test/v2/oauth/token/"
-    assert request.label == "oauth/token"
+    assert request.endpoint == "oauth/token"
     assert request.headers == {"Content-Type": "application/x-www-form-urlencoded"}
-    assert sent_form(request) == {
+    assert form_body(request) == {
         "client_key": "fake-client-key",
         "client_secret": "fake-client-secret",
         "grant_type": "authorization_code",
@@ -43,75 +49,76 @@ def test_the_exchange_is_a_form_with_the_code_byte_for_byte() -> None:
     }
 
 
-def test_a_flat_success_and_a_flat_failure_are_told_apart_though_both_are_200() -> None:
-    call = LOGIN_KIT.exchange("c", redirect_uri="r")
-    grant = call.read(sample("login_kit_token"))
-    assert grant.subject == "-000fake-open-id"
+def test_a_flat_success_and_a_flat_error_are_distinguished_although_both_have_status_200() -> None:
+    call = LOGIN_KIT.exchange_call("c", redirect_uri="r")
+    grant = call.parse(sample_response("login_kit_token"))
+    assert grant.tiktok_user_id == "-000fake-open-id"
     assert grant.scopes == ("user.info.basic", "video.list")
-    assert grant.tokens.expires_at == ASKED_AT + timedelta(seconds=7200)
-    assert grant.tokens.refresh_expires_at == ASKED_AT + timedelta(seconds=15552000)
+    assert grant.tokens.expires_at == REQUESTED_AT + timedelta(seconds=7200)
+    assert grant.tokens.refresh_expires_at == REQUESTED_AT + timedelta(seconds=15552000)
     with pytest.raises(CodeSpent):
-        call.read(sample("login_kit_refused"))
+        call.parse(sample_response("login_kit_refused"))
 
 
-def test_the_rotated_refresh_token_replaces_the_dead_one() -> None:
-    assert refreshed().refresh == SecretStr("rft.fake-refresh")
+def test_a_rotated_login_kit_refresh_token_replaces_the_old_one() -> None:
+    assert refreshed_tokens().refresh == SecretStr("rft.fake-refresh")
 
 
-def test_a_refresh_answer_without_a_refresh_token_keeps_the_old() -> None:
-    tokens = refreshed(refresh_token=None, refresh_expires_in=None)
-    assert tokens.refresh == OLD.refresh
-    assert tokens.refresh_expires_at == OLD.refresh_expires_at
+def test_a_login_kit_refresh_response_without_a_refresh_token_leaves_the_old_one_in_place() -> None:
+    tokens = refreshed_tokens(refresh_token=None, refresh_expires_in=None)
+    assert tokens.refresh == OLD_TOKENS.refresh
+    assert tokens.refresh_expires_at == OLD_TOKENS.refresh_expires_at
 
 
-def test_an_empty_error_beside_a_token_is_no_error() -> None:
-    assert refreshed(error="").access == SecretStr("act.fake-access")
+def test_an_empty_error_field_beside_a_token_is_no_error() -> None:
+    assert refreshed_tokens(error="").access == SecretStr("act.fake-access")
 
 
-def test_only_an_invalid_grant_on_refresh_ends_the_connection() -> None:
-    call = LOGIN_KIT.refresh(OLD)
+def test_an_invalid_grant_on_a_login_kit_refresh_requires_a_reconnect() -> None:
+    call = LOGIN_KIT.refresh_call(OLD_TOKENS)
     assert call is not None
     with pytest.raises(ReconnectRequired):
-        call.read(sample("login_kit_refused"))
+        call.parse(sample_response("login_kit_refused"))
 
 
-def test_without_a_refresh_token_there_is_nothing_to_ask() -> None:
-    assert LOGIN_KIT.refresh(Tokens(access=SecretStr("act.only"))) is None
+def test_login_kit_tokens_without_a_refresh_token_have_no_refresh_call() -> None:
+    assert LOGIN_KIT.refresh_call(Tokens(access=SecretStr("act.only"))) is None
 
 
-def test_the_profile_is_the_account() -> None:
-    call = LOGIN_KIT.accounts(OLD)
-    assert query(call.request) == {"fields": "open_id,display_name"}
+def test_the_account_of_a_login_kit_connection_is_the_profile() -> None:
+    call = LOGIN_KIT.accounts_call(OLD_TOKENS)
+    assert query_of(call.request) == {"fields": "open_id,display_name"}
     assert call.request.headers == {"Authorization": "Bearer act.old-access"}
-    (account,) = call.read(sample("login_kit_user"))
+    (account,) = call.parse(sample_response("login_kit_user"))
     assert (account.id, account.name, account.kind) == ("-000fake-open-id", "The Baker", "profile")
 
 
 @pytest.mark.parametrize("body", ["{}", '{"data": {}}', '{"data": {"user": []}}'])
-def test_a_profile_without_a_user_is_not_understood(body: str) -> None:
-    with pytest.raises(Unintelligible):
-        LOGIN_KIT.accounts(OLD).read(answer(body))
+def test_a_profile_response_without_a_user_is_unreadable(body: str) -> None:
+    with pytest.raises(UnreadableResponse):
+        LOGIN_KIT.accounts_call(OLD_TOKENS).parse(response(body))
 
 
-def test_the_exchange_has_said_who_it_is_so_nobody_asks_again() -> None:
-    assert FAMILY.subject(OLD) is None
+def test_login_kit_has_no_user_id_call_because_its_grant_contains_the_user_id() -> None:
+    with pytest.raises(NotImplementedError):
+        LOGIN_KIT.user_id_call(OLD_TOKENS)
 
 
-def test_revoking_succeeds_with_an_empty_body() -> None:
-    revoke = LOGIN_KIT.revoke(OLD)
-    assert sent_form(revoke.request)["token"] == "act.old-access"
-    assert revoke.read(answer("")) is None
-    assert revoke.read(answer("{}")) is None
-    with pytest.raises(TokenRejected):
-        revoke.read(sample("login_kit_refused"))
+def test_a_login_kit_revocation_succeeds_with_an_empty_body() -> None:
+    revoke = LOGIN_KIT.revoke_call(OLD_TOKENS)
+    assert form_body(revoke.request)["token"] == "act.old-access"
+    assert revoke.parse(response("")) is None
+    assert revoke.parse(response("{}")) is None
+    with pytest.raises(AccessTokenRejected):
+        revoke.parse(sample_response("login_kit_refused"))
 
 
-def test_an_empty_body_with_a_failing_status_is_no_success() -> None:
-    with pytest.raises(Unintelligible):
-        LOGIN_KIT.revoke(OLD).read(answer("", status=400))
+def test_a_login_kit_revocation_with_an_empty_body_and_an_error_status_fails() -> None:
+    with pytest.raises(UnreadableResponse):
+        LOGIN_KIT.revoke_call(OLD_TOKENS).parse(response("", status=400))
 
 
-def test_a_challenge_is_lower_case_hex_where_the_rfc_has_base64url() -> None:
+def test_a_pkce_challenge_is_lower_case_hex_and_not_base64url() -> None:
     assert (
         challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
         == "13d31e961a1ad8ec2f16b10c4c982e0876a878ad6df144566ee1894acb70f9c3"

@@ -1,4 +1,4 @@
-"""The Marketing API, in literals."""
+"""The requests and the parsers of the Marketing API, with responses as literals."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from connector.errors import CodeSpent, TokenRejected, Unintelligible
+from connector.errors import AccessTokenRejected, CodeSpent, UnreadableResponse
 from connector.model import Tokens
-from connector.tiktok import App, Family, Marketing
+from connector.tiktok import AppConfig, MarketingApi, Request
 
-from .answers import ASKED_AT, MARKETING, answer, changed, query, refused, sample, sent_json
+from .responses import (
+    MARKETING,
+    REQUESTED_AT,
+    business_error,
+    json_body,
+    query_of,
+    response,
+    sample_response,
+    sample_with,
+)
 
 TOKENS = Tokens(access=SecretStr("fake-marketing-access"))
-FAMILY: Family = MARKETING
 
 
-def test_the_consent_link_names_the_app_the_way_back_and_the_state() -> None:
+def test_the_marketing_consent_link_contains_the_app_the_redirect_uri_and_the_state() -> None:
     url = MARKETING.authorize_url(redirect_uri="https://shop.test/cb?a=1&b=ü", state="s.t/a+te=")
     assert url.startswith("https://business.test/portal/auth?app_id=7100&")
-    assert query(url) == {
+    assert query_of(url) == {
         "app_id": "7100",
         "redirect_uri": "https://shop.test/cb?a=1&b=ü",
         "state": "s.t/a+te=",
@@ -28,18 +36,18 @@ def test_the_consent_link_names_the_app_the_way_back_and_the_state() -> None:
 
 
 def test_a_consent_link_pasted_from_the_portal_keeps_its_own_query() -> None:
-    app = App(
+    app = AppConfig(
         "7100", SecretStr("s"), "https://x.test", "https://x.test/auth?rid=a%20b&state=your_state"
     )
-    url = Marketing(app).authorize_url(redirect_uri="https://shop.test/", state="ours")
+    url = MarketingApi(app).authorize_url(redirect_uri="https://shop.test/", state="our-state")
     assert url.startswith("https://x.test/auth?rid=a%20b&app_id=7100&")
-    assert query(url)["state"] == "ours"
+    assert query_of(url)["state"] == "our-state"
 
 
-def test_the_exchange_does_not_ask_for_the_advertisers_along_with_the_token() -> None:
-    request = MARKETING.exchange("one*code!", redirect_uri="https://shop.test/cb").request
+def test_the_marketing_exchange_does_not_request_the_advertisers() -> None:
+    request = MARKETING.exchange_call("one*code!", redirect_uri="https://shop.test/cb").request
     assert request.url == "https://business.test/open_api/v1.3/oauth2/access_token/"
-    assert sent_json(request) == {
+    assert json_body(request) == {
         "app_id": "7100",
         "secret": "fake-app-secret",
         "auth_code": "one*code!",
@@ -47,112 +55,114 @@ def test_the_exchange_does_not_ask_for_the_advertisers_along_with_the_token() ->
     }
 
 
-def test_a_token_without_a_lifetime_lives_until_revoked() -> None:
-    grant = MARKETING.exchange("c", redirect_uri="r").read(sample("marketing_token"))
+def test_a_token_without_a_lifetime_has_no_expiry() -> None:
+    grant = MARKETING.exchange_call("c", redirect_uri="r").parse(sample_response("marketing_token"))
     assert grant.tokens == TOKENS
-    assert grant.subject is None
+    assert grant.tiktok_user_id is None
 
 
-def test_scope_ids_beyond_what_a_float_holds_come_through_exactly() -> None:
-    grant = MARKETING.exchange("c", redirect_uri="r").read(sample("marketing_token"))
+def test_scope_ids_beyond_the_precision_of_a_float_are_exact() -> None:
+    grant = MARKETING.exchange_call("c", redirect_uri="r").parse(sample_response("marketing_token"))
     assert grant.scopes == ("1", "4", "7533163835474346001")
 
 
 @pytest.mark.parametrize("ids", [None, [], [7, "8"], "nonsense"])
-def test_the_exchange_does_not_mind_how_advertisers_are_listed(ids: object) -> None:
-    call = MARKETING.exchange("c", redirect_uri="r")
-    assert call.read(changed("marketing_token", advertiser_ids=ids)).tokens == TOKENS
+def test_the_marketing_exchange_ignores_the_list_of_advertisers(ids: object) -> None:
+    call = MARKETING.exchange_call("c", redirect_uri="r")
+    assert call.parse(sample_with("marketing_token", advertiser_ids=ids)).tokens == TOKENS
 
 
-def test_a_token_at_the_top_of_the_answer_is_found() -> None:
-    call = MARKETING.exchange("c", redirect_uri="r")
-    assert call.read(answer({"access_token": "fake-marketing-access"})).tokens == TOKENS
+def test_an_exchange_response_with_the_token_at_the_top_level_and_no_code_is_parsed() -> None:
+    call = MARKETING.exchange_call("c", redirect_uri="r")
+    assert call.parse(response({"access_token": "fake-marketing-access"})).tokens == TOKENS
 
 
-def test_an_expiry_and_a_refresh_token_are_kept_should_they_ever_come_but_not_used() -> None:
-    call = MARKETING.exchange("c", redirect_uri="r")
-    tokens = call.read(changed("marketing_token", expires_in=60, refresh_token="fake-r")).tokens
-    assert tokens.expires_at == ASKED_AT + timedelta(seconds=60)
-    assert tokens.refresh == SecretStr("fake-r")
-    assert FAMILY.refresh(tokens) is None
+def test_an_expiry_and_a_refresh_token_of_a_marketing_grant_are_stored_but_not_used() -> None:
+    call = MARKETING.exchange_call("c", redirect_uri="r")
+    grant = call.parse(sample_with("marketing_token", expires_in=60, refresh_token="fake-r"))
+    assert grant.tokens.expires_at == REQUESTED_AT + timedelta(seconds=60)
+    assert grant.tokens.refresh == SecretStr("fake-r")
+    assert MARKETING.refresh_call(grant.tokens) is None
 
 
-def test_an_exchange_without_a_token_is_not_taken_for_a_grant() -> None:
-    call = MARKETING.exchange("c", redirect_uri="r")
-    with pytest.raises(Unintelligible):
-        call.read(changed("marketing_token", access_token=None))
-    with pytest.raises(Unintelligible):
-        call.read(changed("marketing_token", access_token="two\r\nlines"))
+def test_an_exchange_response_without_a_valid_token_is_unreadable() -> None:
+    call = MARKETING.exchange_call("c", redirect_uri="r")
+    with pytest.raises(UnreadableResponse):
+        call.parse(sample_with("marketing_token", access_token=None))
+    with pytest.raises(UnreadableResponse):
+        call.parse(sample_with("marketing_token", access_token="two\r\nlines"))
 
 
-def test_a_spent_code_is_said_to_be_spent() -> None:
+def test_a_used_authorization_code_raises_code_spent() -> None:
     with pytest.raises(CodeSpent):
-        MARKETING.exchange("c", redirect_uri="r").read(refused(40110, "The auth_code is canceled"))
+        MARKETING.exchange_call("c", redirect_uri="r").parse(
+            business_error(40110, "The auth_code is canceled")
+        )
 
 
-def test_advertisers_are_asked_for_with_the_token_in_the_header_alone() -> None:
-    request = MARKETING.accounts(TOKENS).request
-    assert request.label == "oauth2/advertiser/get"
+def test_the_request_for_the_advertisers_has_the_token_in_its_header_only() -> None:
+    request = MARKETING.accounts_call(TOKENS).request
+    assert request.endpoint == "oauth2/advertiser/get"
     assert request.headers == {"Access-Token": "fake-marketing-access"}
-    assert query(request) == {"app_id": "7100", "secret": "fake-app-secret"}
+    assert query_of(request) == {"app_id": "7100", "secret": "fake-app-secret"}
 
 
-def test_the_secret_in_the_address_is_not_shown() -> None:
-    assert "fake" not in repr(MARKETING.accounts(TOKENS).request)
-    assert "fake" not in repr(MARKETING.accounts(TOKENS))
+def test_the_repr_of_a_request_does_not_contain_the_secret_in_its_url() -> None:
+    assert "fake" not in repr(MARKETING.accounts_call(TOKENS).request)
+    assert "fake" not in repr(MARKETING.accounts_call(TOKENS))
 
 
-def test_advertiser_ids_are_texts_however_they_came() -> None:
-    accounts = MARKETING.accounts(TOKENS).read(sample("marketing_advertisers"))
-    assert [(a.id, a.name, a.kind) for a in accounts] == [
+def test_advertiser_ids_are_strings_whether_tiktok_sends_strings_or_numbers() -> None:
+    accounts = MARKETING.accounts_call(TOKENS).parse(sample_response("marketing_advertisers"))
+    assert [(account.id, account.name, account.kind) for account in accounts] == [
         ("7000000000000000001", "Bäckerei Berlin", "advertiser"),
         ("7000000000000000002", "Bakery 🥐 Paris", "advertiser"),
     ]
 
 
-def test_nobody_granted_is_an_empty_list_also_as_go_writes_it() -> None:
-    read = MARKETING.accounts(TOKENS).read
-    assert read(answer({"code": 0, "data": {"list": []}})) == ()
-    assert read(answer('{"code": 0, "data": {"list": null}}')) == ()
+def test_an_empty_or_null_list_of_advertisers_gives_no_accounts() -> None:
+    parse = MARKETING.accounts_call(TOKENS).parse
+    assert parse(response({"code": 0, "data": {"list": []}})) == ()
+    assert parse(response('{"code": 0, "data": {"list": null}}')) == ()
 
 
-def test_a_missing_list_is_not_taken_for_nobody() -> None:
-    with pytest.raises(Unintelligible):
-        MARKETING.accounts(TOKENS).read(answer({"code": 0, "data": {}}))
+def test_a_response_without_a_list_of_advertisers_is_unreadable() -> None:
+    with pytest.raises(UnreadableResponse):
+        MARKETING.accounts_call(TOKENS).parse(response({"code": 0, "data": {}}))
 
 
-def test_a_name_loses_control_characters_and_nothing_else() -> None:
-    row = {"advertiser_id": "1", "advertiser_name": "A\u0000\x1b[31m 👩‍🍳"}
-    (account,) = MARKETING.accounts(TOKENS).read(answer({"code": 0, "data": {"list": [row]}}))
+def test_an_advertiser_name_loses_its_control_characters_only() -> None:
+    advertiser = {"advertiser_id": "1", "advertiser_name": "A\u0000\x1b[31m 👩‍🍳"}
+    (account,) = MARKETING.accounts_call(TOKENS).parse(
+        response({"code": 0, "data": {"list": [advertiser]}})
+    )
     assert account.name == "A[31m 👩‍🍳"
 
 
-@pytest.mark.parametrize("key", ["core_user_id", "id"])
-def test_the_user_is_known_by_the_new_key_and_by_the_old(key: str) -> None:
-    call = MARKETING.subject(TOKENS)
-    assert call.request.label == "user/info"
-    assert call.read(answer({"code": 0, "data": {key: 69}})) == "69"
+@pytest.mark.parametrize("field", ["core_user_id", "id"])
+def test_the_marketing_user_id_is_read_from_the_current_and_the_former_field(field: str) -> None:
+    call = MARKETING.user_id_call(TOKENS)
+    assert call.request.endpoint == "user/info"
+    assert call.parse(response({"code": 0, "data": {field: 69}})) == "69"
 
 
-def test_a_token_that_tiktok_took_back_is_found_by_asking_for_its_advertisers() -> None:
-    with pytest.raises(TokenRejected):
-        MARKETING.accounts(TOKENS).read(sample("business_refused"))
+def test_the_advertiser_call_raises_access_token_rejected_for_a_withdrawn_token() -> None:
+    with pytest.raises(AccessTokenRejected):
+        MARKETING.accounts_call(TOKENS).parse(sample_response("business_refused"))
 
 
-def test_revoking_what_is_revoked_already_is_a_success() -> None:
-    revoke = MARKETING.revoke(TOKENS)
-    assert sent_json(revoke.request)["access_token"] == "fake-marketing-access"
-    assert revoke.read(sample("business_refused")) is None
-    with pytest.raises(TokenRejected):
-        revoke.read(refused(40102))
+def test_the_revocation_of_an_already_revoked_marketing_token_succeeds() -> None:
+    revoke = MARKETING.revoke_call(TOKENS)
+    assert json_body(revoke.request)["access_token"] == "fake-marketing-access"
+    assert revoke.parse(sample_response("business_refused")) is None
+    with pytest.raises(AccessTokenRejected):
+        revoke.parse(business_error(40102))
 
 
-def test_signing_replaces_any_credential_that_came_along() -> None:
-    request = MARKETING.subject(TOKENS).request
-    stranger = type(request)(
-        "GET", request.url, "x", {"ACCESS-token": "x", "authorization": "y", "A": "b"}
-    )
-    assert MARKETING.sign(stranger, TOKENS).headers == {
+def test_the_credentials_replace_any_credentials_in_a_request() -> None:
+    headers = {"ACCESS-token": "x", "authorization": "y", "A": "b"}
+    request = Request("GET", "https://business.test/", "x", headers)
+    assert MARKETING.with_credentials(request, TOKENS).headers == {
         "A": "b",
         "Access-Token": "fake-marketing-access",
     }

@@ -1,4 +1,4 @@
-"""Whatever arrives, a reader returns what it promised or raises a `TikTokError`."""
+"""A parser returns the promised type or raises a `TikTokError`, whatever the response contains."""
 
 from __future__ import annotations
 
@@ -11,45 +11,57 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.errors import Said, TikTokError
+from connector.errors import TikTokError, UpstreamError
 from connector.model import Account, Grant, Tokens
-from connector.tiktok import Family
-from connector.wire import Call, Response
+from connector.tiktok import ApiFamily, Call, Response
 
-from .answers import ACCOUNTS, LOGIN_KIT, MARKETING, OLD, SAMPLES, answer, unhurried
+from .responses import (
+    ACCOUNTS,
+    LOGIN_KIT,
+    MARKETING,
+    OLD_TOKENS,
+    SAMPLES,
+    property_settings,
+    response,
+)
 
-Judge = Callable[[object], bool]
+TypeCheck = Callable[[object], bool]
 
 
-def _a(kind: type) -> Judge:
-    return lambda value: isinstance(value, kind)
+def is_a(expected: type) -> TypeCheck:
+    return lambda value: isinstance(value, expected)
 
 
-def _accounts(value: object) -> bool:
+def is_accounts(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, Account) for item in value)
 
 
-def _nothing(value: object) -> bool:
+def is_none(value: object) -> bool:
     return value is None
 
 
-def _calls(family: Family) -> list[tuple[Call[Any], Judge]]:
-    named: list[tuple[Call[Any] | None, Judge]] = [
-        (family.exchange("code", redirect_uri="https://shop.test/cb"), _a(Grant)),
-        (family.refresh(OLD), _a(Tokens)),
-        (family.subject(OLD), _a(str)),
-        (family.accounts(OLD), _accounts),
-        (family.accounts(OLD, subject="1"), _accounts),
-        (family.revoke(OLD), _nothing),
+def calls_of(family: ApiFamily) -> list[tuple[Call[Any], TypeCheck]]:
+    calls: list[tuple[Call[Any], TypeCheck]] = [
+        (family.exchange_call("code", redirect_uri="https://shop.test/cb"), is_a(Grant)),
+        (family.accounts_call(OLD_TOKENS), is_accounts),
+        (family.accounts_call(OLD_TOKENS, tiktok_user_id="1"), is_accounts),
+        (family.revoke_call(OLD_TOKENS), is_none),
     ]
-    return [(call, judge) for call, judge in named if call is not None]
+    if (refresh := family.refresh_call(OLD_TOKENS)) is not None:
+        calls.append((refresh, is_a(Tokens)))
+    if not family.reports_user_id_in_grant:
+        calls.append((family.user_id_call(OLD_TOKENS), is_a(str)))
+    return calls
 
 
-CALLS = [
-    pytest.param(call, judge, id=f"{family.name} {call.request.label}")
-    for family in (MARKETING, ACCOUNTS, LOGIN_KIT)
-    for call, judge in _calls(family)
-]
+every_call = pytest.mark.parametrize(
+    ("call", "is_expected"),
+    [
+        pytest.param(call, is_expected, id=f"{family.name} {call.request.endpoint}")
+        for family in (MARKETING, ACCOUNTS, LOGIN_KIT)
+        for call, is_expected in calls_of(family)
+    ],
+)
 
 statuses = st.sampled_from([200, 200, 200, 204, 302, 400, 401, 404, 429, 500, 503])
 scalars = (
@@ -75,80 +87,87 @@ samples = st.sampled_from(
 
 
 @st.composite
-def mutations(draw: st.DrawFn) -> object:
-    """A valid answer with one or two of its places taken by something else, or by nothing."""
+def mutated_samples(draw: st.DrawFn) -> object:
+    """A valid response in which one or two fields are replaced or removed."""
     document = json.loads(json.dumps(draw(samples)))
     for _ in range(draw(st.integers(1, 2))):
-        place = document
+        fields = document
         while True:
-            key = draw(st.sampled_from(sorted(place)))
-            deeper = place[key]
-            if isinstance(deeper, dict) and deeper and draw(st.booleans()):
-                place = deeper
+            name = draw(st.sampled_from(sorted(fields)))
+            nested = fields[name]
+            if isinstance(nested, dict) and nested and draw(st.booleans()):
+                fields = nested
                 continue
             break
         if draw(st.booleans()):
-            place[key] = draw(documents)
-        elif len(place) > 1:
-            del place[key]
+            fields[name] = draw(documents)
+        elif len(fields) > 1:
+            del fields[name]
     return document
 
 
-def holds(call: Call[Any], judge: Judge, response: Response) -> bool:
+def parses_or_raises(call: Call[Any], is_expected: TypeCheck, received: Response) -> bool:
     try:
-        return judge(call.read(response))
+        return is_expected(call.parse(received))
     except TikTokError as error:
-        return error.__context__ is None and _can_be_written_down(error)
+        return error.__context__ is None and can_be_encoded(error)
 
 
-def _can_be_written_down(error: TikTokError) -> bool:
-    said = error.said or Said()
-    return bool(f"{error}{said.code}{said.message}{said.request_id}".encode())
+def can_be_encoded(error: TikTokError) -> bool:
+    upstream = error.upstream or UpstreamError()
+    return bool(f"{error}{upstream.code}{upstream.message}{upstream.request_id}".encode())
 
 
-@pytest.mark.parametrize(("call", "judge"), CALLS)
-@unhurried
+@every_call
+@property_settings
 @given(body=st.binary(max_size=300), status=statuses)
-def test_any_bytes(call: Call[Any], judge: Judge, body: bytes, status: int) -> None:
-    assert holds(call, judge, answer(body, status=status))
-
-
-@pytest.mark.parametrize(("call", "judge"), CALLS)
-@unhurried
-@given(document=documents, status=statuses)
-def test_any_json(call: Call[Any], judge: Judge, document: object, status: int) -> None:
-    assert holds(call, judge, answer(json.dumps(document), status=status))
-
-
-@pytest.mark.parametrize(("call", "judge"), CALLS)
-@unhurried
-@given(document=mutations(), status=statuses)
-def test_any_answer_that_is_nearly_valid(
-    call: Call[Any], judge: Judge, document: object, status: int
+def test_a_parser_handles_any_bytes(
+    call: Call[Any], is_expected: TypeCheck, body: bytes, status: int
 ) -> None:
-    assert holds(call, judge, answer(json.dumps(document), status=status))
+    assert parses_or_raises(call, is_expected, response(body, status=status))
 
 
-@unhurried
+@every_call
+@property_settings
+@given(document=documents, status=statuses)
+def test_a_parser_handles_any_json(
+    call: Call[Any], is_expected: TypeCheck, document: object, status: int
+) -> None:
+    assert parses_or_raises(call, is_expected, response(json.dumps(document), status=status))
+
+
+@every_call
+@property_settings
+@given(document=mutated_samples(), status=statuses)
+def test_a_parser_handles_any_nearly_valid_response(
+    call: Call[Any], is_expected: TypeCheck, document: object, status: int
+) -> None:
+    assert parses_or_raises(call, is_expected, response(json.dumps(document), status=status))
+
+
+@property_settings
 @given(
     code=st.text(st.characters(exclude_categories=["Cs"])),
-    state=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    redirect_uri=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
 )
-def test_no_label_ever_holds_what_was_asked_with(code: str, state: str) -> None:
+def test_the_endpoint_name_of_a_call_never_contains_a_parameter(
+    code: str, redirect_uri: str
+) -> None:
     for family in (MARKETING, ACCOUNTS, LOGIN_KIT):
-        labels = {call.request.label for call, _ in _calls(family)}
-        assert family.exchange(code, redirect_uri=state).request.label in labels
-        assert all(set(label) <= set("abcdefghijklmnopqrstuvwxyz_/2") for label in labels)
+        endpoints = {call.request.endpoint for call, _ in calls_of(family)}
+        exchange = family.exchange_call(code, redirect_uri=redirect_uri)
+        assert exchange.request.endpoint in endpoints
+        assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz_/2") for name in endpoints)
 
 
-def test_five_thousand_advertisers_are_read_in_a_moment() -> None:
-    rows = [
+def test_five_thousand_advertisers_are_parsed_within_a_second() -> None:
+    advertisers = [
         {"advertiser_id": str(7 * 10**18 + n), "advertiser_name": f"Advertiser {n} \U0001f950" * 3}
         for n in range(5000)
     ]
-    response = answer({"code": 0, "message": "OK", "data": {"list": rows}})
-    assert len(response.body) > 500_000
-    began = time.perf_counter()
-    accounts = MARKETING.accounts(OLD).read(response)
-    assert time.perf_counter() - began < 1
-    assert [account.id for account in accounts] == [row["advertiser_id"] for row in rows]
+    received = response({"code": 0, "message": "OK", "data": {"list": advertisers}})
+    assert len(received.body) > 500_000
+    started = time.perf_counter()
+    accounts = MARKETING.accounts_call(OLD_TOKENS).parse(received)
+    assert time.perf_counter() - started < 1
+    assert [account.id for account in accounts] == [row["advertiser_id"] for row in advertisers]

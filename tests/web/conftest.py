@@ -1,4 +1,4 @@
-"""A house with its doors open, and a visitor who says what they like to it over a real socket."""
+"""A running service, and an HTTP client that can send it anything over a real socket."""
 
 from __future__ import annotations
 
@@ -13,108 +13,111 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, DummyCookieJar
 
-from connector.app import House
+from connector.app import Service
 from connector.model import UserId
-from tests.houses import (
+from tests.credentials import ANNA
+from tests.running_service import (
     Simulator,
-    connected,
+    connect_account,
     running_simulator,
     serving,
     settings_for,
     state_for,
 )
-from tests.people import ANNA
-from tests.stack import Stack
+from tests.supabase_stack import Stack
 
-OURS = "https://app.example.com"
-"""The customer's frontend, which may call us."""
+ALLOWED_ORIGIN = "https://app.example.com"
+"""The origin of the customer's frontend."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: Mapping[str, str]
     cookies: SimpleCookie
     text: str = field(repr=False)
 
     @property
-    def said(self) -> Any:
+    def json(self) -> Any:
         return json.loads(self.text)
 
     @property
     def code(self) -> str:
-        return str(self.said["code"])
+        return str(self.json["code"])
 
 
 @dataclass(frozen=True)
-class Site:
+class Harness:
     url: str
-    house: House
+    service: Service
     simulator: Simulator
     http: ClientSession = field(repr=False)
 
     async def call(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any
-    ) -> Answer:
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> Response:
         async with self.http.request(
-            method, self.url + path, headers=headers, allow_redirects=False, **more
-        ) as answer:
-            return Answer(answer.status, answer.headers, answer.cookies, await answer.text())
+            method, self.url + path, headers=headers, allow_redirects=False, **options
+        ) as response:
+            return Response(
+                response.status, response.headers, response.cookies, await response.text()
+            )
 
-    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
         return await self.call("GET", path, headers=headers)
 
     async def post(
         self, path: str, headers: Mapping[str, str] | None = None, /, **body: Any
-    ) -> Answer:
+    ) -> Response:
         return await self.call("POST", path, headers=headers, json=body)
 
-    def user(self, user_id: UserId = ANNA) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.house.identity.mint(user_id).text}"}
+    def as_user(self, user_id: UserId = ANNA) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.service.authenticator.issue_ticket(user_id).text}"}
 
-    async def session(self, headers: Mapping[str, str]) -> str:
-        """The cookie a browser has after its person has come in, as it sends it."""
-        answer = await self.call("POST", "/session", headers=headers)
-        assert answer.status == 200, answer.text
-        return f"connector_session={answer.cookies['connector_session'].value}"
+    async def session_cookie(self, headers: Mapping[str, str]) -> str:
+        """The Cookie header of a browser that exchanged these credentials for a session."""
+        response = await self.call("POST", "/session", headers=headers)
+        assert response.status == 200, response.text
+        return f"connector_session={response.cookies['connector_session'].value}"
 
-    async def state(self, **more: Any) -> str:
-        return await state_for(self.http, self.url, **more)
+    async def state(self, **fields: Any) -> str:
+        return await state_for(self.http, self.url, **fields)
 
-    async def connected(self, **more: Any) -> Any:
-        return await connected(self.http, self.url, self.simulator, **more)
+    async def connect(self, **consent: Any) -> Any:
+        return await connect_account(self.http, self.url, self.simulator, **consent)
 
 
-Opening = Callable[..., Awaitable[Site]]
+StartService = Callable[..., Awaitable[Harness]]
 
 
 @pytest.fixture
-async def opening(tmp_path: Path) -> AsyncIterator[Opening]:
-    """Opens a house with these settings, beside those that tests have."""
-    async with AsyncExitStack() as doors:
-        simulator = await doors.enter_async_context(running_simulator())
-        http = await doors.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
+async def start_service(tmp_path: Path) -> AsyncIterator[StartService]:
+    """Starts a service with the given settings in addition to those of all tests."""
+    async with AsyncExitStack() as exit_stack:
+        simulator = await exit_stack.enter_async_context(running_simulator())
+        http = await exit_stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
 
-        async def open_house(**extra: str) -> Site:
+        async def start(**extra: str) -> Harness:
             settings = settings_for(
-                tmp_path, simulator.url, CONNECTOR_ALLOWED_ORIGINS=OURS, **extra
+                tmp_path, simulator.url, CONNECTOR_ALLOWED_ORIGINS=ALLOWED_ORIGIN, **extra
             )
-            house = House.build(settings, clock=simulator.clock)
-            return Site(await doors.enter_async_context(serving(house)), house, simulator, http)
+            service = Service.build(settings, clock=simulator.clock)
+            url = await exit_stack.enter_async_context(serving(service))
+            return Harness(url, service, simulator, http)
 
-        yield open_house
+        yield start
 
 
 @pytest.fixture
-async def site(opening: Opening) -> Site:
-    return await opening()
+async def harness(start_service: StartService) -> Harness:
+    return await start_service()
 
 
 @pytest.fixture(params=["sqlite", "supabase"])
-async def anywhere(request: pytest.FixtureRequest, opening: Opening) -> Site:
-    """The same on either store."""
+async def each_store(request: pytest.FixtureRequest, start_service: StartService) -> Harness:
+    """A harness on SQLite, and another on Supabase."""
     if request.param == "sqlite":
-        return await opening()
+        return await start_service()
     stack: Stack = request.getfixturevalue("stack")
     stack.truncate()
-    return await opening(**stack.environment())
+    return await start_service(**stack.environment())

@@ -1,121 +1,134 @@
-"""Who may do what, and that nobody may unless it is written down."""
+"""Who may call which route; a route is closed unless its row in the route table opens it."""
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from connector.model import UserId
-from connector.web import access
-from connector.web.routes import TABLE, application
-from tests.houses import AS_SERVER
-from tests.people import ANNA, KEYS, hs256
+from connector.web import listen
+from connector.web.access import Access
+from connector.web.endpoint import Route
+from connector.web.health import healthz
+from connector.web.routes import ROUTES
+from tests.credentials import ANNA, API_KEYS, hs256_jwt
+from tests.running_service import AS_SERVER
 
-from .conftest import OURS, Opening, Site
+from .conftest import ALLOWED_ORIGIN, Harness
 
 BEN = UserId("0b5a7c1e-4d3f-4a7b-8c9d-112233445566")
-NOWHERE = "11111111-2222-3333-4444-555555555555"
-LISTS = (access.PUBLIC, access.USER, access.SERVER)
-
-ROUTES = [(method, path) for method, path, _ in TABLE]
-GUARDED = [(method, path) for method, path in ROUTES if path not in access.PUBLIC]
+UNKNOWN_ID = "11111111-2222-3333-4444-555555555555"
 
 
-def reached(path: str) -> str:
-    return re.sub("{id}", NOWHERE, path)
+def routes(*levels: Access) -> pytest.MarkDecorator:
+    """Parametrizes a test with the routes that have one of these access levels."""
+    selected = [route for route in ROUTES if route.access in levels]
+    ids = [f"{route.method} {route.canonical}" for route in selected]
+    return pytest.mark.parametrize("route", selected, ids=ids)
 
 
-def addresses(app: web.Application) -> set[str]:
-    return {resource.canonical for resource in app.router.resources()}
+def path_of(route: Route) -> str:
+    return route.canonical.replace("{id}", UNKNOWN_ID)
 
 
-def test_every_address_stands_in_just_one_list() -> None:
-    listed = [address for those in LISTS for address in those]
-    assert sorted(listed) == sorted(addresses(application()))
-    assert access.USER >= access.PICKER
+def test_a_route_without_an_access_level_cannot_be_written() -> None:
+    with pytest.raises(TypeError, match="access"):
+        Route("GET", "/new", healthz)  # type: ignore[call-arg]
 
 
-async def test_an_address_in_no_list_is_closed_to_everybody(opening: Opening) -> None:
-    site = await opening()
-    app = site.house.application()
+async def test_a_handler_that_is_added_without_a_route_row_is_closed_to_everyone(
+    harness: Harness,
+) -> None:
+    app = harness.service.web_application()
 
     async def secret(_: web.Request) -> web.Response:
         return web.Response(text="secret")
 
     app.router.add_get("/forgotten", secret)
+    app.router.add_delete("/families", secret)
     app.cleanup_ctx.clear()
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/forgotten"
-    async with site.http.get(url, headers=AS_SERVER) as answer:
-        assert answer.status == 500
-        assert (await answer.json())["code"] == "internal_error"
-    await runner.cleanup()
+    async with listen(app, "127.0.0.1", 0, shutdown_timeout=1) as [(host, port)]:
+        url = f"http://{host}:{port}"
+        assert await error_code(harness.http, "GET", f"{url}/forgotten") == "internal_error"
+        # A method that is added to a public path is not public.
+        assert await error_code(harness.http, "DELETE", f"{url}/families") == "internal_error"
 
 
-@pytest.mark.parametrize(("method", "path"), GUARDED)
-async def test_without_credentials_nothing_but_the_public_opens(
-    site: Site, method: str, path: str
+async def error_code(http: ClientSession, method: str, url: str) -> str:
+    async with http.request(method, url, headers=AS_SERVER) as response:
+        assert response.status == 500
+        return str((await response.json())["code"])
+
+
+@routes(Access.USER, Access.SELECTION, Access.SERVER)
+async def test_a_route_that_is_not_public_rejects_a_request_without_credentials(
+    harness: Harness, route: Route
 ) -> None:
-    answer = await site.call(method, reached(path))
-    assert (answer.status, answer.code) == (401, "unauthenticated")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    response = await harness.call(route.method, path_of(route))
+    assert (response.status, response.code) == (401, "unauthenticated")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize(("method", "path"), [r for r in GUARDED if r[1] in access.SERVER])
-async def test_a_user_never_gets_what_is_for_servers(site: Site, method: str, path: str) -> None:
-    answer = await site.call(method, reached(path), headers=site.user())
-    assert (answer.status, answer.code) == (403, "forbidden")
+@routes(Access.SERVER)
+async def test_a_user_may_not_call_a_route_for_servers(harness: Harness, route: Route) -> None:
+    response = await harness.call(route.method, path_of(route), headers=harness.as_user())
+    assert (response.status, response.code) == (403, "forbidden")
 
 
-@pytest.mark.parametrize(("method", "path"), [r for r in GUARDED if r[1] not in access.PICKER])
-async def test_a_picker_passes_only_where_it_is_named(site: Site, method: str, path: str) -> None:
-    picker = site.house.identity.mint(ANNA, connection_id=NOWHERE)
-    headers = {"Authorization": f"Bearer {picker.text}"}
-    answer = await site.call(method, reached(path), headers=headers)
-    assert (answer.status, answer.code) == (403, "forbidden")
+@routes(Access.USER, Access.SERVER)
+async def test_a_selection_ticket_is_rejected_by_routes_that_do_not_select(
+    harness: Harness, route: Route
+) -> None:
+    ticket = harness.service.authenticator.issue_ticket(ANNA, connection_id=UNKNOWN_ID)
+    headers = {"Authorization": f"Bearer {ticket.text}"}
+    response = await harness.call(route.method, path_of(route), headers=headers)
+    assert (response.status, response.code) == (403, "forbidden")
 
 
-async def test_a_picker_is_no_way_to_a_session_or_an_exchange(site: Site) -> None:
-    picker = {"Authorization": f"Bearer {(await site.connected(advertisers=2))['ticket']}"}
+async def test_a_selection_ticket_cannot_create_a_session_or_exchange_a_code(
+    harness: Harness,
+) -> None:
+    ticket = {"Authorization": f"Bearer {(await harness.connect(advertisers=2))['ticket']}"}
     for path in ("/session", "/oauth/exchange"):
-        answer = await site.post(path, picker, code="c", state="s")
-        assert (answer.status, answer.code) == (403, "forbidden")
+        response = await harness.post(path, ticket, code="c", state="s")
+        assert (response.status, response.code) == (403, "forbidden")
 
 
-@pytest.mark.parametrize(("method", "path"), [r for r in ROUTES if "{id}" in r[1]])
-async def test_somebody_elses_connection_does_not_exist(site: Site, method: str, path: str) -> None:
-    id = (await site.connected(user_id=BEN))["connection_id"]
-    for headers in (site.user(ANNA), AS_SERVER):
-        mine = await site.call(method, reached(path), headers=headers)
-        assert mine.status in (404, 403)
-    answer = await site.call(method, path.replace("{id}", id), headers=site.user(ANNA))
-    assert answer.status == (403 if path in access.SERVER else 404)
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if "{id}" in route.path],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+async def test_another_users_connection_is_not_found(harness: Harness, route: Route) -> None:
+    connection_id = (await harness.connect(user_id=BEN))["connection_id"]
+    for headers in (harness.as_user(ANNA), AS_SERVER):
+        unknown = await harness.call(route.method, path_of(route), headers=headers)
+        assert unknown.status in (404, 403)
+    path = route.path.replace("{id}", connection_id)
+    response = await harness.call(route.method, path, headers=harness.as_user(ANNA))
+    assert response.status == (403 if route.access is Access.SERVER else 404)
 
 
-async def test_every_kind_of_credential_opens(site: Site) -> None:
+async def test_each_kind_of_credentials_authenticates(harness: Harness) -> None:
     credentials = [
         (AS_SERVER, "server"),
-        ({"X-API-Key": KEYS[1]}, "server"),
-        (site.user(), "user"),
-        ({"Authorization": f"Bearer {hs256()}"}, "user"),
-        ({"Authorization": f"Bearer {(await site.connected())['ticket']}"}, "picker"),
-        ({"Cookie": await site.session(site.user())}, "user"),
-        ({"Cookie": await site.session(AS_SERVER)}, "server"),
+        ({"X-API-Key": API_KEYS[1]}, "server"),
+        (harness.as_user(), "user"),
+        ({"Authorization": f"Bearer {hs256_jwt()}"}, "user"),
+        ({"Authorization": f"Bearer {(await harness.connect())['ticket']}"}, "selection"),
+        ({"Cookie": await harness.session_cookie(harness.as_user())}, "user"),
+        ({"Cookie": await harness.session_cookie(AS_SERVER)}, "server"),
     ]
     for headers, kind in credentials:
-        assert (await site.get("/session", headers)).said["kind"] == kind
+        assert (await harness.get("/session", headers)).json["kind"] == kind
 
 
-async def test_a_header_outweighs_the_cookie(site: Site) -> None:
-    cookie = {"Cookie": await site.session(site.user(BEN))}
-    answer = await site.get("/session", cookie | site.user(ANNA))
-    assert answer.said["user_id"] == ANNA
-    refused = await site.get("/session", cookie | {"Authorization": "Bearer wrong"})
-    assert refused.status == 401
+async def test_a_header_takes_precedence_over_the_session_cookie(harness: Harness) -> None:
+    cookie = {"Cookie": await harness.session_cookie(harness.as_user(BEN))}
+    response = await harness.get("/session", cookie | harness.as_user(ANNA))
+    assert response.json["user_id"] == ANNA
+    rejected = await harness.get("/session", cookie | {"Authorization": "Bearer wrong"})
+    assert rejected.status == 401
 
 
 @pytest.mark.parametrize(
@@ -124,59 +137,71 @@ async def test_a_header_outweighs_the_cookie(site: Site) -> None:
         {},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
-        {"Origin": OURS},
+        {"Origin": ALLOWED_ORIGIN},
         {"Origin": "https://evil.test"},
         {"Origin": "null"},
     ],
 )
-async def test_another_sites_page_cannot_act_by_the_cookie(
-    site: Site, headers: dict[str, str]
+async def test_a_page_of_another_origin_cannot_use_the_session_cookie_for_changes(
+    harness: Harness, headers: dict[str, str]
 ) -> None:
-    id = (await site.connected())["connection_id"]
-    cookie = {"Cookie": await site.session(site.user())} | headers
+    connection_id = (await harness.connect())["connection_id"]
+    cookie = {"Cookie": await harness.session_cookie(harness.as_user())} | headers
     for method, path in (
-        ("DELETE", f"/connections/{id}"),
-        ("POST", f"/connections/{id}/refresh"),
+        ("DELETE", f"/connections/{connection_id}"),
+        ("POST", f"/connections/{connection_id}/refresh"),
         ("POST", "/oauth/start"),
         ("DELETE", "/session"),
     ):
-        answer = await site.call(method, path, headers=cookie)
-        assert (answer.status, answer.code) == (403, "forbidden")
-    assert (await site.get(f"/connections/{id}", cookie)).said["status"] == "active"
+        response = await harness.call(method, path, headers=cookie)
+        assert (response.status, response.code) == (403, "forbidden")
+    connection = (await harness.get(f"/connections/{connection_id}", cookie)).json
+    assert connection["status"] == "active"
 
 
-async def test_our_own_page_can(site: Site) -> None:
-    cookie = {"Cookie": await site.session(site.user())}
+async def test_a_page_of_the_service_can_use_the_session_cookie_for_changes(
+    harness: Harness,
+) -> None:
+    cookie = {"Cookie": await harness.session_cookie(harness.as_user())}
     for origin in (
         {"Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
-        {"Origin": site.url},
+        {"Origin": harness.url},
     ):
-        assert (await site.call("POST", "/oauth/start", headers=cookie | origin)).status == 200
+        assert (await harness.call("POST", "/oauth/start", headers=cookie | origin)).status == 200
 
 
-async def test_in_the_exchange_a_cookie_another_page_brought_is_nobodys(site: Site) -> None:
-    cookie = {"Cookie": await site.session(site.user(ANNA))}
-    body = {"code": await site.simulator.consent(), "state": await site.state(user_id=BEN)}
-    ours = await site.post("/oauth/exchange", cookie | {"Origin": site.url}, **body)
-    assert ours.code == "wrong_user"
-    assert (await site.post("/oauth/exchange", cookie | {"Origin": OURS}, **body)).status == 200
+async def test_an_exchange_ignores_the_session_cookie_in_a_request_from_another_origin(
+    harness: Harness,
+) -> None:
+    cookie = {"Cookie": await harness.session_cookie(harness.as_user(ANNA))}
+    body = {"code": await harness.simulator.consent(), "state": await harness.state(user_id=BEN)}
+    same_origin = await harness.post("/oauth/exchange", cookie | {"Origin": harness.url}, **body)
+    assert same_origin.code == "wrong_user"
+    other_origin = await harness.post(
+        "/oauth/exchange", cookie | {"Origin": ALLOWED_ORIGIN}, **body
+    )
+    assert other_origin.status == 200
 
 
-async def test_a_stale_cookie_is_forgotten(site: Site) -> None:
-    cookie = {"Cookie": await site.session(site.user()), "Origin": site.url}
-    site.simulator.clock.turn(1801)
-    for answer in (
-        await site.get("/session", cookie),
-        await site.post("/oauth/exchange", cookie, code="c", state="s"),
-        await site.get("/session", {"Cookie": "connector_session=nonsense"}),
+async def test_an_invalid_session_cookie_is_deleted(harness: Harness) -> None:
+    cookie = {"Cookie": await harness.session_cookie(harness.as_user()), "Origin": harness.url}
+    harness.simulator.clock.advance(1801)
+    for response in (
+        await harness.get("/session", cookie),
+        await harness.post("/oauth/exchange", cookie, code="c", state="s"),
+        await harness.get("/session", {"Cookie": "connector_session=nonsense"}),
     ):
-        assert answer.status in (400, 401)
-        assert answer.cookies["connector_session"]["max-age"] == "0"
+        assert response.status in (400, 401)
+        assert response.cookies["connector_session"]["max-age"] == "0"
 
 
-async def test_a_ticket_is_no_cookie_and_a_cookie_no_ticket(site: Site) -> None:
-    ticket = site.house.identity.mint(ANNA).text
-    assert (await site.get("/session", {"Cookie": f"connector_session={ticket}"})).status == 401
-    session = (await site.session(site.user())).partition("=")[2]
-    assert (await site.get("/session", {"Authorization": f"Bearer {session}"})).status == 401
+async def test_a_ticket_is_not_accepted_as_a_cookie_nor_a_cookie_as_a_ticket(
+    harness: Harness,
+) -> None:
+    ticket = harness.service.authenticator.issue_ticket(ANNA).text
+    response = await harness.get("/session", {"Cookie": f"connector_session={ticket}"})
+    assert response.status == 401
+    session = (await harness.session_cookie(harness.as_user())).partition("=")[2]
+    response = await harness.get("/session", {"Authorization": f"Bearer {session}"})
+    assert response.status == 401

@@ -1,36 +1,40 @@
-"""Connections as they are shown, and what may be done with them."""
+"""Connections as the API shows them, and what users and servers may do with them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import pytest
 
 from connector.model import UserId
-from tests.houses import AS_SERVER
-from tests.people import ANNA
+from tests.credentials import ANNA
+from tests.running_service import AS_SERVER
 
-from .conftest import Site
+from .conftest import Harness
 
 BEN = UserId("0b5a7c1e-4d3f-4a7b-8c9d-112233445566")
 NOON = "2026-11-20T12:00:00.000000+00:00"
 
 
-async def test_a_connection_is_shown_whole_and_without_a_token(anywhere: Site) -> None:
+async def test_a_connection_is_returned_with_all_its_fields_and_without_a_token(
+    each_store: Harness,
+) -> None:
     advertisers = [{"id": "7533163835474346001", "name": "Adlane EU"}]
-    id = (await anywhere.connected(advertisers=advertisers))["connection_id"]
-    said = (await anywhere.get(f"/connections/{id}", anywhere.user())).said
-    next_check_at, scopes = said.pop("next_check_at"), said.pop("scopes")
+    connection_id = (await each_store.connect(advertisers=advertisers))["connection_id"]
+    payload = (await each_store.get(f"/connections/{connection_id}", each_store.as_user())).json
+    next_check_at, scopes = payload.pop("next_check_at"), payload.pop("scopes")
     assert datetime.fromisoformat(next_check_at) > datetime.fromisoformat(NOON)
     assert "7533163835474346001" in scopes
-    assert said.pop("subject")
-    assert said == {
-        "id": id,
+    assert payload.pop("tiktok_user_id")
+    assert payload == {
+        "id": connection_id,
         "user_id": ANNA,
         "family": "marketing",
-        "title": "TikTok Ads",
+        "family_title": "TikTok Ads",
+        "has_advertisers": True,
         "status": "active",
+        "is_active": True,
+        "is_ended": False,
         "advertiser": advertisers[0],
         "advertiser_lost": False,
         "account": None,
@@ -45,148 +49,182 @@ async def test_a_connection_is_shown_whole_and_without_a_token(anywhere: Site) -
     }
 
 
-async def test_a_profile_is_the_account_of_its_connection(site: Site) -> None:
-    id = (await site.connected(family="login_kit"))["connection_id"]
-    said = (await site.get(f"/connections/{id}", site.user())).said
-    assert said["account"]["id"]
-    assert (said["advertiser"], said["advertisers"]) == (None, [])
-    assert said["expires_at"] == "2026-11-20T14:00:00.000000+00:00"
+async def test_the_profile_of_a_login_kit_connection_is_its_account(harness: Harness) -> None:
+    connection_id = (await harness.connect(family="login_kit"))["connection_id"]
+    payload = (await harness.get(f"/connections/{connection_id}", harness.as_user())).json
+    assert payload["account"]["id"]
+    assert (payload["advertiser"], payload["advertisers"]) == (None, [])
+    assert payload["has_advertisers"] is False
+    assert payload["expires_at"] == "2026-11-20T14:00:00.000000+00:00"
 
 
-async def test_a_user_sees_their_own_and_a_server_everybodys(site: Site) -> None:
-    ids = {user: (await site.connected(user_id=user))["connection_id"] for user in (ANNA, BEN)}
+async def test_a_user_lists_their_own_connections_and_a_server_those_of_everyone(
+    harness: Harness,
+) -> None:
+    ids = {user: (await harness.connect(user_id=user))["connection_id"] for user in (ANNA, BEN)}
 
-    async def seen(headers: dict[str, str], query: str = "") -> set[str]:
-        listed = (await site.get(f"/connections{query}", headers)).said["connections"]
-        return {connection["id"] for connection in listed}
+    async def listed_ids(headers: dict[str, str], query: str = "") -> set[str]:
+        connections = (await harness.get(f"/connections{query}", headers)).json["connections"]
+        return {connection["id"] for connection in connections}
 
-    assert await seen(site.user(ANNA)) == await seen(site.user(ANNA), f"?user_id={ANNA}")
-    assert await seen(site.user(ANNA)) == {ids[ANNA]}
-    assert await seen(AS_SERVER) == set(ids.values())
-    assert await seen(AS_SERVER, f"?user_id={BEN}") == {ids[BEN]}
-    assert await seen(AS_SERVER, "?family=login_kit") == set()
-    assert (await site.get(f"/connections?user_id={BEN}", site.user(ANNA))).code == "forbidden"
+    assert await listed_ids(harness.as_user(ANNA)) == await listed_ids(
+        harness.as_user(ANNA), f"?user_id={ANNA}"
+    )
+    assert await listed_ids(harness.as_user(ANNA)) == {ids[ANNA]}
+    assert await listed_ids(AS_SERVER) == set(ids.values())
+    assert await listed_ids(AS_SERVER, f"?user_id={BEN}") == {ids[BEN]}
+    assert await listed_ids(AS_SERVER, "?family=login_kit") == set()
+    assert (
+        await harness.get(f"/connections?user_id={BEN}", harness.as_user(ANNA))
+    ).code == "forbidden"
 
 
-async def test_a_long_list_comes_page_by_page(anywhere: Site) -> None:
-    people = [UserId(f"0b5a7c1e-4d3f-4a7b-8c9d-{n:012d}") for n in range(5)]
-    for person in people:
-        await anywhere.connected(user_id=person)
-    seen: list[str] = []
+async def test_a_long_list_of_connections_is_returned_in_pages(each_store: Harness) -> None:
+    user_ids = [UserId(f"0b5a7c1e-4d3f-4a7b-8c9d-{n:012d}") for n in range(5)]
+    for user_id in user_ids:
+        await each_store.connect(user_id=user_id)
+    listed: list[str] = []
     after, pages = "", 0
     while after is not None:
-        page = (await anywhere.get(f"/connections?limit=2{after}", AS_SERVER)).said
-        seen += [connection["user_id"] for connection in page["connections"]]
+        page = (await each_store.get(f"/connections?limit=2{after}", AS_SERVER)).json
+        listed += [connection["user_id"] for connection in page["connections"]]
         after, pages = page["next"] and f"&after={page['next']}", pages + 1
-    assert (pages, sorted(seen)) == (3, sorted(people))
+    assert (pages, sorted(listed)) == (3, sorted(user_ids))
 
 
 @pytest.mark.parametrize(
-    ("query", "named"),
+    ("query", "parameter"),
     [("limit=0", "limit"), ("limit=x", "limit"), ("after=x", "after"), ("family=shop", "family")],
 )
-async def test_a_wrong_question_is_told_by_name(site: Site, query: str, named: str) -> None:
-    answer = await site.get(f"/connections?{query}", site.user())
-    assert (answer.status, answer.code) == (400, "invalid_request")
-    assert answer.said["error"].startswith(named)
+async def test_an_invalid_query_parameter_is_named_in_the_error(
+    harness: Harness, query: str, parameter: str
+) -> None:
+    response = await harness.get(f"/connections?{query}", harness.as_user())
+    assert (response.status, response.code) == (400, "invalid_request")
+    assert response.json["error"].startswith(parameter)
 
 
-async def test_a_refresh_answers_the_connection_as_it_is_then(anywhere: Site) -> None:
-    id = (await anywhere.connected(family="login_kit"))["connection_id"]
-    anywhere.simulator.clock.turn(60)
-    said = (await anywhere.post(f"/connections/{id}/refresh", anywhere.user())).said
-    assert said["success"] is True
-    assert said["expires_at"] == "2026-11-20T14:01:00.000000+00:00"
-    assert (await anywhere.simulator.stats())["refreshes"] == 1
+async def test_a_refresh_returns_the_refreshed_connection(each_store: Harness) -> None:
+    connection_id = (await each_store.connect(family="login_kit"))["connection_id"]
+    each_store.simulator.clock.advance(60)
+    payload = (
+        await each_store.post(f"/connections/{connection_id}/refresh", each_store.as_user())
+    ).json
+    assert payload["success"] is True
+    assert payload["expires_at"] == "2026-11-20T14:01:00.000000+00:00"
+    assert (await each_store.simulator.stats())["refreshes"] == 1
 
 
-async def test_a_user_refreshes_once_in_ten_seconds_and_a_server_as_it_likes(site: Site) -> None:
-    path = f"/connections/{(await site.connected(family='login_kit'))['connection_id']}/refresh"
-    assert (await site.post(path, site.user())).status == 200
-    site.simulator.clock.turn(3)
-    answer = await site.post(path, site.user())
-    assert (answer.status, answer.code) == (429, "slow_down")
-    assert answer.said["error"] == "This connection was refreshed a moment ago."
-    assert answer.headers["Retry-After"] == "7"
-    assert (await site.simulator.stats())["refreshes"] == 1
-    assert (await site.post(path, AS_SERVER)).status == 200
-    site.simulator.clock.turn(10)
-    assert (await site.post(path, site.user())).status == 200
-    assert (await site.simulator.stats())["refreshes"] == 3
+async def test_a_user_may_refresh_once_in_ten_seconds_and_a_server_at_any_time(
+    harness: Harness,
+) -> None:
+    path = f"/connections/{(await harness.connect(family='login_kit'))['connection_id']}/refresh"
+    assert (await harness.post(path, harness.as_user())).status == 200
+    harness.simulator.clock.advance(3)
+    response = await harness.post(path, harness.as_user())
+    assert (response.status, response.code) == (429, "slow_down")
+    assert response.json["error"] == "This connection was refreshed a moment ago."
+    assert response.headers["Retry-After"] == "7"
+    assert (await harness.simulator.stats())["refreshes"] == 1
+    assert (await harness.post(path, AS_SERVER)).status == 200
+    harness.simulator.clock.advance(10)
+    assert (await harness.post(path, harness.as_user())).status == 200
+    assert (await harness.simulator.stats())["refreshes"] == 3
 
 
-async def test_a_refresh_that_failed_is_not_hurried_either(site: Site) -> None:
-    path = f"/connections/{(await site.connected())['connection_id']}/refresh"
-    await site.simulator.fault("advertiser/get", "code", 40002)
-    statuses = [(await site.post(path, site.user())).status for _ in range(2)]
+async def test_a_failed_refresh_also_counts_for_the_limit_of_a_user(harness: Harness) -> None:
+    path = f"/connections/{(await harness.connect())['connection_id']}/refresh"
+    await harness.simulator.fault("advertiser/get", "code", 40002)
+    statuses = [(await harness.post(path, harness.as_user())).status for _ in range(2)]
     assert statuses == [502, 429]
-    assert (await site.post(path, site.user(BEN))).status == 404
+    assert (await harness.post(path, harness.as_user(BEN))).status == 404
 
 
-async def test_a_connection_that_has_ended_says_so_at_once(site: Site) -> None:
-    id = (await site.connected(person="anna"))["connection_id"]
-    await site.simulator.post("/_sim/revoke", {"person": "anna"})
-    codes = [(await site.post(f"/connections/{id}/refresh", site.user())).code for _ in range(2)]
+async def test_refreshing_an_ended_connection_is_refused_without_waiting_for_the_limit(
+    harness: Harness,
+) -> None:
+    connection_id = (await harness.connect(person="anna"))["connection_id"]
+    await harness.simulator.post("/_sim/revoke", {"person": "anna"})
+    codes = [
+        (await harness.post(f"/connections/{connection_id}/refresh", harness.as_user())).code
+        for _ in range(2)
+    ]
     assert codes == ["reconnect_required"] * 2
 
 
-async def test_a_disconnect_is_answered_the_same_again(anywhere: Site) -> None:
-    id = (await anywhere.connected())["connection_id"]
-    answers = [
-        await anywhere.call("DELETE", f"/connections/{id}", headers=anywhere.user())
+async def test_a_repeated_disconnect_returns_the_same_response(each_store: Harness) -> None:
+    connection_id = (await each_store.connect())["connection_id"]
+    responses = [
+        await each_store.call(
+            "DELETE", f"/connections/{connection_id}", headers=each_store.as_user()
+        )
         for _ in range(2)
     ]
-    assert answers[0].said == answers[1].said
-    assert answers[0].said == {
+    assert responses[0].json == responses[1].json
+    assert responses[0].json == {
         "success": True,
-        "connection_id": id,
+        "connection_id": connection_id,
         "status": "revoked",
         "message": "TikTok disconnected.",
     }
-    assert (await anywhere.simulator.stats())["revoked"] == 1
-    assert (await anywhere.get(f"/connections/{id}/token", AS_SERVER)).code == "reconnect_required"
+    assert (await each_store.simulator.stats())["revoked"] == 1
+    assert (
+        await each_store.get(f"/connections/{connection_id}/token", AS_SERVER)
+    ).code == "reconnect_required"
 
 
-async def test_what_was_tried_is_told_newest_first_with_tiktoks_words(site: Site) -> None:
-    id = (await site.connected())["connection_id"]
-    await site.simulator.fault("advertiser/get", "code", 40002)
-    await site.post(f"/connections/{id}/refresh", site.user())
-    attempts = (await site.get(f"/connections/{id}/attempts", site.user())).said["attempts"]
-    assert [(a["what"], a["verdict"]) for a in attempts] == [
+async def test_attempts_are_listed_newest_first_with_tiktoks_error_code_and_request_id(
+    harness: Harness,
+) -> None:
+    connection_id = (await harness.connect())["connection_id"]
+    await harness.simulator.fault("advertiser/get", "code", 40002)
+    await harness.post(f"/connections/{connection_id}/refresh", harness.as_user())
+    attempts = (
+        await harness.get(f"/connections/{connection_id}/attempts", harness.as_user())
+    ).json["attempts"]
+    assert [(a["operation"], a["result"]) for a in attempts] == [
         ("probe", "tiktok_refused"),
         ("exchange", "ok"),
     ]
-    assert attempts[0]["code"] == "40002"
+    assert attempts[0]["tiktok_code"] == "40002"
     assert attempts[0]["request_id"]
 
 
-async def test_the_pulse_counts_by_the_hour(anywhere: Site) -> None:
-    await anywhere.connected()
-    anywhere.simulator.clock.turn(2 * 3600)
-    await anywhere.connected(user_id=BEN, family="login_kit")
+async def test_the_activity_is_counted_by_hour_in_the_callers_scope(each_store: Harness) -> None:
+    await each_store.connect()
+    each_store.simulator.clock.advance(2 * 3600)
+    await each_store.connect(user_id=BEN, family="login_kit")
 
-    async def beats(headers: dict[str, str], query: str = "") -> list[tuple[Any, ...]]:
-        said = (await anywhere.get(f"/pulse{query}", headers)).said
-        assert said["since"] < said["until"]
+    async def exchanges(headers: dict[str, str], query: str = "") -> list[tuple[int, int]]:
+        activity = (await each_store.get(f"/activity{query}", headers)).json
+        assert activity["since"] == "2026-11-19T14:00:00.000000+00:00"
         return [
-            (beat["hour"], beat["times"])
-            for beat in said["hours"]
-            if (beat["what"], beat["verdict"]) == ("exchange", "ok")
+            (count["hour"], count["count"])
+            for count in activity["hours"]
+            if (count["operation"], count["result"]) == ("exchange", "ok")
         ]
 
-    assert await beats(AS_SERVER) == [(22, 1), (23, 1)]
-    assert await beats(AS_SERVER, f"?user_id={ANNA}") == await beats(anywhere.user(ANNA))
-    assert await beats(anywhere.user(BEN)) == [(23, 1)]
+    assert await exchanges(AS_SERVER) == [(22, 1), (23, 1)]
+    assert await exchanges(AS_SERVER, f"?user_id={ANNA}") == await exchanges(
+        each_store.as_user(ANNA)
+    )
+    assert await exchanges(each_store.as_user(BEN)) == [(23, 1)]
 
 
-async def test_anybody_may_know_what_can_be_connected(site: Site) -> None:
-    said = (await site.get("/families")).said
-    assert said["families"] == [
-        {"name": "marketing", "title": "TikTok Ads", "scopes": []},
+async def test_anyone_may_list_the_configured_families(harness: Harness) -> None:
+    payload = (await harness.get("/families")).json
+    assert payload["families"] == [
+        {"name": "marketing", "title": "TikTok Ads", "scopes": [], "has_advertisers": True},
         {
             "name": "accounts",
             "title": "TikTok business account",
             "scopes": ["user.info.basic", "video.list"],
+            "has_advertisers": False,
         },
-        {"name": "login_kit", "title": "TikTok", "scopes": ["user.info.basic", "video.list"]},
+        {
+            "name": "login_kit",
+            "title": "TikTok",
+            "scopes": ["user.info.basic", "video.list"],
+            "has_advertisers": False,
+        },
     ]

@@ -1,4 +1,4 @@
-"""Every code of the contract, reached over a real socket, in its one shape."""
+"""Every error code of the contract, caused over a real socket, in the one error shape."""
 
 from __future__ import annotations
 
@@ -11,202 +11,223 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import ConnectorError
-from tests.clocks import NOON
-from tests.houses import AS_SERVER
-from tests.people import ANNA
-from tests.stack import Stack
+from connector.model import UserId
+from tests.credentials import ANNA
+from tests.manual_clock import NOON
+from tests.running_service import AS_SERVER
+from tests.supabase_stack import Stack
 
-from .conftest import Answer, Opening, Site
+from .conftest import Harness, Response, StartService
 
-SHAPE = {"success", "error", "code", "retryable", "request_id"}
-NOWHERE = "11111111-2222-3333-4444-555555555555"
-
-
-def words(kind: type[ConnectorError] = ConnectorError) -> set[str]:
-    return {kind.code}.union(*map(words, kind.__subclasses__()))
+ERROR_FIELDS = {"success", "error", "code", "retryable", "request_id"}
+UNKNOWN_ID = "11111111-2222-3333-4444-555555555555"
 
 
-def is_told(answer: Answer, status: int, code: str) -> Answer:
-    said = answer.said
-    assert (answer.status, said["code"]) == (status, code)
-    assert said.keys() - {"tiktok"} == SHAPE
-    assert said["success"] is False
-    assert said["request_id"] == answer.headers["X-Request-Id"]
-    assert said["error"].endswith(".")
-    assert said["retryable"] is (status in (429, 503))
-    assert ("Retry-After" in answer.headers) is (status in (429, 503))
-    return answer
+def error_codes(kind: type[ConnectorError] = ConnectorError) -> set[str]:
+    return {kind.code}.union(*map(error_codes, kind.__subclasses__()))
 
 
-async def exchanged(site: Site, **consent: object) -> Answer:
-    body = {"code": await site.simulator.consent(**consent), "state": await site.state()}  # type: ignore[arg-type]  # whatever a consent takes
-    return await site.post("/oauth/exchange", **body)
+def assert_error(response: Response, status: int, code: str) -> Response:
+    error = response.json
+    assert (response.status, error["code"]) == (status, code)
+    assert error.keys() - {"tiktok"} == ERROR_FIELDS
+    assert error["success"] is False
+    assert error["request_id"] == response.headers["X-Request-Id"]
+    assert error["error"].endswith(".")
+    assert error["retryable"] is (status in (429, 503))
+    assert ("Retry-After" in response.headers) is (status in (429, 503))
+    return response
 
 
-async def test_400_invalid_request(site: Site) -> None:
-    answer = is_told(await site.post("/oauth/exchange", code="c"), 400, "invalid_request")
-    assert answer.said["error"] == "state is missing."
+async def exchange(harness: Harness, **consent: object) -> Response:
+    body = {"code": await harness.simulator.consent(**consent), "state": await harness.state()}  # type: ignore[arg-type]  # any fields of a consent
+    return await harness.post("/oauth/exchange", **body)
 
 
-async def test_400_invalid_state(site: Site) -> None:
-    is_told(await site.post("/oauth/exchange", code="c", state="forged"), 400, "invalid_state")
+async def test_400_invalid_request(harness: Harness) -> None:
+    response = assert_error(await harness.post("/oauth/exchange", code="c"), 400, "invalid_request")
+    assert response.json["error"] == "state is missing."
 
 
-async def test_410_state_expired(site: Site) -> None:
-    body = {"code": await site.simulator.consent(), "state": await site.state()}
-    site.simulator.clock.turn(3601)
-    is_told(await site.post("/oauth/exchange", **body), 410, "state_expired")
+async def test_400_invalid_state(harness: Harness) -> None:
+    assert_error(
+        await harness.post("/oauth/exchange", code="c", state="forged"), 400, "invalid_state"
+    )
 
 
-async def test_401_unauthenticated(site: Site) -> None:
-    is_told(await site.get("/connections"), 401, "unauthenticated")
+async def test_410_state_expired(harness: Harness) -> None:
+    body = {"code": await harness.simulator.consent(), "state": await harness.state()}
+    harness.simulator.clock.advance(3601)
+    assert_error(await harness.post("/oauth/exchange", **body), 410, "state_expired")
 
 
-async def test_403_wrong_user(site: Site) -> None:
-    body = {"code": await site.simulator.consent(), "state": await site.state()}
-    stranger = site.user(NOWHERE)  # type: ignore[arg-type]  # as good a user as any
-    is_told(await site.post("/oauth/exchange", stranger, **body), 403, "wrong_user")
+async def test_401_unauthenticated(harness: Harness) -> None:
+    assert_error(await harness.get("/connections"), 401, "unauthenticated")
 
 
-async def test_403_forbidden(site: Site) -> None:
-    is_told(await site.get(f"/token?user_id={ANNA}", site.user()), 403, "forbidden")
+async def test_403_wrong_user(harness: Harness) -> None:
+    body = {"code": await harness.simulator.consent(), "state": await harness.state()}
+    other_user = harness.as_user(UserId(UNKNOWN_ID))
+    assert_error(await harness.post("/oauth/exchange", other_user, **body), 403, "wrong_user")
+
+
+async def test_403_forbidden(harness: Harness) -> None:
+    assert_error(await harness.get(f"/token?user_id={ANNA}", harness.as_user()), 403, "forbidden")
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/connections/", "//", f"/connections/{NOWHERE}", "/connections/x", "/static/x"],
+    [
+        "/nothing",
+        "/connections/",
+        "//",
+        f"/connections/{UNKNOWN_ID}",
+        "/connections/x",
+        "/static/x",
+    ],
 )
-async def test_404_not_found(site: Site, path: str) -> None:
-    is_told(await site.get(path, AS_SERVER), 404, "not_found")
+async def test_404_not_found(harness: Harness, path: str) -> None:
+    assert_error(await harness.get(path, AS_SERVER), 404, "not_found")
 
 
-async def test_405_method_not_allowed(site: Site) -> None:
-    answer = await site.call("PUT", "/connections", headers=AS_SERVER)
-    assert is_told(answer, 405, "method_not_allowed").headers["Allow"] == "GET,HEAD"
+async def test_405_method_not_allowed(harness: Harness) -> None:
+    response = await harness.call("PUT", "/connections", headers=AS_SERVER)
+    assert assert_error(response, 405, "method_not_allowed").headers["Allow"] == "GET,HEAD"
 
 
-async def test_413_too_large(site: Site) -> None:
-    answer = await site.post("/oauth/exchange", code="c" * 65536, state="s")
-    is_told(answer, 413, "too_large")
+async def test_413_too_large(harness: Harness) -> None:
+    response = await harness.post("/oauth/exchange", code="c" * 65536, state="s")
+    assert_error(response, 413, "too_large")
 
 
 @pytest.mark.parametrize(
-    "type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"],
 )
-async def test_415_unsupported_media_type(site: Site, type: str) -> None:
-    headers = {"Content-Type": type}
-    answer = await site.call("POST", "/oauth/exchange", headers=headers, data=b"{}")
-    is_told(answer, 415, "unsupported_media_type")
+async def test_415_unsupported_media_type(harness: Harness, media_type: str) -> None:
+    headers = {"Content-Type": media_type}
+    response = await harness.call("POST", "/oauth/exchange", headers=headers, data=b"{}")
+    assert_error(response, 415, "unsupported_media_type")
 
 
-async def test_400_code_spent(site: Site) -> None:
-    code = await site.simulator.consent()
+async def test_400_code_spent(harness: Harness) -> None:
+    code = await harness.simulator.consent()
     for status in (200, 400):
-        answer = await site.post("/oauth/exchange", code=code, state=await site.state())
-        assert answer.status == status
-    tiktok = is_told(answer, 400, "code_spent").said["tiktok"]
+        response = await harness.post("/oauth/exchange", code=code, state=await harness.state())
+        assert response.status == status
+    tiktok = assert_error(response, 400, "code_spent").json["tiktok"]
     assert tiktok["code"] == 40110
     assert tiktok["request_id"]
 
 
-async def test_409_reconnect_required(site: Site) -> None:
-    id = (await site.connected(person="anna"))["connection_id"]
-    await site.simulator.post("/_sim/revoke", {"person": "anna"})
-    answer = await site.post(f"/connections/{id}/refresh", site.user())
-    assert is_told(answer, 409, "reconnect_required").said["tiktok"]["code"] == 40105
-    is_told(await site.get(f"/connections/{id}/token", AS_SERVER), 409, "reconnect_required")
+async def test_409_reconnect_required(harness: Harness) -> None:
+    connection_id = (await harness.connect(person="anna"))["connection_id"]
+    await harness.simulator.post("/_sim/revoke", {"person": "anna"})
+    response = await harness.post(f"/connections/{connection_id}/refresh", harness.as_user())
+    assert assert_error(response, 409, "reconnect_required").json["tiktok"]["code"] == 40105
+    assert_error(
+        await harness.get(f"/connections/{connection_id}/token", AS_SERVER),
+        409,
+        "reconnect_required",
+    )
 
 
-async def test_422_no_advertisers(site: Site) -> None:
-    answer = await exchanged(site, advertisers=0)
-    assert "Business Center" in is_told(answer, 422, "no_advertisers").said["error"]
+async def test_422_no_advertisers(harness: Harness) -> None:
+    response = await exchange(harness, advertisers=0)
+    assert "Business Center" in assert_error(response, 422, "no_advertisers").json["error"]
 
 
-async def test_422_unknown_advertiser(site: Site) -> None:
-    await site.connected()
-    answer = await site.post("/advertisers/select", site.user(), advertiser_id="1")
-    is_told(answer, 422, "unknown_advertiser")
+async def test_422_unknown_advertiser(harness: Harness) -> None:
+    await harness.connect()
+    response = await harness.post("/advertisers/select", harness.as_user(), advertiser_id="1")
+    assert_error(response, 422, "unknown_advertiser")
 
 
-async def test_429_slow_down(site: Site) -> None:
-    await site.simulator.fault("oauth2/access_token", "code", 40100)
-    answer = is_told(await exchanged(site), 429, "slow_down")
-    assert int(answer.headers["Retry-After"]) >= 1
-    assert answer.said["tiktok"]["code"] == 40100
+async def test_429_slow_down(harness: Harness) -> None:
+    await harness.simulator.fault("oauth2/access_token", "code", 40100)
+    response = assert_error(await exchange(harness), 429, "slow_down")
+    assert int(response.headers["Retry-After"]) >= 1
+    assert response.json["tiktok"]["code"] == 40100
 
 
-async def test_502_tiktok_refused(site: Site) -> None:
-    await site.simulator.fault("oauth2/access_token", "code", 40002)
-    answer = is_told(await exchanged(site), 502, "tiktok_refused")
-    assert answer.said["tiktok"]["code"] == 40002
+async def test_502_tiktok_refused(harness: Harness) -> None:
+    await harness.simulator.fault("oauth2/access_token", "code", 40002)
+    response = assert_error(await exchange(harness), 502, "tiktok_refused")
+    assert response.json["tiktok"]["code"] == 40002
 
 
-async def test_502_configuration(opening: Opening) -> None:
-    site = await opening(TIKTOK_APP_ID="7002")
-    await site.simulator.post("/_sim/apps", {"id": "7002", "secret": "another"})
-    await site.simulator.fault("oauth2/access_token", "code", 40113)
-    is_told(await exchanged(site), 502, "configuration")
+async def test_502_configuration(start_service: StartService) -> None:
+    harness = await start_service(TIKTOK_APP_ID="7002")
+    await harness.simulator.post("/_sim/apps", {"id": "7002", "secret": "another"})
+    await harness.simulator.fault("oauth2/access_token", "code", 40113)
+    assert_error(await exchange(harness), 502, "configuration")
 
 
-async def test_503_tiktok_unreachable(site: Site) -> None:
-    await site.simulator.fault("oauth2/access_token", "drop_after_effect")
-    answer = is_told(await exchanged(site), 503, "tiktok_unreachable")
-    assert "tiktok" not in answer.said
+async def test_503_tiktok_unreachable(harness: Harness) -> None:
+    await harness.simulator.fault("oauth2/access_token", "drop_after_effect")
+    response = assert_error(await exchange(harness), 503, "tiktok_unreachable")
+    assert "tiktok" not in response.json
 
 
 async def test_503_store_unreachable_and_the_code_was_not_sent(
-    opening: Opening, stack: Stack
+    start_service: StartService, stack: Stack
 ) -> None:
     stack.truncate()
-    site = await opening(**stack.environment())
-    body = {"code": await site.simulator.consent(), "state": await site.state()}
+    harness = await start_service(**stack.environment())
+    body = {"code": await harness.simulator.consent(), "state": await harness.state()}
     with stack.gateway.failing("down"):
-        answer = await site.post("/oauth/exchange", **body)
-        ready = await site.get("/readyz")
-    is_told(answer, 503, "store_unreachable")
-    is_told(ready, 503, "store_unreachable")
-    assert (await site.simulator.stats())["exchanges"] == 0
-    assert (await site.post("/oauth/exchange", **body)).status == 200
+        response = await harness.post("/oauth/exchange", **body)
+        ready = await harness.get("/readyz")
+    assert_error(response, 503, "store_unreachable")
+    assert_error(ready, 503, "store_unreachable")
+    assert (await harness.simulator.stats())["exchanges"] == 0
+    assert (await harness.post("/oauth/exchange", **body)).status == 200
 
 
-async def test_503_busy(site: Site) -> None:
-    """Another replica holds the code, and does not come back."""
-    code, state = await site.simulator.consent(), await site.state()
-    await site.house.store.claim_code(
+async def test_503_busy(harness: Harness) -> None:
+    """Another replica has claimed the code and never finishes."""
+    code, state = await harness.simulator.consent(), await harness.state()
+    await harness.service.store.claim_code(
         hashlib.sha256(f"{code}\n{state}".encode()).hexdigest(),
         user_id=ANNA,
         family="marketing",
-        holder="another",
+        claimed_by="another",
         now=NOON,
-        until=NOON + timedelta(hours=1),
+        lease=timedelta(hours=1),
     )
-    posted = asyncio.create_task(site.post("/oauth/exchange", code=code, state=state))
-    clock = site.simulator.clock
-    await clock.until_asleep(3)  # The house's two loops, and whoever waits for the code.
-    clock.turn(60)
-    is_told(await posted, 503, "busy")
+    request = asyncio.create_task(harness.post("/oauth/exchange", code=code, state=state))
+    clock = harness.simulator.clock
+    await clock.until_asleep(
+        3
+    )  # The two background loops, and the request that waits for the code.
+    clock.advance(60)
+    assert_error(await request, 503, "busy")
 
 
-async def test_503_journal_unwritable_without_the_name_of_a_file(site: Site) -> None:
-    site.house.journal.trouble = "The journal /data/connector.journal cannot be written: full."
-    answer = is_told(await site.get("/readyz"), 503, "journal_unwritable")
-    assert "/data" not in answer.text
+async def test_503_journal_unwritable_without_the_name_of_a_file(harness: Harness) -> None:
+    harness.service.journal.write_error = (
+        "The journal /data/connector.journal cannot be written: full."
+    )
+    response = assert_error(await harness.get("/readyz"), 503, "journal_unwritable")
+    assert "/data" not in response.text
 
 
-async def test_500_internal_error_tells_nothing(
-    site: Site, caplog: pytest.LogCaptureFixture
+async def test_500_internal_error_reveals_nothing(
+    harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    id = (await site.connected())["connection_id"]
-    with closing(sqlite3.connect(site.house.settings.database)) as database, database:
+    connection_id = (await harness.connect())["connection_id"]
+    with closing(sqlite3.connect(harness.service.settings.database)) as database, database:
         database.execute("update connections set scopes = '{canary'")
-    answer = is_told(await site.get(f"/connections/{id}", AS_SERVER), 500, "internal_error")
-    assert "canary" not in answer.text
-    broke = [record for record in caplog.records if record.exc_info]
-    assert [record.getMessage() for record in broke] == [
-        f"broke request={answer.said['request_id']}"
+    response = assert_error(
+        await harness.get(f"/connections/{connection_id}", AS_SERVER), 500, "internal_error"
+    )
+    assert "canary" not in response.text
+    logged = [record for record in caplog.records if record.exc_info]
+    assert [record.getMessage() for record in logged] == [
+        f"unexpected error request_id={response.json['request_id']}"
     ]
 
 
-def test_no_code_is_left_out_here() -> None:
-    reached = {name.split("_", 2)[2] for name in globals() if name.startswith("test_")}
-    assert all(any(name.startswith(word) for name in reached) for word in words())
+def test_every_error_code_has_a_test_in_this_file() -> None:
+    tested = {name.split("_", 2)[2] for name in globals() if name.startswith("test_")}
+    assert all(any(name.startswith(word) for name in tested) for word in error_codes())

@@ -1,4 +1,4 @@
-"""The description of every address, held against what the addresses really do."""
+"""The OpenAPI document describes every route, and the responses match it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from schemathesis.checks import (
 )
 from schemathesis.core.result import Ok
 
-from connector.web import access
-from connector.web.docs import page
-from connector.web.endpoint import Endpoint
-from connector.web.openapi import document
-from connector.web.routes import TABLE, application
-from tests.houses import AS_SERVER
-from tests.people import ANNA
+from connector.web.access import Access
+from connector.web.docs_page import render_docs_page
+from connector.web.openapi import build_document
+from connector.web.routes import ROUTES
+from tests.credentials import ANNA
+from tests.running_service import AS_SERVER
 
-from .conftest import Site
+from .conftest import Harness
 
 CHECKS = [
     allow_header_conformance,
@@ -37,72 +36,76 @@ CHECKS = [
     response_schema_conformance,
     response_headers_conformance,
 ]
-DESCRIBED = document([(method, path, Endpoint.of(handler)) for method, path, handler in TABLE])
+DOCUMENT = build_document(ROUTES)
 
 
-def test_every_route_is_described() -> None:
+async def test_every_route_of_the_application_is_described(harness: Harness) -> None:
     routes = {
         (route.method, route.resource.canonical)
-        for route in application().router.routes()
+        for route in harness.service.web_application().router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
     described = {
-        (method.upper(), path) for path, methods in DESCRIBED["paths"].items() for method in methods
+        (method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods
     }
     assert described == routes
 
 
-def test_every_operation_says_what_it_does_who_may_and_what_can_go_wrong() -> None:
-    for path, methods in DESCRIBED["paths"].items():
-        for operation in methods.values():
-            assert operation["summary"].endswith(".")
-            assert operation["responses"].keys() >= {"4XX", "5XX"}
-            assert bool(operation["security"]) is (path not in access.PUBLIC)
+def test_every_operation_has_a_summary_its_security_and_its_error_responses() -> None:
+    for route in ROUTES:
+        operation = DOCUMENT["paths"][route.canonical][route.method.lower()]
+        assert operation["summary"].endswith(".")
+        assert operation["responses"].keys() >= {"4XX", "5XX"}
+        assert bool(operation["security"]) is (route.access is not Access.PUBLIC)
 
 
-def test_no_two_operations_share_a_name() -> None:
-    names = [each["operationId"] for path in DESCRIBED["paths"].values() for each in path.values()]
-    assert len(set(names)) == len(names)
+def test_every_operation_id_is_unique() -> None:
+    ids = [
+        operation["operationId"]
+        for methods in DOCUMENT["paths"].values()
+        for operation in methods.values()
+    ]
+    assert len(set(ids)) == len(ids)
 
 
-async def test_the_page_shows_every_operation(site: Site) -> None:
-    html = (await site.get("/docs")).text
-    for method, path, _ in TABLE:
-        assert f"<h2><b>{method} {path}</b></h2>" in html
+async def test_the_docs_page_shows_every_operation(harness: Harness) -> None:
+    html = (await harness.get("/docs")).text
+    for route in ROUTES:
+        assert f"<h2><b>{route.method} {route.canonical}</b></h2>" in html
     assert "advertiser_id" in html
 
 
-def test_the_page_escapes_what_it_shows() -> None:
+def test_the_docs_page_escapes_the_document() -> None:
     hostile: dict[str, Any] = {
         "info": {"title": "<b>", "version": "<i>", "description": "<script>"},
         "paths": {},
         "components": {"schemas": {}},
     }
-    assert "<script>" not in page(hostile)
-    assert "<b>" not in page(hostile)
+    assert "<script>" not in render_docs_page(hostile)
+    assert "<b>" not in render_docs_page(hostile)
 
 
-async def test_whatever_is_sent_is_answered_as_described(site: Site) -> None:
-    """Schemathesis makes requests of the description and holds the answers against it."""
-    connected = await site.connected(advertisers=2)
-    assert (await site.get("/openapi.json")).said["openapi"] == "3.1.0"
-    await asyncio.to_thread(hold_against, site.url, connected["connection_id"])
-    counted = site.house.metrics.text().decode()
-    for method, path, _ in TABLE:
-        assert f'{{method="{method}",resource="{path}"' in counted
+async def test_generated_requests_get_responses_that_match_the_document(harness: Harness) -> None:
+    """Schemathesis generates requests from the document and compares the responses with it."""
+    connection = await harness.connect(advertisers=2)
+    assert (await harness.get("/openapi.json")).json["openapi"] == "3.1.0"
+    await asyncio.to_thread(check_all_operations, harness.url, connection["connection_id"])
+    metrics = harness.service.metrics.render().decode()
+    for route in ROUTES:
+        assert f'{{method="{route.method}",route="{route.canonical}"' in metrics
 
 
-def hold_against(url: str, id: str) -> None:
+def check_all_operations(url: str, connection_id: str) -> None:
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     for operation in schema.get_all_operations():
         assert isinstance(operation, Ok), operation
-        hold_one_against(operation.ok(), url, id)
+        check_operation(operation.ok(), url, connection_id)
 
 
-def hold_one_against(operation: Any, url: str, id: str) -> None:
-    right_and_wrong = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
+def check_operation(operation: Any, url: str, connection_id: str) -> None:
+    strategies = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
 
-    @given(case=st.one_of(right_and_wrong))
+    @given(case=st.one_of(strategies))
     @settings(
         max_examples=8,
         deadline=None,
@@ -111,11 +114,11 @@ def hold_one_against(operation: Any, url: str, id: str) -> None:
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def answers_as_described(case: Any) -> None:
+    def check_case(case: Any) -> None:
         if "id" in case.path_parameters:
-            case.path_parameters["id"] = id
+            case.path_parameters["id"] = connection_id
         if case.query.get("user_id"):
             case.query["user_id"] = ANNA
         case.call_and_validate(base_url=url, headers=AS_SERVER, checks=CHECKS)
 
-    answers_as_described()
+    check_case()

@@ -1,38 +1,38 @@
-// The service's own API, as the pages speak it.
+// Requests to the service's own API.
 
-const PATIENCE = 20_000;
+const TIMEOUT_MS = 20_000;
 
-/** A failure in the API's one shape; `offline` and `unreachable` are ours, when nothing came back. */
-export class Problem extends Error {
+/** What a page shows as an error: the API's error response, or a code that only the pages use. */
+export class ApiError extends Error {
   constructor({ status = 0, code, message = "", retryable = false, retryAfter = null, facts = {} }) {
     super(message);
     Object.assign(this, { status, code, retryable, retryAfter, facts });
   }
 }
 
-export async function call(method, path, { body, bearer, patience = PATIENCE } = {}) {
+export async function request(method, path, { body, bearer, timeoutMs = TIMEOUT_MS } = {}) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
-  let answer, text;
+  let response, text;
   try {
-    answer = await fetch(path, {
+    response = await fetch(path, {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       cache: "no-store",
-      signal: AbortSignal.timeout(patience),
+      signal: AbortSignal.timeout(timeoutMs),
     });
-    text = await answer.text();
+    text = await response.text();
   } catch {
-    throw new Problem({ code: navigator.onLine ? "unreachable" : "offline", retryable: true });
+    throw new ApiError({ code: navigator.onLine ? "unreachable" : "offline", retryable: true });
   }
-  const said = parsed(text);
-  if (answer.ok && said) return said;
-  throw refusal(answer, said ?? {});
+  const payload = parseJson(text);
+  if (response.ok && payload) return payload;
+  throw apiError(response, payload ?? {});
 }
 
-function parsed(text) {
+function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -40,22 +40,22 @@ function parsed(text) {
   }
 }
 
-function refusal(answer, said) {
-  const seconds = Number(answer.headers.get("Retry-After"));
-  return new Problem({
-    status: answer.status,
-    // A gateway in between answers in its own way; only the number tells then.
-    code: said.code ?? (answer.status >= 502 ? "unreachable" : "other"),
-    message: said.error,
-    retryable: said.retryable ?? answer.status >= 502,
+function apiError(response, payload) {
+  const seconds = Number(response.headers.get("Retry-After"));
+  return new ApiError({
+    status: response.status,
+    // A gateway between the browser and the service has its own error format: only its status counts.
+    code: payload.code ?? (response.status >= 502 ? "unreachable" : "other"),
+    message: payload.error,
+    retryable: payload.retryable ?? response.status >= 502,
     retryAfter: seconds > 0 ? seconds : null,
     facts: {
-      code: said.code,
-      message: said.error,
-      request_id: said.request_id ?? answer.headers.get("X-Request-Id"),
-      tiktok_code: said.tiktok?.code,
-      tiktok_message: said.tiktok?.message,
-      tiktok_request_id: said.tiktok?.request_id,
+      code: payload.code,
+      message: payload.error,
+      request_id: payload.request_id ?? response.headers.get("X-Request-Id"),
+      tiktok_code: payload.tiktok?.code,
+      tiktok_message: payload.tiktok?.message,
+      tiktok_request_id: payload.tiktok?.request_id,
     },
   });
 }

@@ -1,99 +1,107 @@
-// What was tried with TikTok for one connection: newest first, filtered by how it ended.
+// The last attempts with TikTok for one connection: newest first, filtered by result.
 
-import { call } from "./api.js";
-import { announce, clone, copy, keyed, make, part, put, setTime } from "./dom.js";
-import { say } from "./language.js";
+import { request } from "./api.js";
+import { announce, cloneTemplate, copyText, element, partOf, setText } from "./dom.js";
+import { t } from "./i18n.js";
+import { reconcileChildren } from "./list-diff.js";
+import { setTime } from "./time-element.js";
 
-const ALL = "";
-const FAILED = "failed";
-const ONE = "=";
+const FILTER_ALL = "";
+const FILTER_FAILED = "failed";
+// The value of an option that shows one result is this and the result.
+const FILTER_ONE = "=";
+const COPIED_MS = 2_000;
 
-/** Fills `place` the first time, and brings it up to date every other time. */
-export async function openAttempts(place, id) {
-  if (!place.firstChild) place.append(make("p", { class: "soft" }, say("status/attempts_loading")));
+/** Fills `container` on the first call and updates it on later ones. */
+export async function showAttempts(container, connectionId) {
+  if (!container.firstChild) {
+    container.append(element("p", { class: "muted" }, t("status/attempts_loading")));
+  }
   let attempts;
   try {
-    ({ attempts } = await call("GET", `/connections/${id}/attempts`));
-  } catch (problem) {
-    if (!place.attempts) place.firstChild.textContent = problem.message || say("problem/unreachable/text");
+    ({ attempts } = await request("GET", `/connections/${connectionId}/attempts`));
+  } catch (error) {
+    if (!container.attempts) setText(container.firstChild, error.message || t("error/unreachable/text"));
     return;
   }
-  if (!place.attempts) place.replaceChildren(panel(place));
-  place.attempts = attempts;
-  update(place);
+  if (!container.attempts) container.replaceChildren(panel(container));
+  container.attempts = attempts;
+  update(container);
 }
 
-function panel(place) {
-  const view = clone("attempts");
-  part(view, "filter").onchange = () => update(place);
-  part(view, "copy").onclick = async () => {
-    const words = say((await copy(JSON.stringify(shown(place), null, 2))) ? "copied" : "copy_failed");
-    const button = part(view, "copy");
-    put(button, words);
-    announce(words);
-    setTimeout(() => put(button, say("status/copy_json")), 2_000);
+function panel(container) {
+  const view = cloneTemplate("attempts");
+  partOf(view, "filter").onchange = () => update(container);
+  partOf(view, "copy").onclick = async () => {
+    const json = JSON.stringify(filtered(container), null, 2);
+    const result = t((await copyText(json)) ? "copied" : "copy_failed");
+    const button = partOf(view, "copy");
+    setText(button, result);
+    announce(result);
+    setTimeout(() => setText(button, t("status/copy_json")), COPIED_MS);
   };
   return view;
 }
 
-function shown(place) {
-  const chosen = part(place, "filter").value;
-  if (chosen === ALL) return place.attempts;
-  if (chosen === FAILED) return place.attempts.filter(({ verdict }) => verdict !== "ok");
-  return place.attempts.filter(({ verdict }) => ONE + verdict === chosen);
+function filtered(container) {
+  const filter = partOf(container, "filter").value;
+  if (filter === FILTER_ALL) return container.attempts;
+  if (filter === FILTER_FAILED) return container.attempts.filter(({ result }) => result !== "ok");
+  return container.attempts.filter(({ result }) => FILTER_ONE + result === filter);
 }
 
-function update(place) {
-  offer(part(place, "filter"), place.attempts);
-  const attempts = shown(place);
-  put(part(place, "count"), say("status/attempts_fit", { count: attempts.length }));
-  part(place, "none").hidden = attempts.length > 0;
-  keyed(part(place, "list"), numbered(attempts), {
+function update(container) {
+  updateFilter(partOf(container, "filter"), container.attempts);
+  const attempts = filtered(container);
+  setText(partOf(container, "count"), t("status/attempts_count", { count: attempts.length }));
+  partOf(container, "no-attempts").hidden = attempts.length > 0;
+  reconcileChildren(partOf(container, "list"), withKeys(attempts), {
     key: ({ key }) => key,
-    create: ({ attempt }) => entry(attempt),
-    update: () => {},
+    create: ({ attempt }) => attemptItem(attempt),
+    update: () => {}, // A stored attempt never changes.
   });
 }
 
-/** Two attempts may bear the same time; an attempt once written down never changes. */
-function numbered(attempts) {
-  const seen = new Map();
+/** Two attempts may have the same time, so the key also counts equal ones. */
+function withKeys(attempts) {
+  const counts = new Map();
   return attempts.map((attempt) => {
-    const same = `${attempt.at} ${attempt.what} ${attempt.verdict}`;
-    seen.set(same, (seen.get(same) ?? 0) + 1);
-    return { key: `${same} ${seen.get(same)}`, attempt };
+    const name = `${attempt.at} ${attempt.operation} ${attempt.result}`;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    return { key: `${name} ${counts.get(name)}`, attempt };
   });
 }
 
-function offer(select, attempts) {
-  const verdicts = [...new Set(attempts.map(({ verdict }) => verdict))].sort();
+function updateFilter(select, attempts) {
+  const results = [...new Set(attempts.map(({ result }) => result))].sort();
   const options = [
-    [ALL, say("status/verdict_all")],
-    [FAILED, say("status/verdict_failed")],
-    ...verdicts.map((verdict) => [ONE + verdict, say("status/verdict_one", { verdict })]),
+    [FILTER_ALL, t("status/filter_all")],
+    [FILTER_FAILED, t("status/filter_failed")],
+    ...results.map((result) => [FILTER_ONE + result, t("status/filter_one", { result })]),
   ];
-  const wanted = JSON.stringify(options);
-  if (select.dataset.offered === wanted) return;
-  const chosen = select.value;
-  select.dataset.offered = wanted;
-  select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
-  select.value = options.some(([value]) => value === chosen) ? chosen : ALL;
+  const serialized = JSON.stringify(options);
+  if (select.dataset.options === serialized) return;
+  const selected = select.value;
+  select.dataset.options = serialized;
+  select.replaceChildren(...options.map(([value, text]) => element("option", { value }, text)));
+  select.value = options.some(([value]) => value === selected) ? selected : FILTER_ALL;
 }
 
-function entry(attempt) {
-  const item = clone("attempt");
-  const well = attempt.verdict === "ok";
-  item.dataset.well = well ? "yes" : "no";
-  put(part(item, "what"), say(`status/what/${attempt.what}`));
-  put(part(item, "verdict"), well ? say("status/ok") : attempt.verdict);
-  setTime(part(item, "at"), attempt.at, "");
-  const more = [
-    say("status/took", { ms: attempt.took_ms }),
-    say("status/by", { who: attempt.who }),
-    attempt.code && attempt.code !== attempt.verdict ? attempt.code : null,
-    attempt.request_id ? say("status/request", { id: attempt.request_id }) : null,
+function attemptItem(attempt) {
+  const item = cloneTemplate("attempt");
+  const isOk = attempt.result === "ok";
+  item.dataset.ok = isOk ? "yes" : "no";
+  setText(partOf(item, "operation"), t(`status/operation/${attempt.operation}`));
+  setText(partOf(item, "result"), isOk ? t("status/ok") : attempt.result);
+  setTime(partOf(item, "at"), attempt.at);
+  const { tiktok_code: tiktokCode } = attempt;
+  const details = [
+    t("status/duration", { ms: attempt.duration_ms }),
+    t("status/actor", { actor: attempt.actor }),
+    tiktokCode && tiktokCode !== attempt.result ? tiktokCode : null,
+    attempt.request_id ? t("status/request", { id: attempt.request_id }) : null,
   ];
-  put(part(item, "more"), more.filter(Boolean).join(" · "));
-  put(part(item, "message"), attempt.message ?? "");
+  setText(partOf(item, "details"), details.filter(Boolean).join(" · "));
+  setText(partOf(item, "message"), attempt.message ?? "");
   return item;
 }

@@ -1,168 +1,173 @@
-// Where TikTok sends people back to. The code is exchanged, an ad account chosen, and on they go.
+// /oauth/callback: TikTok sends people back to this page. It exchanges the code, lets the person select
+// an ad account if there are several, and leads back to where they came from.
 //
-// The code leaves the address bar at once and waits in history.state: there it survives a reload, as
-// the address would, but not into a link that is copied, a screenshot or a bookmark. Posting it twice
-// does no harm, because the same code and state get the same answer; so a reload simply asks again.
-// Once everything is settled it is put away for the bare result.
+// The code leaves the address bar immediately and is stored in history.state. There it survives a
+// reload, as it would in the address, but it does not get into a copied link, a screenshot or a
+// bookmark. Posting the same code and state twice is safe, because the service returns the same
+// answer, so a reload posts them again. When everything is done, only the result is stored.
 
-import { call, Problem } from "./api.js";
-import { announce, clone, fill, line, make, part, put, show } from "./dom.js";
-import { has, say } from "./language.js";
-import { picker } from "./picker.js";
-import { problemView } from "./problem.js";
+import { advertiserPicker } from "./advertiser-picker.js";
+import { ApiError, request } from "./api.js";
+import { announce, cloneTemplate, element, fillTexts, partOf, setText, showView } from "./dom.js";
+import { errorView } from "./error-view.js";
+import { t, textOr } from "./i18n.js";
 import { showWaiting, signOut } from "./session.js";
+import { statusIcon } from "./status-icon.js";
 
-// Longer than the service itself waits for another POST of the same code.
-const PATIENCE = 75_000;
-const SLOW_AFTER = 8_000;
-const GIVEN = ["auth_code", "code", "state", "error"];
+// Longer than the service waits for another POST of the same code.
+const EXCHANGE_TIMEOUT_MS = 75_000;
+const SLOW_AFTER_MS = 8_000;
+const CALLBACK_PARAMS = ["auth_code", "code", "state", "error"];
 
-let tries = 0;
+let automaticRetries = 0;
 
-fill(document.body);
-start(remembered());
+fillTexts(document.body);
+start(loadProgress());
 
-function remembered() {
+/** Either `params` from the address, or the `result` of an exchange that is done. */
+function loadProgress() {
   const query = new URLSearchParams(location.search);
-  const asked = {};
-  for (const name of GIVEN) if (query.get(name)) asked[name] = query.get(name);
-  if (Object.keys(asked).length > 0) remember({ asked });
+  const params = {};
+  for (const name of CALLBACK_PARAMS) if (query.get(name)) params[name] = query.get(name);
+  if (Object.keys(params).length > 0) saveProgress({ params });
   return history.state ?? {};
 }
 
-function remember(what) {
-  history.replaceState(what, "", location.pathname);
+function saveProgress(progress) {
+  history.replaceState(progress, "", location.pathname);
 }
 
-function start({ asked, settled }) {
-  if (settled) return showDone(settled);
-  if (!asked) return showProblem(new Problem({ code: "nothing" }));
-  if (asked.auth_code || asked.code) return exchange(asked);
-  const cancelled = !asked.error || asked.error === "access_denied";
-  const facts = cancelled ? {} : { error: asked.error };
-  return showProblem(new Problem({ code: cancelled ? "cancelled" : "refused_there", facts }));
-}
-
-async function exchange(asked, { automatic = false } = {}) {
-  // What was said stays in sight while it is tried again by itself.
-  tries = automatic ? tries + 1 : 0;
-  if (!automatic) showConnecting();
-  const { error, ...body } = asked;
-  let answer;
-  try {
-    answer = await call("POST", "/oauth/exchange", { body, patience: PATIENCE });
-  } catch (problem) {
-    return showProblem(problem, (how) => exchange(asked, how), automatic);
+function start({ params, result }) {
+  if (result) return showDone(result);
+  if (!params) return showError(new ApiError({ code: "no_callback" }));
+  if (params.auth_code || params.code) return exchange(params);
+  if (!params.error || params.error === "access_denied") {
+    return showError(new ApiError({ code: "cancelled" }));
   }
-  return answer.selection_required ? showPicker(answer, answer.advertisers) : finish(answer);
+  return showError(new ApiError({ code: "consent_error", facts: { error: params.error } }));
+}
+
+async function exchange(params, { automatic = false } = {}) {
+  // During an automatic retry, the error stays on the page.
+  automaticRetries = automatic ? automaticRetries + 1 : 0;
+  if (!automatic) showConnecting();
+  const { error: _, ...body } = params;
+  let response;
+  try {
+    response = await request("POST", "/oauth/exchange", { body, timeoutMs: EXCHANGE_TIMEOUT_MS });
+  } catch (error) {
+    return showError(error, (options) => exchange(params, options), { focus: !automatic });
+  }
+  if (response.selection_required) return showPicker(response, response);
+  return complete(response);
 }
 
 function showConnecting() {
-  const view = clone("waiting");
-  part(view, "sign").append(line("busy", { large: true }));
-  showWaiting(view, say("callback/page"));
+  const view = cloneTemplate("connecting");
+  partOf(view, "icon").append(statusIcon("busy", { large: true }));
+  showWaiting(view, t("callback/page"));
   setTimeout(() => {
-    put(part(view, "lede"), say("callback/slow"));
-    if (view.isConnected) announce(say("callback/slow"));
-  }, SLOW_AFTER);
+    setText(partOf(view, "lead"), t("callback/slow"));
+    if (view.isConnected) announce(t("callback/slow"));
+  }, SLOW_AFTER_MS);
 }
 
-/** `again` may be pressed, and is called by itself as long as waiting may help. */
-function showProblem(problem, again, automatic = false) {
-  const view = problemView(problem, { again, tries, leave });
-  show(view, { focus: !automatic });
+function showError(error, retry, { focus = true } = {}) {
+  const options = { retry, automaticRetries, onSignOut: abandonAndSignOut };
+  showView(errorView(error, options), { focus });
 }
 
 /**
- * Whoever is signed in is not who set out, and may have been lured here: what they agreed to must not
- * end up with the other, so the code is forgotten before anything else.
+ * The signed-in person did not start this and may have been tricked into opening it. The code is
+ * deleted first, so that their TikTok account cannot be connected to the person who did.
  */
-function leave() {
-  remember(null);
+function abandonAndSignOut() {
+  saveProgress(null);
   return signOut("/connect");
 }
 
-function finish(answer) {
-  const settled = {
-    family: answer.family,
-    returnTo: answer.return_to,
-    advertiser: answer.business_id ? { id: answer.business_id, name: answer.account_id } : null,
-  };
-  const others = answer.advertisers.length > 1 && answer.ticket;
-  if (!others) remember({ settled });
-  showDone(settled, others ? () => chooseAnother(answer) : null);
+function complete(response) {
+  const { business_id: id, account_id: name, advertisers, ticket } = response;
+  const result = resultOf(response, id ? { id, name } : null);
+  const canSelectAnother = advertisers.length > 1 && ticket;
+  if (!canSelectAnother) saveProgress({ result });
+  showDone(result, canSelectAnother ? () => selectAnother(response) : null);
 }
 
-function showDone({ family, returnTo, advertiser }, another) {
-  const view = clone("done");
-  part(view, "sign").append(line("connected", { large: true }));
-  const title = has(`family/${family}/title`) ? say(`family/${family}/title`) : "TikTok";
-  put(part(view, "title"), say("callback/done", { title }));
+const resultOf = ({ family, return_to: returnTo }, advertiser) => ({ family, returnTo, advertiser });
+
+function showDone({ family, returnTo, advertiser }, onSelectAnother) {
+  const view = cloneTemplate("done");
+  partOf(view, "icon").append(statusIcon("connected", { large: true }));
+  const title = textOr(`family/${family}/title`, "TikTok");
+  setText(partOf(view, "title"), t("callback/done", { title }));
   if (advertiser) {
-    put(part(view, "name"), advertiser.name || say("picker/unnamed"));
-    put(part(view, "id"), advertiser.id);
-  } else part(view, "chosen").remove();
-  const way = wayOn(returnTo);
-  part(view, "go").href = way.href;
-  put(part(view, "go"), way.text);
-  part(view, "other").hidden = !another;
-  part(view, "other").onclick = another;
-  show(view);
+    setText(partOf(view, "name"), advertiser.name || t("picker/unnamed"));
+    setText(partOf(view, "id"), advertiser.id);
+  } else partOf(view, "advertiser").remove();
+  const link = continueLink(returnTo);
+  partOf(view, "continue").href = link.href;
+  setText(partOf(view, "continue"), link.text);
+  partOf(view, "select-other").hidden = !onSelectAnother;
+  partOf(view, "select-other").onclick = onSelectAnother;
+  showView(view);
 }
 
-/** The service only passes on an address it has signed; that it is one of the web is seen to here. */
-function wayOn(returnTo) {
-  const overview = { href: "/connect", text: say("callback/overview") };
+/** The service passes on only an address that it signed. Here we check that it is a web address. */
+function continueLink(returnTo) {
+  const overview = { href: "/connect", text: t("callback/overview") };
   if (!returnTo) return overview;
   const url = new URL(returnTo, location.origin);
   if (!/^https?:$/.test(url.protocol)) return overview;
-  const ours = url.origin === location.origin;
-  return { href: url.href, text: ours ? say("callback/go") : say("callback/go_to", { host: url.host }) };
+  const isOwn = url.origin === location.origin;
+  const text = isOwn ? t("callback/continue") : t("callback/continue_to", { host: url.host });
+  return { href: url.href, text };
 }
 
-async function chooseAnother(answer) {
+// Selecting an ad account.
+
+async function selectAnother(response) {
   try {
-    const { advertisers, selected_lost: lost } = await listed(answer);
-    showPicker(answer, advertisers, { lost });
-  } catch (problem) {
-    showProblem(problem, () => chooseAnother(answer));
+    showPicker(response, await loadAdvertisers(response));
+  } catch (error) {
+    showError(error, () => selectAnother(response));
   }
 }
 
-const listed = ({ connection_id: id, ticket: bearer }) =>
-  call("GET", `/advertisers?connection_id=${encodeURIComponent(id)}`, { bearer });
+const loadAdvertisers = ({ connection_id: id, ticket: bearer }) =>
+  request("GET", `/advertisers?connection_id=${encodeURIComponent(id)}`, { bearer });
 
-function showPicker(answer, advertisers, { lost } = {}) {
-  const choose = (advertiser) => select(answer, advertiser);
-  const view = make("div", { class: "card choose" }, picker({ advertisers, lost, choose }));
-  show(view, { page: say("picker/title") });
+function showPicker(response, { advertisers, lost_advertiser: lostAdvertiser }) {
+  const onConfirm = (advertiser) => select(response, advertiser);
+  const picker = advertiserPicker({ advertisers, lostAdvertiser, onConfirm });
+  showView(element("div", { class: "card picker-card" }, picker), { title: t("picker/title") });
 }
 
-async function select(answer, advertiser) {
-  const body = { advertiser_id: advertiser.id, connection_id: answer.connection_id };
+async function select(response, { id, name }) {
+  const body = { advertiser_id: id, connection_id: response.connection_id };
   try {
-    await call("POST", "/advertisers/select", { body, bearer: answer.ticket });
-  } catch (problem) {
-    return cannotSelect(problem, answer, advertiser);
+    await request("POST", "/advertisers/select", { body, bearer: response.ticket });
+  } catch (error) {
+    return handleSelectError(error, response, { id, name });
   }
-  const settled = { family: answer.family, returnTo: answer.return_to, advertiser };
-  remember({ settled: { ...settled, advertiser: { id: advertiser.id, name: advertiser.name } } });
-  announce(say("connect/chosen", { name: advertiser.name || advertiser.id }));
-  if (settled.returnTo) location.assign(wayOn(settled.returnTo).href);
-  else showDone(settled);
+  const result = resultOf(response, { id, name });
+  saveProgress({ result });
+  announce(t("connect/selected", { name: name || id }));
+  if (result.returnTo) location.assign(continueLink(result.returnTo).href);
+  else showDone(result);
 }
 
-async function cannotSelect(problem, answer, advertiser) {
-  if (problem.code === "unauthenticated" && history.state?.asked) {
-    // The picker's own ticket ran out; posting the code again gets a new one.
-    return exchange(history.state.asked);
+async function handleSelectError(error, response, advertiser) {
+  if (error.code === "unauthenticated" && history.state?.params) {
+    // The selection ticket has expired; posting the code again returns a new one.
+    return exchange(history.state.params);
   }
-  if (problem.code === "unknown_advertiser") {
-    announce(say("problem/unknown_advertiser/text"));
-    return chooseAnother(answer);
+  if (error.code === "unknown_advertiser") {
+    announce(t("error/unknown_advertiser/text"));
+    return selectAnother(response);
   }
-  return showProblem(problem, () => {
+  return showError(error, () => {
     showConnecting();
-    return select(answer, advertiser);
+    return select(response, advertiser);
   });
 }

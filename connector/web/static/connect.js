@@ -1,235 +1,243 @@
-// "Connect TikTok": one card for each family that is switched on, and what is connected now.
+// /connect: one card for each API family of the service, with the connections that this person has.
 
-import { call } from "./api.js";
-import { askDisconnect, chooseAdvertiser } from "./dialogs.js";
-import { announce, clone, during, fill, line, make, moment, part, put, show, tick } from "./dom.js";
-import { has, lines, say } from "./language.js";
-import { problemView } from "./problem.js";
-import { enter, onTicket, showWaiting, takeTicket } from "./session.js";
-import { SIGNS, stateOf } from "./standing.js";
+import { request } from "./api.js";
+import { ICON_BY_STATE, displayState, placeholderName } from "./connection-state.js";
+import { confirmDisconnect, selectAdvertiser } from "./dialogs.js";
+import { announce, cloneTemplate, element, fillTexts, partOf, setText, showView, whileBusy } from "./dom.js";
+import { errorView } from "./error-view.js";
+import { hasText, t, textList, textOr } from "./i18n.js";
+import { onTicketInUrl, openSession, showWaiting, takeTicketFromUrl } from "./session.js";
+import { statusIcon } from "./status-icon.js";
+import { refreshTimes, timeElement } from "./time-element.js";
 
-const TROUBLE = {
-  reconnect_required: "reconnect",
-  advertiser_lost: "lost",
-  choose: "choose",
-  refresh_failing: "failing",
-};
-const TICK = 5_000;
+const CLOCK_MS = 5_000;
+const SEVERE_STATES = ["reconnect_required", "advertiser_lost"];
 
 let returnTo = "/connect";
 
-fill(document.body);
-begin(takeTicket());
-onTicket(begin);
-setInterval(tick, TICK);
-// Back from TikTok by the back button: the page is as it was left, and may be out of date.
-addEventListener("pageshow", (event) => event.persisted && begin(null));
+fillTexts(document.body);
+start(takeTicketFromUrl());
+onTicketInUrl(start);
+setInterval(refreshTimes, CLOCK_MS);
+// The browser's back button shows the page as it was left, so its content may be outdated.
+addEventListener("pageshow", (event) => event.persisted && start(null));
 
-async function begin(taken, { tries = 0 } = {}) {
-  if (taken?.returnTo) returnTo = taken.returnTo;
-  if (tries === 0) showWaiting(page(), say("connect/page"));
+async function start(link, { automaticRetries = 0 } = {}) {
+  if (link?.returnTo) returnTo = link.returnTo;
+  if (automaticRetries === 0) showWaiting(emptyPage(), t("connect/page"));
   try {
-    const session = await enter(taken?.ticket);
-    if (session.kind === "user") await overview();
-    else show(gate("server", make("a", { class: "button", href: "/status" }, say("gate/server_way"))));
-  } catch (problem) {
-    if (problem.code === "unauthenticated") return show(gate(taken ? "old" : "none"));
-    const again = ({ automatic = false } = {}) => begin(taken, { tries: automatic ? tries + 1 : 0 });
-    show(problemView(problem, { again, tries }), { focus: tries === 0 });
+    const session = await openSession(link?.ticket);
+    if (session.kind === "user") await renderOverview();
+    else showView(operatorView());
+  } catch (error) {
+    if (error.code === "unauthenticated") {
+      return showView(link ? noAccessView("link_expired") : noLinkView());
+    }
+    const retry = ({ automatic = false } = {}) =>
+      start(link, { automaticRetries: automatic ? automaticRetries + 1 : 0 });
+    showView(errorView(error, { retry, automaticRetries }), { focus: automaticRetries === 0 });
   }
 }
 
-function page() {
-  const view = clone("page");
-  part(view, "points").append(...lines("connect/points").map((text) => make("li", {}, text)));
+function emptyPage() {
+  const view = cloneTemplate("page");
+  const benefits = textList("connect/benefits").map((text) => element("li", {}, text));
+  partOf(view, "benefits").append(...benefits);
   return view;
 }
 
-function gate(why, way) {
-  const ownWay = why === "none" ? make("p", { class: "soft" }, say("gate/none_demo")) : null;
-  return make(
+// Views for a person who may not use the page.
+
+const noLinkView = () =>
+  noAccessView("no_link", element("p", { class: "muted" }, t("no_access/no_link/operator_hint")));
+
+function operatorView() {
+  const link = element("a", { class: "button", href: "/status" }, t("no_access/operator/action"));
+  return noAccessView("operator", element("div", { class: "actions" }, link));
+}
+
+function noAccessView(reason, extra = null) {
+  return element(
     "section",
-    { class: "state", "data-gate": why },
-    line("none", { large: true }),
-    make("h1", {}, say(`gate/${why}`)),
-    make("p", { class: "lede" }, say(`gate/${why}_more`)),
-    ownWay,
-    way ? make("div", { class: "actions" }, way) : null,
+    { class: "message", "data-no-access": reason },
+    statusIcon("none", { large: true }),
+    element("h1", {}, t(`no_access/${reason}/title`)),
+    element("p", { class: "lead" }, t(`no_access/${reason}/text`)),
+    extra,
   );
 }
 
-/** Everything anew; `focus` names the family whose card is to be read on from. */
-async function overview({ focus } = {}) {
+// The overview.
+
+/** Loads and shows everything again. Focus moves to the card of `focusedFamily`, if there is one. */
+async function renderOverview({ focusedFamily } = {}) {
   const [{ families }, { connections }] = await Promise.all([
-    call("GET", "/families"),
-    call("GET", "/connections"),
+    request("GET", "/families"),
+    request("GET", "/connections"),
   ]);
-  const shown = await Promise.all(connections.map(whole));
+  const details = await Promise.all(connections.map(loadDetail));
   const cards = families.map((family) =>
-    card(family, shown.filter((connection) => connection.family === family.name)),
+    familyCard(family, details.filter((connection) => connection.family === family.name)),
   );
-  if (cards.length === 0) cards.push(nothingOn());
-  const view = page();
-  part(view, "cards").replaceChildren(...cards);
-  // Whoever is connected has made up their mind; on a phone the cards come sooner without.
-  if (shown.some(({ status }) => status !== "revoked")) part(view, "points").remove();
-  show(view, { page: say("connect/page"), focus: !focus });
-  const heading = focus && view.querySelector(`[data-family="${focus}"] h2`);
+  if (cards.length === 0) cards.push(noFamiliesCard());
+  const view = emptyPage();
+  partOf(view, "cards").replaceChildren(...cards);
+  // A connected person no longer needs the benefits; without them the cards come first on a phone.
+  if (details.some(isNotDisconnected)) partOf(view, "benefits").remove();
+  showView(view, { title: t("connect/page"), focus: !focusedFamily });
+  const heading = focusedFamily && view.querySelector(`[data-family="${focusedFamily}"] h2`);
   if (heading) {
     heading.tabIndex = -1;
     heading.focus();
   }
 }
 
-/** The list is brief: an account's name, and all one could choose from, only the single read tells. */
-async function whole(connection) {
-  return connection.status === "revoked" ? connection : call("GET", `/connections/${connection.id}`);
-}
+const isNotDisconnected = ({ status }) => status !== "revoked";
 
-function nothingOn() {
-  return make(
+/** The list of connections has no profile names and no ad accounts; the single connection has both. */
+const loadDetail = async (connection) =>
+  isNotDisconnected(connection) ? request("GET", `/connections/${connection.id}`) : connection;
+
+function noFamiliesCard() {
+  return element(
     "article",
     { class: "card" },
-    make("h2", {}, say("connect/none_on")),
-    make("p", { class: "soft" }, say("connect/none_on_more")),
+    element("h2", {}, t("connect/no_families")),
+    element("p", { class: "muted" }, t("connect/no_families_help")),
   );
 }
 
-const titleOf = ({ name, title }) => (has(`family/${name}/title`) ? say(`family/${name}/title`) : title);
+const titleOf = ({ name, title }) => textOr(`family/${name}/title`, title);
 
-function card(family, connections) {
-  const view = clone("family");
-  const alive = connections.filter((connection) => connection.status !== "revoked");
-  const words = has(`family/${family.name}/why`) ? family.name : "other";
+function familyCard(family, connections) {
+  const view = cloneTemplate("family");
+  const current = connections.filter(isNotDisconnected);
+  const key = hasText(`family/${family.name}/purpose`) ? family.name : "other";
   view.dataset.family = family.name;
-  put(part(view, "title"), titleOf(family));
-  put(part(view, "why"), say(`family/${words}/why`));
-  if (alive.length > 0) {
-    part(view, "offer").remove();
-    part(view, "connections").append(...alive.map((connection) => connected(family, connection)));
+  setText(partOf(view, "title"), titleOf(family));
+  setText(partOf(view, "purpose"), t(`family/${key}/purpose`));
+  if (current.length > 0) {
+    partOf(view, "offer").remove();
+    partOf(view, "connections").append(...current.map((connection) => connectionView(family, connection)));
     return view;
   }
-  part(view, "connections").remove();
-  const asks = [...lines(`family/${words}/asks`), ...(words === "marketing" ? [] : family.scopes.map(scope))];
-  part(view, "asks").append(...asks.map((text) => make("li", {}, text)));
-  if (connections.length > 0) {
-    const ended = connections.map((connection) => connection.updated_at).sort().at(-1);
-    part(view, "past").hidden = false;
-    part(view, "past").append(moment(ended, "connect/revoked"));
-  }
-  const button = part(view, "connect");
-  put(button, say("connect/connect", { title: titleOf(family) }));
-  button.onclick = () => leaveFor(family.name, button);
+  partOf(view, "connections").remove();
+  const scopes = family.has_advertisers ? [] : family.scopes.map((name) => textOr(`scope/${name}`, name));
+  const permissions = [...textList(`family/${key}/permissions`), ...scopes];
+  partOf(view, "permissions").append(...permissions.map((text) => element("li", {}, text)));
+  if (connections.length > 0) showDisconnectedAt(partOf(view, "history"), connections);
+  const button = partOf(view, "connect");
+  setText(button, t("connect/connect", { title: titleOf(family) }));
+  button.onclick = () => goToConsent(family, button);
   return view;
 }
 
-const scope = (name) => (has(`scope/${name}`) ? say(`scope/${name}`) : name);
+function showDisconnectedAt(history, connections) {
+  const latest = connections.map((connection) => connection.updated_at).sort().at(-1);
+  history.hidden = false;
+  history.append(timeElement(latest, "connect/disconnected"));
+}
 
-function connected(family, connection) {
-  const view = clone("connection");
+function connectionView(family, connection) {
+  const view = cloneTemplate("connection");
   const { advertiser, account } = connection;
-  const shown = advertiser ?? account;
-  const state = stateOf(connection);
-  const trouble = TROUBLE[state];
+  const named = advertiser ?? account;
+  const state = displayState(connection);
   view.dataset.connection = connection.id;
   view.dataset.status = state;
-  part(view, "sign").append(line(SIGNS[state]));
-  put(part(view, "name"), shown ? shown.name || shown.id : unnamed(connection));
-  put(part(view, "id"), advertiser?.name ? advertiser.id : "");
-  put(part(view, "status"), say(state === "reconnect_required" ? "connect/ended" : `status/${state}`));
-  if (trouble) tellTrouble(view, connection, trouble);
-  part(view, "facts").append(...facts(connection));
-  part(view, "actions").append(...actions(family, connection, trouble));
+  partOf(view, "icon").append(statusIcon(ICON_BY_STATE[state]));
+  setText(partOf(view, "name"), named ? named.name || named.id : placeholderName(connection));
+  setText(partOf(view, "id"), advertiser?.name ? advertiser.id : "");
+  setText(partOf(view, "status"), textOr(`connect/status/${state}`, t(`status/${state}`)));
+  if (hasText(`connect/warning/${state}`)) showWarning(partOf(view, "warning"), connection, state);
+  partOf(view, "facts").append(...facts(connection));
+  partOf(view, "actions").append(...actions(family, connection, state));
   return view;
 }
 
-const unnamed = ({ family }) =>
-  say(family === "marketing" ? "connect/no_advertiser" : "connect/unnamed");
-
-function tellTrouble(view, connection, trouble) {
-  const note = part(view, "trouble");
+function showWarning(note, connection, state) {
   note.hidden = false;
-  note.classList.add(trouble === "reconnect" || trouble === "lost" ? "bad" : "warn");
-  const name = connection.advertiser?.name || connection.advertiser?.id || say("connect/advertiser");
-  put(part(view, "trouble-title"), say(`connect/trouble/${trouble}`, { name }));
-  const again = connection.failure?.again_at ?? connection.next_check_at;
-  if (trouble === "failing" && again) {
-    part(view, "trouble-text").append(moment(again, "connect/trouble/failing_more"));
-  } else {
-    put(part(view, "trouble-text"), say(`connect/trouble/${trouble}_more`, { when: say("now") }));
-  }
+  note.classList.add(SEVERE_STATES.includes(state) ? "bad" : "warn");
+  const { advertiser, failure, next_check_at: nextCheck } = connection;
+  const name = advertiser?.name || advertiser?.id || t("connect/advertiser");
+  setText(partOf(note, "warning-title"), t(`connect/warning/${state}/title`, { name }));
+  const textKey = `connect/warning/${state}/text`;
+  const text = partOf(note, "warning-text");
+  const retryAt = failure?.retry_at ?? nextCheck;
+  if (state === "refresh_failing" && retryAt) text.append(timeElement(retryAt, textKey));
+  else setText(text, t(textKey, { when: t("now") }));
 }
 
 function facts(connection) {
-  const { verified_at: verified, expires_at: expires, next_check_at: next } = connection;
+  const { verified_at: verified, expires_at: expires, next_check_at: nextCheck } = connection;
   const access =
-    expires && next ? moment(next, "connect/access_renewed") : say("connect/access_forever");
+    expires && nextCheck ? timeElement(nextCheck, "connect/access_renewed") : t("connect/access_no_expiry");
   return [
-    fact("connect/verified", verified ? moment(verified, "") : say("never")),
+    fact("connect/verified", verified ? timeElement(verified) : t("never")),
     connection.status === "reconnect_required" ? null : fact("connect/access", access),
   ].filter(Boolean);
 }
 
-const fact = (key, value) => make("div", {}, make("dt", {}, say(key)), make("dd", {}, value));
+const fact = (key, value) => element("div", {}, element("dt", {}, t(key)), element("dd", {}, value));
 
-function actions(family, connection, trouble) {
-  const offered = [];
-  const add = (kind, text, act) => {
-    const button = make("button", { class: `button ${kind}`, type: "button" }, text);
-    button.onclick = () => act(button);
-    offered.push(button);
+function actions(family, connection, state) {
+  const { has_advertisers: hasAdvertisers, is_ended: isEnded, advertisers = [] } = connection;
+  const buttons = [];
+  const add = (kind, text, onClick) => {
+    const button = element("button", { class: `button ${kind}`, type: "button" }, text);
+    button.onclick = () => onClick(button);
+    buttons.push(button);
   };
-  const choosable = connection.family === "marketing" && connection.status !== "reconnect_required";
-  const many = (connection.advertisers ?? []).length > 1;
-  if (choosable && (many || trouble === "lost" || trouble === "choose")) {
-    const urgent = trouble === "lost" || trouble === "choose";
-    const text = say(trouble === "choose" ? "connect/choose" : "connect/choose_other");
-    add(urgent ? "" : "quiet", text, () => choose(family, connection));
+  const mustSelect = ["advertiser_lost", "advertiser_not_selected"].includes(state);
+  if (hasAdvertisers && !isEnded && (advertisers.length > 1 || mustSelect)) {
+    const key = state === "advertiser_not_selected" ? "connect/select" : "connect/select_other";
+    add(mustSelect ? "" : "secondary", t(key), () => openSelection(family, connection));
   }
-  const ended = trouble === "reconnect";
-  const reconnect = say(ended ? "connect/connect_again" : "connect/reconnect");
-  add(ended ? "" : "quiet", reconnect, (button) => leaveFor(family.name, button));
-  add("quiet remove", say("connect/disconnect"), () => disconnect(family, connection));
-  return offered;
+  const reconnect = t(isEnded ? "connect/connect_again" : "connect/reconnect");
+  add(isEnded ? "" : "secondary", reconnect, (button) => goToConsent(family, button));
+  add("secondary remove", t("connect/disconnect"), () => openDisconnect(family, connection));
+  return buttons;
 }
 
-// What a person does.
+// Actions of the person.
 
-async function leaveFor(family, button) {
-  await during(button, say("connect/leaving"), async () => {
-    const started = await attempted(() =>
-      call("POST", "/oauth/start", { body: { family, return_to: returnTo } }),
-    );
-    if (!started) return;
-    location.assign(started.url);
-    // The button stays as it is until the browser has gone.
-    await new Promise((gone) => addEventListener("pagehide", gone, { once: true }));
+async function goToConsent(family, button) {
+  await whileBusy(button, t("connect/opening_tiktok"), async () => {
+    const body = { family: family.name, return_to: returnTo };
+    const response = await withErrorView(() => request("POST", "/oauth/start", { body }));
+    if (!response) return;
+    location.assign(response.url);
+    // The button stays busy until the browser has left the page.
+    await new Promise((resolve) => addEventListener("pagehide", resolve, { once: true }));
   });
 }
 
-async function choose(family, connection) {
-  const chosen = await attempted(() => chooseAdvertiser(connection));
-  if (!chosen) return;
-  await refreshed(family);
-  announce(say("connect/chosen", { name: chosen.name || chosen.id }));
+async function openSelection(family, connection) {
+  const advertiser = await withErrorView(() => selectAdvertiser(connection));
+  if (!advertiser) return;
+  await reload(family);
+  announce(t("connect/selected", { name: advertiser.name || advertiser.id }));
 }
 
-async function disconnect(family, connection) {
+async function openDisconnect(family, connection) {
   const name = connection.advertiser?.name || connection.account?.name || titleOf(family);
-  if (!(await askDisconnect(connection, name))) return;
-  await refreshed(family);
-  announce(say("connect/ask/done", { title: name }));
+  if (!(await confirmDisconnect(connection, name))) return;
+  await reload(family);
+  announce(t("connect/disconnect_dialog/done", { name }));
 }
 
-const refreshed = (family) => attempted(() => overview({ focus: family.name }));
+const reload = (family) => withErrorView(() => renderOverview({ focusedFamily: family.name }));
 
-/** What cannot be done here and now takes the page's place, with the way back to it. */
-async function attempted(work) {
+/** Returns the result of `work`. If it fails, an error view replaces the page and null is returned. */
+async function withErrorView(work) {
   try {
     return await work();
-  } catch (problem) {
-    if (problem.code === "unauthenticated") show(gate("old"));
-    else show(problemView({ ...problem, retryable: true }, { again: () => begin(null), tries: Infinity }));
+  } catch (error) {
+    if (error.code === "unauthenticated") showView(noAccessView("link_expired"));
+    else {
+      const retry = () => start(null);
+      showView(errorView({ ...error, retryable: true }, { retry, automaticRetries: Infinity }));
+    }
     return null;
   }
 }

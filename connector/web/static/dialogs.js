@@ -1,77 +1,79 @@
-// What /connect asks in front of itself: whether to disconnect, and which ad account to take.
+// The dialogs of /connect: to confirm a disconnect, and to select an ad account.
 
-import { call } from "./api.js";
-import { clone, during, make, part, put } from "./dom.js";
-import { say } from "./language.js";
-import { picker } from "./picker.js";
+import { advertiserPicker } from "./advertiser-picker.js";
+import { request } from "./api.js";
+import { cloneTemplate, element, partOf, setText, whileBusy } from "./dom.js";
+import { t } from "./i18n.js";
 
-/** True once it is disconnected; a failure is told inside the dialog, which stays. */
-export function askDisconnect(connection, name) {
-  const dialog = clone("ask");
-  const yes = part(dialog, "yes");
-  put(part(dialog, "title"), say("connect/ask/title", { name }));
-  part(dialog, "keep").onclick = () => dialog.close();
-  return opened(dialog, (done) => {
-    yes.onclick = () =>
-      during(yes, say("connect/ask/doing"), async () => {
+/** Resolves to true once the connection is disconnected. A failure is shown in the open dialog. */
+export function confirmDisconnect(connection, name) {
+  const dialog = cloneTemplate("disconnect-dialog");
+  const confirm = partOf(dialog, "confirm");
+  setText(partOf(dialog, "title"), t("connect/disconnect_dialog/title", { name }));
+  partOf(dialog, "cancel").onclick = () => dialog.close();
+  return openDialog(dialog, (finish) => {
+    confirm.onclick = () =>
+      whileBusy(confirm, t("connect/disconnect_dialog/working"), async () => {
         try {
-          await call("DELETE", `/connections/${connection.id}`);
-          done(true);
-        } catch (problem) {
-          tell(part(dialog, "failure"), problem);
+          await request("DELETE", `/connections/${connection.id}`);
+          finish(true);
+        } catch (error) {
+          showError(partOf(dialog, "failure"), error);
         }
       });
   });
 }
 
-/** The advertiser that was chosen and saved, or nothing. */
-export async function chooseAdvertiser(connection) {
-  const at = `/advertisers?connection_id=${connection.id}`;
-  const { advertisers, selected_lost: lost } = await call("GET", at);
-  const dialog = clone("choosing");
-  return opened(dialog, (done) => {
-    const failure = make("p", { class: "note bad", role: "alert", hidden: true });
-    const close = make("button", { class: "button quiet", type: "button" }, say("close"));
+/** Resolves to the advertiser that was selected and saved, or to null. */
+export async function selectAdvertiser(connection) {
+  const path = `/advertisers?connection_id=${connection.id}`;
+  const { advertisers, lost_advertiser: lostAdvertiser } = await request("GET", path);
+  const dialog = cloneTemplate("picker-dialog");
+  return openDialog(dialog, (finish) => {
+    const failure = element("p", { class: "note bad", role: "alert", hidden: true });
+    const close = element("button", { class: "button secondary", type: "button" }, t("close"));
     close.onclick = () => dialog.close();
-    const choose = async (advertiser) => {
+    const onConfirm = async (advertiser) => {
       const body = { advertiser_id: advertiser.id, connection_id: connection.id };
       try {
-        await call("POST", "/advertisers/select", { body });
-        done(advertiser);
-      } catch (problem) {
-        tell(failure, problem);
+        await request("POST", "/advertisers/select", { body });
+        finish(advertiser);
+      } catch (error) {
+        showError(failure, error);
       }
     };
-    const view = picker({ advertisers, lost, choose, heading: "h2", also: close });
-    part(dialog, "place").append(failure, view);
+    const heading = "h2";
+    const picker = advertiserPicker({ advertisers, lostAdvertiser, onConfirm, heading, extraAction: close });
+    partOf(dialog, "container").append(failure, picker);
   });
 }
 
-function opened(dialog, prepare) {
-  const { promise, resolve } = withResolvers();
-  let outcome = null;
-  prepare((what) => {
-    outcome = what;
+/** Resolves when the dialog closes: to what `prepare` passed to `finish`, or to null. */
+function openDialog(dialog, prepare) {
+  const { promise, resolve } = deferred();
+  let result = null;
+  prepare((value) => {
+    result = value;
     dialog.close();
   });
   dialog.addEventListener("close", () => {
     dialog.remove();
-    resolve(outcome);
+    resolve(result);
   });
-  // A press on the backdrop, which counts as the dialog itself, closes it.
+  // A click on the backdrop has the dialog itself as its target.
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   dialog.showModal();
   return promise;
 }
 
-function withResolvers() {
+function deferred() {
   let resolve;
   const promise = new Promise((settle) => (resolve = settle));
   return { promise, resolve };
 }
 
-function tell(note, problem) {
+function showError(note, error) {
   note.hidden = false;
-  put(note, problem.message || say("problem/unreachable/text"));
+  setText(note, error.message || t("error/unreachable/text"));
 }

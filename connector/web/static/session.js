@@ -1,44 +1,44 @@
-// Who is looking at the page: a ticket from the link becomes a cookie that no script can read.
+// Who uses the page. The ticket in a link is exchanged for a session cookie that no script can read.
 
-import { call } from "./api.js";
-import { show } from "./dom.js";
+import { request } from "./api.js";
+import { showView } from "./dom.js";
 
-/** The ticket leaves the address bar before anything else happens, and lives on only in memory. */
-export function takeTicket() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  if (!given.has("ticket")) return null;
+/** Removes the ticket from the address bar before anything else happens; it stays only in memory. */
+export function takeTicketFromUrl() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (!fragment.has("ticket")) return null;
   history.replaceState(history.state, "", location.pathname + location.search);
-  return { ticket: given.get("ticket"), returnTo: given.get("return_to") };
+  return { ticket: fragment.get("ticket"), returnTo: fragment.get("return_to") };
 }
 
-/** A link opened in a tab that already shows this page changes nothing but the fragment. */
-export function onTicket(take) {
+/** A link that is opened in a tab that already shows this page changes only the fragment. */
+export function onTicketInUrl(callback) {
   addEventListener("hashchange", () => {
-    const taken = takeTicket();
-    if (taken) take(taken);
+    const link = takeTicketFromUrl();
+    if (link) callback(link);
   });
 }
 
-export async function enter(bearer) {
-  if (bearer) await call("POST", "/session", { bearer });
-  const session = await call("GET", "/session");
-  document.getElementById("demo").hidden = !session.demo;
-  const leave = document.getElementById("leave");
-  leave.hidden = false;
-  leave.onclick = () => signOut();
+export async function openSession(bearer) {
+  if (bearer) await request("POST", "/session", { bearer });
+  const session = await request("GET", "/session");
+  document.getElementById("demo-note").hidden = !session.demo;
+  const button = document.getElementById("sign-out");
+  button.hidden = false;
+  button.onclick = () => signOut();
   return session;
 }
 
-export async function signOut(then = location.pathname) {
+export async function signOut(nextUrl = location.pathname) {
   try {
-    await call("DELETE", "/session");
+    await request("DELETE", "/session");
   } finally {
-    location.assign(then);
+    location.assign(nextUrl);
   }
 }
 
-/** What stands there while waiting takes no focus: the answer will. */
-export function showWaiting(view, page) {
+/** A view that is shown while the page waits gets no focus: the view that follows does. */
+export function showWaiting(view, title) {
   view.setAttribute("aria-busy", "true");
-  show(view, { page, focus: false });
+  showView(view, { title, focus: false });
 }

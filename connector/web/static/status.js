@@ -1,179 +1,192 @@
-// Every connection at a glance, live: asked anew every few seconds while somebody is looking.
+// /status: all connections, reloaded every few seconds while the page is visible.
 
-import { call } from "./api.js";
-import { announce, clone, during, fill, keyed, line, part, put, show, tick } from "./dom.js";
-import { say } from "./language.js";
-import { problemView } from "./problem.js";
-import { showPulse } from "./pulse.js";
-import { age, createRow, updateRow } from "./rows.js";
-import { enter, onTicket, showWaiting, takeTicket } from "./session.js";
-import { stateOf } from "./standing.js";
+import { showActivity } from "./activity-chart.js";
+import { request } from "./api.js";
+import { createRow, updateLifetimeBar, updateRow } from "./connection-row.js";
+import { displayState } from "./connection-state.js";
+import { announce, cloneTemplate, fillTexts, partOf, setText, showView, whileBusy } from "./dom.js";
+import { errorView } from "./error-view.js";
+import { t } from "./i18n.js";
+import { reconcileChildren } from "./list-diff.js";
+import { onTicketInUrl, openSession, showWaiting, takeTicketFromUrl } from "./session.js";
+import { statusIcon } from "./status-icon.js";
+import { refreshTimes } from "./time-element.js";
 
-const EVERY = 4_000;
-const LONGEST_PAUSE = 60_000;
-const TICK = 1_000;
-const PAGE = 100;
-const LARGEST_PAGE = 1_000;
-const MANY = 30;
-const FOR_A_PERSON = ["reconnect_required", "advertiser_lost", "choose"];
-const URGENCY = [...FOR_A_PERSON, "refresh_failing", "active", "revoked"];
+const POLL_MS = 4_000;
+const MAX_POLL_MS = 60_000;
+const CLOCK_MS = 1_000;
+const PAGE_SIZE = 100;
+const MAX_LIMIT = 1_000;
+// A longer list is drawn only where it is visible.
+const LONG_LIST_ROWS = 30;
+const NEEDS_PERSON = ["reconnect_required", "advertiser_lost", "advertiser_not_selected"];
+const STATE_ORDER = [...NEEDS_PERSON, "refresh_failing", "active", "revoked"];
 
 let session;
 let view;
-let wanted = PAGE;
-let pause = EVERY;
+let rowLimit = PAGE_SIZE;
+let pollDelay = POLL_MS;
 let timer;
-let nextAt = 0;
-// A newer look at the house makes an older one, still on its way, worthless.
-let look = 0;
+let nextPollAt = 0;
+// A newer request makes the response to an older one worthless.
+let requestNumber = 0;
 
-fill(document.body);
-begin(takeTicket());
-onTicket(begin);
-setInterval(beat, TICK);
+fillTexts(document.body);
+start(takeTicketFromUrl());
+onTicketInUrl(start);
+setInterval(updateClocks, CLOCK_MS);
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : resume()));
 addEventListener("online", resume);
 
-async function begin(taken, { tries = 0 } = {}) {
+async function start(link, { automaticRetries = 0 } = {}) {
   stop();
-  if (tries === 0) showWaiting(fresh(), say("status/page"));
+  if (automaticRetries === 0) showWaiting(newPage(), t("status/page"));
   try {
-    session = await enter(taken?.ticket);
-    await open();
-  } catch (problem) {
-    if (["unauthenticated", "forbidden"].includes(problem.code)) return askForKey();
-    const again = ({ automatic = false } = {}) => begin(taken, { tries: automatic ? tries + 1 : 0 });
-    show(problemView(problem, { again, tries }), { focus: tries === 0 });
+    session = await openSession(link?.ticket);
+    await openPage();
+  } catch (error) {
+    if (["unauthenticated", "forbidden"].includes(error.code)) return showSignIn();
+    const retry = ({ automatic = false } = {}) =>
+      start(link, { automaticRetries: automatic ? automaticRetries + 1 : 0 });
+    showView(errorView(error, { retry, automaticRetries }), { focus: automaticRetries === 0 });
   }
 }
 
 // Signing in.
 
-function askForKey(words = "") {
+function showSignIn(message = "") {
   stop();
   view = null;
-  const form = clone("key");
-  part(form, "sign").append(line("none", { large: true }));
-  put(part(form, "wrong"), words);
-  part(form, "form").onsubmit = (event) => {
+  const form = cloneTemplate("sign-in");
+  partOf(form, "icon").append(statusIcon("none", { large: true }));
+  setText(partOf(form, "error"), message);
+  partOf(form, "form").onsubmit = (event) => {
     event.preventDefault();
-    during(part(form, "go"), say("working"), () => signIn(form));
+    whileBusy(partOf(form, "submit"), t("working"), () => signIn(form));
   };
-  show(form, { page: say("status/page") });
-  part(form, "field").focus();
+  showView(form, { title: t("status/page") });
+  partOf(form, "api-key").focus();
 }
 
-/** The key leaves the page the moment it is sent, whatever comes of it. */
+/** The API key leaves the page as soon as it is sent, also if it is rejected. */
 async function signIn(form) {
-  const field = part(form, "field");
-  const key = field.value.trim();
+  const field = partOf(form, "api-key");
+  const apiKey = field.value.trim();
   field.value = "";
-  if (!key) return wrong(form, say("status/key_none"));
+  if (!apiKey) return showFieldError(form, t("status/api_key_missing"));
   try {
-    await enter(key);
-  } catch (problem) {
-    const known = problem.code === "unauthenticated" ? say("status/key_wrong") : problem.message;
-    return wrong(form, known || say("problem/unreachable/text"));
+    await openSession(apiKey);
+  } catch (error) {
+    const message = error.code === "unauthenticated" ? t("status/api_key_invalid") : error.message;
+    return showFieldError(form, message || t("error/unreachable/text"));
   }
-  return begin(null);
+  return start(null);
 }
 
-function wrong(form, words) {
-  put(part(form, "wrong"), words);
-  part(form, "field").setAttribute("aria-invalid", "true");
-  part(form, "field").focus();
+function showFieldError(form, message) {
+  setText(partOf(form, "error"), message);
+  partOf(form, "api-key").setAttribute("aria-invalid", "true");
+  partOf(form, "api-key").focus();
 }
 
-// Looking.
+// Loading and rendering.
 
-function fresh() {
-  view = clone("page");
-  part(view, "empty-sign").append(line("none"));
-  part(view, "show-more").onclick = more;
+function newPage() {
+  view = cloneTemplate("page");
+  partOf(view, "empty-icon").append(statusIcon("none"));
+  partOf(view, "show-more").onclick = showMore;
   return view;
 }
 
-async function open() {
-  await glance();
+async function openPage() {
+  await loadAndRender();
   view.removeAttribute("aria-busy");
   view.querySelector("h1").focus();
-  again(EVERY);
+  schedule(POLL_MS);
 }
 
-async function glance() {
-  const mine = ++look;
-  const [{ connections, next }, pulse] = await Promise.all([listed(), call("GET", "/pulse")]);
-  if (mine !== look || !view) return;
+async function loadAndRender() {
+  const number = ++requestNumber;
+  const [{ connections, next }, activity] = await Promise.all([
+    loadConnections(),
+    request("GET", "/activity"),
+  ]);
+  if (number !== requestNumber || !view) return;
   showList(connections, next);
-  showVerdict(connections, next);
-  const [picture, legend, table] = ["picture", "legend", "table"].map((name) => part(view, name));
-  showPulse(pulse, { picture, legend, table });
-  tick();
+  showSummary(connections, next);
+  const [chart, legend, table] = ["chart", "legend", "table"].map((name) => partOf(view, name));
+  showActivity(activity, { chart, legend, table });
+  refreshTimes();
 }
 
-/** As many as were asked for by "Show more", in as few requests as the service allows. */
-async function listed() {
+/** Loads up to `rowLimit` connections, with as few requests as the service allows. */
+async function loadConnections() {
   const connections = [];
   let next = null;
   do {
-    const limit = Math.min(wanted - connections.length, LARGEST_PAGE);
+    const limit = Math.min(rowLimit - connections.length, MAX_LIMIT);
     const after = next ? `&after=${encodeURIComponent(next)}` : "";
-    const page = await call("GET", `/connections?limit=${limit}${after}`);
+    const page = await request("GET", `/connections?limit=${limit}${after}`);
     connections.push(...page.connections);
     next = page.next ?? null;
-  } while (next && connections.length < wanted);
+  } while (next && connections.length < rowLimit);
   return { connections, next };
 }
 
 function showList(connections, next) {
-  const rows = part(view, "rows");
+  const rows = partOf(view, "rows");
   for (const skeleton of rows.querySelectorAll(".skeleton")) skeleton.remove();
-  const urgency = (connection) => URGENCY.indexOf(stateOf(connection));
-  const sorted = connections.toSorted((one, other) => urgency(one) - urgency(other));
-  keyed(rows, sorted, {
+  const order = (connection) => STATE_ORDER.indexOf(displayState(connection));
+  const sorted = connections.toSorted((left, right) => order(left) - order(right));
+  const showUserId = session.kind === "server";
+  reconcileChildren(rows, sorted, {
     key: ({ id }) => id,
-    create: (connection) => createRow(connection, { everybody: session.kind === "server", changed }),
+    create: (connection) => createRow(connection, { showUserId, onChanged }),
     update: updateRow,
   });
-  rows.classList.toggle("many", sorted.length > MANY);
-  part(view, "empty").hidden = connections.length > 0;
-  part(view, "show-more").hidden = !next;
+  rows.classList.toggle("long-list", sorted.length > LONG_LIST_ROWS);
+  partOf(view, "empty").hidden = connections.length > 0;
+  partOf(view, "show-more").hidden = !next;
 }
 
-function changed(connection) {
+function onChanged(connection) {
   const row = connection && view?.querySelector(`[data-key="${connection.id}"]`);
   if (row) updateRow(row, { ...row.connection, ...connection });
-  again(0);
+  schedule(0);
 }
 
-function showVerdict(connections, next) {
-  const count = (...states) => connections.filter((one) => states.includes(stateOf(one))).length;
-  const person = count(...FOR_A_PERSON);
-  const trying = count("refresh_failing");
-  const [kind, sign, many] =
-    person > 0 ? ["person", "broken", person]
-    : trying > 0 ? ["trying", "failing", trying]
-    : ["well", "connected", count("active")];
-  const verdict = part(view, "verdict");
-  verdict.hidden = connections.length === 0;
-  if (verdict.dataset.kind !== kind) part(verdict, "sign").replaceChildren(line(sign));
-  verdict.dataset.kind = kind;
-  const among = next ? ` ${say("status/first", { count: connections.length })}` : "";
-  put(part(verdict, "verdict-title"), say(`status/${kind}`, { count: many }));
-  put(part(verdict, "verdict-more"), say(`status/${kind}_more`, { count: many }) + among);
+function showSummary(connections, next) {
+  const { kind, icon, count } = summarize(connections);
+  const summary = partOf(view, "summary");
+  summary.hidden = connections.length === 0;
+  if (summary.dataset.kind !== kind) partOf(summary, "icon").replaceChildren(statusIcon(icon));
+  summary.dataset.kind = kind;
+  const scope = next ? ` ${t("status/summary/only_first", { count: connections.length })}` : "";
+  setText(partOf(summary, "summary-title"), t(`status/summary/${kind}/title`, { count }));
+  setText(partOf(summary, "summary-text"), t(`status/summary/${kind}/text`, { count }) + scope);
 }
 
-function more() {
-  wanted += PAGE;
-  return during(part(view, "show-more"), say("working"), () => poll());
+function summarize(connections) {
+  const states = connections.map(displayState);
+  const countOf = (...wanted) => states.filter((state) => wanted.includes(state)).length;
+  const needsPerson = countOf(...NEEDS_PERSON);
+  if (needsPerson > 0) return { kind: "needs_person", icon: "broken", count: needsPerson };
+  const retrying = countOf("refresh_failing");
+  if (retrying > 0) return { kind: "retrying", icon: "failing", count: retrying };
+  return { kind: "healthy", icon: "connected", count: countOf("active") };
 }
 
-// Staying live.
+function showMore() {
+  rowLimit += PAGE_SIZE;
+  return whileBusy(partOf(view, "show-more"), t("working"), () => poll());
+}
 
-function again(after) {
+// Polling.
+
+function schedule(delay) {
   clearTimeout(timer);
-  nextAt = Date.now() + after;
-  timer = setTimeout(poll, after);
+  nextPollAt = Date.now() + delay;
+  timer = setTimeout(poll, delay);
 }
 
 function stop() {
@@ -182,29 +195,29 @@ function stop() {
 }
 
 function resume() {
-  if (view && session && !document.hidden) again(0);
+  if (view && session && !document.hidden) schedule(0);
 }
 
 async function poll() {
   if (!view || document.hidden) return;
   try {
-    await glance();
-    pause = EVERY;
-  } catch (problem) {
-    if (problem.code === "unauthenticated") return askForKey(say("status/ended"));
-    if (pause === EVERY) announce(say("problem/unreachable/title"));
-    pause = Math.min(Math.max(pause * 2, (problem.retryAfter ?? 0) * 1_000), LONGEST_PAUSE);
+    await loadAndRender();
+    pollDelay = POLL_MS;
+  } catch (error) {
+    if (error.code === "unauthenticated") return showSignIn(t("status/session_ended"));
+    if (pollDelay === POLL_MS) announce(t("error/unreachable/title"));
+    pollDelay = Math.min(Math.max(pollDelay * 2, (error.retryAfter ?? 0) * 1_000), MAX_POLL_MS);
   }
-  again(pause);
+  schedule(pollDelay);
 }
 
-function beat() {
+function updateClocks() {
   if (!view || document.hidden) return;
-  for (const row of part(view, "rows").children) if (row.connection) age(row);
-  const live = part(view, "live");
-  const stale = pause > EVERY;
-  live.classList.toggle("stale", stale);
-  const seconds = Math.max(0, Math.ceil((nextAt - Date.now()) / 1_000));
-  put(live, stale ? say("status/stale", { seconds }) : say("status/live"));
-  tick();
+  for (const row of partOf(view, "rows").children) if (row.connection) updateLifetimeBar(row);
+  const live = partOf(view, "live");
+  const isStale = pollDelay > POLL_MS;
+  live.classList.toggle("stale", isStale);
+  const seconds = Math.max(0, Math.ceil((nextPollAt - Date.now()) / 1_000));
+  setText(live, isStale ? t("status/stale", { seconds }) : t("status/live"));
+  refreshTimes();
 }

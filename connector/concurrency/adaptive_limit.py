@@ -1,0 +1,64 @@
+"""How many background tasks may run at once.
+
+The limit falls to one when TikTok is unreachable or asks for fewer calls, and then grows by one with each
+task that completes, so it doubles with each round. While foreground requests arrive, a lower limit leaves
+capacity to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from connector.clock import Clock
+
+BATCH_SIZE = 32
+"""Small batches spread the responses. Starting hundreds at once made the event loop alternate between bursts
+and idle time and halved the throughput."""
+
+LIMIT_DURING_READS, BATCH_DURING_READS = 64, 8
+"""Enough to refresh a million connections of two hours each, and too few for readers to notice."""
+
+FOREGROUND_WINDOW_SECONDS = 1.0
+
+
+class AdaptiveLimit:
+    def __init__(self, maximum: int, *, running: Callable[[], int], clock: Clock) -> None:
+        """`running` returns the number of tasks that run now."""
+        self._maximum = maximum
+        self._limit = maximum
+        self._running = running
+        self._clock = clock
+        self._task_finished = asyncio.Event()
+        self._last_foreground_request = -FOREGROUND_WINDOW_SECONDS
+
+    def note_foreground_request(self) -> None:
+        self._last_foreground_request = self._clock.ticks()
+
+    @property
+    def batch_size(self) -> int:
+        """How many tasks may be started now; zero or less: none."""
+        limit, batch = self._current_limits()
+        return min(limit - self._running(), batch)
+
+    def reset_to_one(self) -> None:
+        self._limit = 1
+
+    def record_completion(self) -> None:
+        self._limit = min(self._limit + 1, self._maximum)
+
+    def note_task_finished(self) -> None:
+        self._task_finished.set()
+
+    async def wait_for_capacity(self) -> None:
+        """Waits until several tasks may start: one store call per finished task would double the store's work."""
+        limit, batch = self._current_limits()
+        while self._running() and limit - self._running() < min(self._limit / 4, batch):
+            self._task_finished.clear()
+            await self._task_finished.wait()
+
+    def _current_limits(self) -> tuple[int, int]:
+        """The limit, and the size of one batch."""
+        if self._clock.ticks() - self._last_foreground_request < FOREGROUND_WINDOW_SECONDS:
+            return min(self._limit, LIMIT_DURING_READS), BATCH_DURING_READS
+        return self._limit, BATCH_SIZE

@@ -1,0 +1,21 @@
+"""A task that never outlives its block."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+
+@asynccontextmanager
+async def scoped_task(work: Coroutine[Any, Any, R]) -> AsyncIterator[asyncio.Task[R]]:
+    """Cancelled on exit if it still runs, and awaited."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,28 @@
+"""Tokens at rest: keys, AES-256-GCM, and the associated data that binds a ciphertext to its row."""
+
+from __future__ import annotations
+
+from .associated_data import (
+    connection_associated_data,
+    pending_grant_associated_data,
+    stored_tokens_associated_data,
+    user_account_associated_data,
+)
+from .cipher import DecryptionFailed, TokenCipher, is_encrypted
+from .keys import KEY_FORMAT_HELP, EncryptionKey, InvalidKey
+from .token_codec import dump_tokens, load_tokens
+
+__all__ = [
+    "KEY_FORMAT_HELP",
+    "DecryptionFailed",
+    "EncryptionKey",
+    "InvalidKey",
+    "TokenCipher",
+    "connection_associated_data",
+    "dump_tokens",
+    "is_encrypted",
+    "load_tokens",
+    "pending_grant_associated_data",
+    "stored_tokens_associated_data",
+    "user_account_associated_data",
+]

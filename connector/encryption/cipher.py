@@ -1,0 +1,114 @@
+"""AES-256-GCM under the newest key; decryption under any configured key.
+
+A ciphertext reads `v1.<key id>.<base64url>`. The first key encrypts and all keys decrypt, so a key is
+replaced by putting the new one first and re-encrypting all rows. Signatures use keys of their own,
+derived for each purpose, never the encryption key itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from connector.errors import ConfigurationError
+from connector.model import Ciphertext, Tokens
+
+from .keys import KEY_BYTES, KEY_ID, EncryptionKey, InvalidKey
+from .token_codec import dump_tokens, load_tokens
+
+log = logging.getLogger(__name__)
+
+NONCE_BYTES = 12
+ENVELOPE_VERSION = "v1"
+
+
+class DecryptionFailed(ConfigurationError):
+    """The ciphertext is damaged, belongs to another row, or its key is not configured any more."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            "The token cannot be decrypted with the configured keys; the operator has to look.",
+            detail=detail,
+        )
+
+
+class TokenCipher:
+    def __init__(self, keys: tuple[EncryptionKey, ...]) -> None:
+        if not keys:
+            raise InvalidKey("at least one encryption key is needed")
+        if len({key.id for key in keys}) != len(keys):
+            raise InvalidKey("two encryption keys have the same id")
+        self._keys = keys
+        self._ciphers = {key.id: AESGCM(key.secret) for key in keys}
+        self._logged_errors: set[str] = set()
+
+    def encrypt_tokens(self, tokens: Tokens, *, associated_data: str) -> Ciphertext:
+        return self.encrypt(dump_tokens(tokens), associated_data=associated_data)
+
+    def decrypt_tokens(self, ciphertext: Ciphertext, *, associated_data: str) -> Tokens:
+        return load_tokens(self.decrypt(ciphertext, associated_data=associated_data))
+
+    def encrypt(self, text: str, *, associated_data: str) -> Ciphertext:
+        key_id = self._keys[0].id
+        nonce = os.urandom(NONCE_BYTES)
+        encrypted = self._ciphers[key_id].encrypt(
+            nonce, text.encode(), _associated_data(key_id, associated_data)
+        )
+        encoded = base64.urlsafe_b64encode(nonce + encrypted).decode()
+        return Ciphertext(f"{ENVELOPE_VERSION}.{key_id}.{encoded}")
+
+    def decrypt(self, ciphertext: Ciphertext, *, associated_data: str) -> str:
+        try:
+            return self._decrypt(ciphertext, associated_data=associated_data)
+        except DecryptionFailed as error:
+            # Each cause is logged once: a missing key fails for every row.
+            if error.detail not in self._logged_errors:
+                self._logged_errors.add(error.detail)
+                log.warning("decryption failed error=%s", error.detail)
+            raise
+
+    def _decrypt(self, ciphertext: Ciphertext, *, associated_data: str) -> str:
+        version, _, rest = ciphertext.partition(".")
+        key_id, _, encoded = rest.partition(".")
+        if version != ENVELOPE_VERSION or not KEY_ID.fullmatch(key_id):
+            raise DecryptionFailed("The stored text is not an encrypted token.")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise DecryptionFailed(
+                f"A token is encrypted under key {key_id}, which CONNECTOR_ENCRYPTION_KEYS lacks."
+            )
+        try:
+            envelope = base64.b64decode(encoded, altchars=b"-_", validate=True)
+            nonce, encrypted = envelope[:NONCE_BYTES], envelope[NONCE_BYTES:]
+            text = cipher.decrypt(nonce, encrypted, _associated_data(key_id, associated_data))
+        except (InvalidTag, ValueError):
+            raise DecryptionFailed(
+                "An encrypted token is damaged or belongs to another row."
+            ) from None
+        return text.decode()
+
+    def uses_newest_key(self, ciphertext: str) -> bool:
+        return ciphertext.startswith(f"{ENVELOPE_VERSION}.{self._keys[0].id}.")
+
+    def derive_signing_keys(self, purpose: str) -> tuple[bytes, ...]:
+        """One signing key for each encryption key, newest first: the first signs, all of them verify."""
+        return tuple(
+            HKDF(SHA256(), KEY_BYTES, salt=None, info=b"connector " + purpose.encode()).derive(
+                key.secret
+            )
+            for key in self._keys
+        )
+
+
+def is_encrypted(text: str) -> bool:
+    return text.startswith(f"{ENVELOPE_VERSION}.")
+
+
+def _associated_data(key_id: str, associated_data: str) -> bytes:
+    return f"{ENVELOPE_VERSION}.{key_id}|{associated_data}".encode()

@@ -1,0 +1,108 @@
+"""Re-encrypts every ciphertext in the store under the newest key.
+
+Safe beside a running service: a row is replaced only if it still holds the ciphertext that was read,
+so a token that was refreshed meanwhile stays as it is. The rotation therefore repeats until one whole
+pass has found no ciphertext under an old key. Rows that cannot be decrypted are left unchanged and
+reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from connector.encryption import (
+    DecryptionFailed,
+    TokenCipher,
+    connection_associated_data,
+    is_encrypted,
+    pending_grant_associated_data,
+    user_account_associated_data,
+)
+from connector.model import Ciphertext, UserId
+from connector.store import EncryptedRow, Replacement, Store
+
+ENCRYPTED_TABLES = ("connections", "user_accounts", "codes")
+MAX_PASSES = 10
+
+
+@dataclass
+class RotationReport:
+    rows: int = 0
+    undecryptable: dict[str, str] = field(default_factory=dict)
+    """Why, by `<table>/<row key>`."""
+
+    old_key_in_use: bool = False
+    """Each pass found new ciphertexts under an old key: another process still encrypts with it."""
+
+
+class KeyRotation:
+    def __init__(self, *, store: Store, cipher: TokenCipher) -> None:
+        self._store = store
+        self._cipher = cipher
+
+    async def count_outdated(self) -> int:
+        return sum([len(rows) async for _, rows in self._outdated_rows()])
+
+    async def run(self, *, on_progress: Callable[[int], None]) -> RotationReport:
+        """`on_progress` is called with the number of rows done since the last call."""
+        report = RotationReport()
+        for _ in range(MAX_PASSES):
+            report.undecryptable.clear()
+            rows_before = report.rows
+            async for table_name, rows in self._outdated_rows():
+                replacements = self._reencrypt(table_name, rows, report.undecryptable)
+                if replacements:
+                    await self._store.replace_ciphertexts(table_name, replacements)
+                    report.rows += len(replacements)
+                on_progress(len(rows))
+            if report.rows == rows_before:
+                return report
+        report.old_key_in_use = True
+        return report
+
+    async def sample_undecryptable(self) -> dict[str, str]:
+        """Why, for each row that cannot be decrypted among the first rows of each table."""
+        undecryptable: dict[str, str] = {}
+        for table_name in ENCRYPTED_TABLES:
+            rows = await self._store.list_ciphertexts(table_name, after_key=None)
+            encrypted = [row for row in rows if is_encrypted(row.ciphertext)]
+            self._reencrypt(table_name, encrypted, undecryptable)
+        return undecryptable
+
+    async def _outdated_rows(self) -> AsyncIterator[tuple[str, list[EncryptedRow]]]:
+        for table_name in ENCRYPTED_TABLES:
+            after_key = None
+            while rows := await self._store.list_ciphertexts(table_name, after_key=after_key):
+                after_key = rows[-1].row_key
+                yield table_name, [row for row in rows if self._is_outdated(row.ciphertext)]
+
+    def _is_outdated(self, text: str) -> bool:
+        """`user_accounts` may hold plain tokens, if the operator wants them so: they stay plain."""
+        return is_encrypted(text) and not self._cipher.uses_newest_key(text)
+
+    def _reencrypt(
+        self, table_name: str, rows: Sequence[EncryptedRow], undecryptable: dict[str, str]
+    ) -> list[Replacement]:
+        replacements: list[Replacement] = []
+        for row in rows:
+            bound_to = _associated_data(table_name, row)
+            try:
+                text = self._cipher.decrypt(Ciphertext(row.ciphertext), associated_data=bound_to)
+            except DecryptionFailed as error:
+                undecryptable[f"{table_name}/{row.row_key}"] = error.detail
+                continue
+            new = self._cipher.encrypt(text, associated_data=bound_to)
+            replacements.append(Replacement(row_key=row.row_key, old=row.ciphertext, new=new))
+        return replacements
+
+
+def _associated_data(table_name: str, row: EncryptedRow) -> str:
+    if table_name == "codes":
+        return pending_grant_associated_data(row.row_key)
+    if table_name == "user_accounts":
+        return user_account_associated_data(UserId(row.row_key))
+    assert row.user_id is not None  # noqa: S101
+    assert row.family is not None  # noqa: S101
+    assert row.tiktok_user_id is not None  # noqa: S101
+    return connection_associated_data(row.user_id, row.family, row.tiktok_user_id)

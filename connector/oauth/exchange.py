@@ -1,0 +1,227 @@
+"""The exchange of one code, from the POST to the connection. The rules are in `oauth/__init__`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from connector.attempts import AttemptObserver, ignore_attempt
+from connector.clock import Clock
+from connector.concurrency import SingleFlight
+from connector.encryption import TokenCipher
+from connector.errors import (
+    Busy,
+    CodeSpent,
+    ConnectorError,
+    InternalError,
+    InvalidRequest,
+    StoreUnreachable,
+    TikTokUnreachable,
+)
+from connector.journal import Journal
+from connector.model import Ciphertext, Grant, OAuthState
+from connector.store import AnsweredCode, ClaimedCode, CodeBusy, Store
+from connector.tiktok import ApiFamily
+from connector.tiktok_client import TikTokClient
+
+from .code_claims import CodeClaims
+from .code_limiter import RejectedCodeLimiter
+from .connection_creator import ConnectionCreator
+from .grant_entries import (
+    ExchangeRequest,
+    PendingGrant,
+    claim_entry,
+    decrypt_grant,
+    encrypt_grant,
+    grant_entry,
+)
+from .pending_grants import PendingGrants
+from .replies import SuccessReply, is_permanent, replay
+
+log = logging.getLogger(__name__)
+
+LOST_RESPONSE_HINT = "If TikTok then says that the code is used, connect again."
+
+
+class CodeExchange:
+    def __init__(
+        self,
+        *,
+        families: Mapping[str, ApiFamily],
+        tiktok_client: TikTokClient,
+        store: Store,
+        journal: Journal,
+        cipher: TokenCipher,
+        clock: Clock,
+        connection_creator: ConnectionCreator,
+        observe: AttemptObserver = ignore_attempt,
+    ) -> None:
+        self._families = families
+        self._tiktok_client = tiktok_client
+        self._journal = journal
+        self._cipher = cipher
+        self._clock = clock
+        self._connection_creator = connection_creator
+        self._observe = observe
+        self._claims = CodeClaims(store=store, clock=clock)
+        self.pending_grants = PendingGrants(
+            store=store, journal=journal, claims=self._claims, clock=clock
+        )
+        self._limiter = RejectedCodeLimiter(clock)
+        self._exchanges = SingleFlight[str, SuccessReply](_log_error)
+
+    async def exchange(
+        self, code: str, *, state: str, oauth_state: OAuthState, actor: str
+    ) -> SuccessReply:
+        """The same reply for each POST of this code and state, in any process."""
+        if oauth_state.family not in self._families:
+            raise InvalidRequest(f"The TikTok app for {oauth_state.family} is not configured here.")
+        code_hash = hashlib.sha256(f"{code}\n{state}".encode()).hexdigest()
+        request = ExchangeRequest.start(code_hash, oauth_state, actor=actor, clock=self._clock)
+        # A started exchange is completed even if the browser disconnects: the code may be used by then.
+        return await self._exchanges.run(code_hash, lambda: self._exchange_once(request, code))
+
+    async def close(self) -> None:
+        await self._exchanges.wait_until_idle()
+
+    # One exchange.
+
+    async def _exchange_once(self, request: ExchangeRequest, code: str) -> SuccessReply:
+        await self.pending_grants.flush()
+        claim = await self._claims.acquire(request)
+        if isinstance(claim, AnsweredCode):
+            return replay(claim.reply)
+        if claim.encrypted_grant is None:
+            pending = await self._redeem(request, code)
+        else:
+            pending = self.pending_grants.pop(request.code_hash) or PendingGrant(
+                request, claim.encrypted_grant, is_ours=False
+            )
+            # The stored ciphertext is the newer one: a key rotation may have replaced it.
+            pending = replace(pending, encrypted_grant=claim.encrypted_grant)
+        return await self._create_connection(request, claim, pending)
+
+    async def _redeem(self, request: ExchangeRequest, code: str) -> PendingGrant:
+        pending: PendingGrant | None = None
+        try:
+            self._limiter.check(request.oauth_state)
+            async with self._journal.reserve(claim_entry(request)):
+                pending = await self._journal_grant(
+                    request, await self._request_grant(request, code)
+                )
+        except Exception as caught:
+            error = as_connector_error(caught)
+            # After the grant was received, an error at the end of the reservation must not lose it.
+            if pending is None:
+                if not await self._record_error(request, error):
+                    self._claims.release_later(request)
+                raise error from None
+        return pending
+
+    async def _request_grant(self, request: ExchangeRequest, code: str) -> Grant:
+        oauth_state = request.oauth_state
+        call = self._families[oauth_state.family].exchange_call(
+            code, redirect_uri=oauth_state.redirect_uri
+        )
+        try:
+            grant = await self._tiktok_client.execute(call)
+        except CodeSpent:
+            self._limiter.record_rejection(oauth_state)
+            raise
+        except TikTokUnreachable as error:
+            message = f"{error.message} {LOST_RESPONSE_HINT}"
+            raise type(error)(
+                message, upstream=error.upstream, retry_after=error.retry_after
+            ) from None
+        return replace(grant, tokens=replace(grant.tokens, issued_at=self._clock.now()))
+
+    async def _journal_grant(self, request: ExchangeRequest, grant: Grant) -> PendingGrant:
+        encrypted_grant = encrypt_grant(self._cipher, grant, code_hash=request.code_hash)
+        pending = PendingGrant(request, encrypted_grant, grant)
+        try:
+            entry_id = await self._journal.append(grant_entry(request, encrypted_grant))
+        except Exception:
+            # The code is used. Continuing is the only way left to save the grant.
+            log.exception("could not journal new grant, continuing without")
+            return pending
+        return replace(pending, entry_ids=(entry_id,))
+
+    async def _create_connection(
+        self, request: ExchangeRequest, claim: ClaimedCode, pending: PendingGrant
+    ) -> SuccessReply:
+        try:
+            grant = pending.grant or decrypt_grant(self._cipher, pending)
+            created = await self._connection_creator.create(request, claim, grant)
+        except Exception as caught:
+            error = as_connector_error(caught)
+            if await self._record_error(request, error, pending.encrypted_grant):
+                await self.pending_grants.record_failure(pending, permanent=is_permanent(error))
+            else:
+                self.pending_grants.add_unsaved(pending)
+            raise error from None
+        await self.pending_grants.remove_entries(pending)
+        self._observe(request.oauth_state.family, created.attempt)
+        return created.reply
+
+    async def _record_error(
+        self,
+        request: ExchangeRequest,
+        error: ConnectorError,
+        encrypted_grant: Ciphertext | None = None,
+    ) -> bool:
+        """Ends the claim and counts the attempt. False: the store did not accept it."""
+        attempt = request.timer.finish(error)
+        self._observe(request.oauth_state.family, attempt)
+        try:
+            await self._claims.record_error(
+                request, error, attempt=attempt, encrypted_grant=encrypted_grant
+            )
+        except Exception as caught:
+            as_connector_error(caught)
+            return False
+        return True
+
+    # After a crash, or after the store was unreachable.
+
+    async def retry_pending(self) -> None:
+        """Continues with due grants, one after the other, because TikTok may be failing."""
+        await self.pending_grants.flush()
+        for pending in self.pending_grants.due():
+            if pending.code_hash not in self._exchanges:
+                task = self._exchanges.start(pending.code_hash, self._resume(pending))
+                await asyncio.wait([task])
+
+    async def _resume(self, pending: PendingGrant) -> SuccessReply:
+        request = pending.request.start_again()
+        try:
+            claim = await self._claims.try_acquire(request)
+        except StoreUnreachable:
+            raise
+        except Exception:
+            await self.pending_grants.record_failure(pending, permanent=False)
+            raise
+        if isinstance(claim, CodeBusy):
+            raise Busy("This code is being exchanged at this moment.", retry_after=5)
+        self.pending_grants.pop(pending.code_hash)
+        if isinstance(claim, AnsweredCode):
+            await self.pending_grants.remove_entries(pending)
+            return replay(claim.reply)
+        return await self._create_connection(request, claim, pending)
+
+
+def as_connector_error(error: Exception) -> ConnectorError:
+    """Logs an unexpected error and hides its message from the caller."""
+    if isinstance(error, ConnectorError):
+        return error
+    log.error("unexpected error in code exchange", exc_info=error)
+    return InternalError("An unexpected error happened here and was logged. Try again later.")
+
+
+def _log_error(_code_hash: str, error: BaseException | None) -> None:
+    if isinstance(error, ConnectorError):
+        log.info("code exchange failed error=%s", error.code)
+    elif error is not None:
+        log.error("unexpected error in code exchange", exc_info=error)

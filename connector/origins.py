@@ -1,0 +1,27 @@
+"""The origin of a URL, and whether a URL leads to this machine."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def origin_of(url: str) -> str | None:
+    """As a browser writes it in an Origin header; None if the text is not a web address."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme not in DEFAULT_PORTS or not parts.netloc:
+        return None
+    return f"{parts.scheme}://{parts.netloc.lower()}".removesuffix(DEFAULT_PORTS[parts.scheme])
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

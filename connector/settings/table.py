@@ -1,0 +1,294 @@
+"""The table of settings: each field of `Settings` with its name, its parser and its description.
+
+The README and `.env.example` are compared with it. The environment takes precedence over `.env`, even
+with an empty value; an empty value means unset. A default may contain the value of an earlier setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import SecretStr
+
+from connector.encryption import EncryptionKey
+
+from . import parsers
+from .cross_checks import conflicts, missing_settings, unencrypted_urls
+from .problems import InvalidSettings, Problem
+from .sources import Setting, SettingsSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    host: Annotated[
+        str,
+        Setting("CONNECTOR_HOST", parsers.single_word, "The listen address.", default="127.0.0.1"),
+    ]
+    port: Annotated[
+        int, Setting("CONNECTOR_PORT", parsers.port, "The listen port.", default="8080")
+    ]
+    public_url: Annotated[
+        str,
+        Setting(
+            "CONNECTOR_PUBLIC_URL",
+            parsers.base_url,
+            "The URL at which people reach the service.",
+            default="http://localhost:{CONNECTOR_PORT}",
+        ),
+    ]
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Setting(
+            "CONNECTOR_ALLOWED_ORIGINS",
+            parsers.comma_separated(parsers.allowed_origin),
+            "The exact origins of your frontends, comma-separated: their pages may call the service.",
+            default="",
+        ),
+    ]
+    app_id: Annotated[
+        str | None,
+        Setting(
+            "TIKTOK_APP_ID",
+            parsers.single_word,
+            "Your app at business-api.tiktok.com; turns on marketing and accounts.",
+        ),
+    ]
+    app_secret: Annotated[
+        SecretStr | None,
+        Setting("TIKTOK_APP_SECRET", parsers.secret, "The secret of that app.", secret=True),
+    ]
+    client_key: Annotated[
+        str | None,
+        Setting(
+            "TIKTOK_CLIENT_KEY",
+            parsers.single_word,
+            "Your app at developers.tiktok.com; turns on login_kit.",
+            alias="TIKTOK_CLIENT_ID",
+        ),
+    ]
+    client_secret: Annotated[
+        SecretStr | None,
+        Setting("TIKTOK_CLIENT_SECRET", parsers.secret, "The secret of that app.", secret=True),
+    ]
+    redirect_uris: Annotated[
+        tuple[str, ...],
+        Setting(
+            "TIKTOK_REDIRECT_URI",
+            parsers.comma_separated(parsers.redirect_uri),
+            "The redirect URIs registered with TikTok, comma-separated; the first is the default.",
+            default="{CONNECTOR_PUBLIC_URL}/oauth/callback",
+        ),
+    ]
+    scopes: Annotated[
+        tuple[str, ...],
+        Setting(
+            "TIKTOK_SCOPES",
+            parsers.comma_separated(parsers.single_word),
+            "The scopes that login_kit and accounts request, comma-separated.",
+            default="user.info.basic,video.list",
+        ),
+    ]
+    business_api_url: Annotated[
+        str,
+        Setting(
+            "TIKTOK_BUSINESS_API_URL",
+            parsers.origin_url,
+            "TikTok's business API; the sandbox is https://sandbox-ads.tiktok.com.",
+            default="https://business-api.tiktok.com",
+        ),
+    ]
+    open_api_url: Annotated[
+        str,
+        Setting(
+            "TIKTOK_OPEN_API_URL",
+            parsers.origin_url,
+            "TikTok's API for developers.",
+            default="https://open.tiktokapis.com",
+        ),
+    ]
+    business_consent_url: Annotated[
+        str,
+        Setting(
+            "TIKTOK_BUSINESS_CONSENT_URL",
+            parsers.page_url,
+            "The page where an advertiser consents.",
+            default="https://business-api.tiktok.com/portal/auth",
+        ),
+    ]
+    consent_url: Annotated[
+        str,
+        Setting(
+            "TIKTOK_CONSENT_URL",
+            parsers.page_url,
+            "The page where an account holder consents.",
+            default="https://www.tiktok.com/v2/auth/authorize/",
+        ),
+    ]
+    supabase_url: Annotated[
+        str | None,
+        Setting("SUPABASE_URL", parsers.base_url, "Your Supabase project; without it: SQLite."),
+    ]
+    supabase_service_role_key: Annotated[
+        SecretStr | None,
+        Setting(
+            "SUPABASE_SERVICE_ROLE_KEY",
+            parsers.service_role_key,
+            "The project's service_role (or secret) key.",
+            secret=True,
+        ),
+    ]
+    supabase_jwt_secret: Annotated[
+        SecretStr | None,
+        Setting(
+            "SUPABASE_JWT_SECRET",
+            parsers.jwt_secret,
+            "Verifies users' tokens signed with HS256; others are verified by the project's JWKS.",
+            secret=True,
+        ),
+    ]
+    supabase_db_url: Annotated[
+        SecretStr | None,
+        Setting(
+            "SUPABASE_DB_URL",
+            parsers.database_url,
+            "The project's Postgres, called directly, which is faster; needs the postgres extra.",
+            secret=True,
+        ),
+    ]
+    database: Annotated[
+        Path,
+        Setting(
+            "CONNECTOR_DATABASE",
+            parsers.path,
+            "The SQLite file, used if no Supabase project is set.",
+            default="connector.db",
+        ),
+    ]
+    journal: Annotated[
+        Path,
+        Setting(
+            "CONNECTOR_JOURNAL",
+            parsers.path,
+            "The folder, on a local disk, that holds TikTok's responses until the database has them.",
+            default="connector.journal",
+        ),
+    ]
+    encryption_keys: Annotated[
+        tuple[EncryptionKey, ...],
+        Setting(
+            "CONNECTOR_ENCRYPTION_KEYS",
+            parsers.encryption_keys,
+            "id:base64, comma-separated; the first encrypts, all of them decrypt. Required with "
+            "Supabase; on SQLite a key is created beside the file.",
+            default="",
+            secret=True,
+        ),
+    ]
+    api_keys: Annotated[
+        tuple[SecretStr, ...],
+        Setting(
+            "CONNECTOR_API_KEYS",
+            parsers.comma_separated(parsers.api_key),
+            "Keys of your own servers, comma-separated.",
+            default="",
+            secret=True,
+        ),
+    ]
+    accept_unsigned_state: Annotated[
+        bool,
+        Setting(
+            "CONNECTOR_ACCEPT_UNSIGNED_STATE",
+            parsers.boolean,
+            "Accept an unsigned state from anybody, for frontends that create the state themselves.",
+            default="false",
+        ),
+    ]
+    return_access_token: Annotated[
+        bool,
+        Setting(
+            "CONNECTOR_RETURN_ACCESS_TOKEN",
+            parsers.boolean,
+            "Include access_token in the response of the exchange.",
+            default="false",
+        ),
+    ]
+    user_accounts_token: Annotated[
+        Literal["encrypted", "plain", "none"],
+        Setting(
+            "CONNECTOR_USER_ACCOUNTS_TOKEN",
+            parsers.one_of("encrypted", "plain", "none"),
+            "The content of user_accounts.tiktok_access_token: encrypted, plain or none.",
+            default="encrypted",
+        ),
+    ]
+    probe_every: Annotated[
+        timedelta,
+        Setting(
+            "CONNECTOR_PROBE_MINUTES",
+            parsers.minutes(maximum=7 * 24 * 60),
+            "How often a token without expiry is checked, in minutes.",
+            default="360",
+        ),
+    ]
+    state_max_age: Annotated[
+        timedelta,
+        Setting(
+            "CONNECTOR_STATE_MINUTES",
+            parsers.minutes(maximum=24 * 60),
+            "The maximum age of a state, in minutes; TikTok's code is valid for one hour.",
+            default="60",
+        ),
+    ]
+    log_level: Annotated[
+        str,
+        Setting(
+            "CONNECTOR_LOG_LEVEL",
+            parsers.one_of("debug", "info", "warning", "error"),
+            "The lowest level that is logged: debug, info, warning or error.",
+            default="info",
+        ),
+    ]
+    log_format: Annotated[
+        str,
+        Setting(
+            "CONNECTOR_LOG_FORMAT",
+            parsers.one_of("text", "json"),
+            "The format of the log: text or json.",
+            default="text",
+        ),
+    ]
+    warnings: tuple[Problem, ...] = ()
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], *, dotenv: Path | None = Path(".env")) -> Settings:
+        source = SettingsSource(SETTINGS, environ, dotenv)
+        fields: dict[str, Any] = {
+            field: source.value(setting) for field, setting in _SETTINGS_BY_FIELD.items()
+        }
+        by_name = {setting.name: fields[field] for field, setting in _SETTINGS_BY_FIELD.items()}
+        problems = [*source.problems, *missing_settings(source.is_set), *conflicts(by_name)]
+        warnings = (*source.unknown_names(), *unencrypted_urls(by_name))
+        if problems:
+            raise InvalidSettings(problems, warnings)
+        return cls(**fields, warnings=warnings)
+
+    @property
+    def issuer(self) -> str | None:
+        """The required `iss` of a user's token."""
+        return self.supabase_url and f"{self.supabase_url}/auth/v1"
+
+    @property
+    def jwks_url(self) -> str | None:
+        return self.issuer and f"{self.issuer}/.well-known/jwks.json"
+
+
+_SETTINGS_BY_FIELD: dict[str, Setting] = {
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(Settings, include_extras=True).items()
+    if hasattr(hint, "__metadata__")
+}
+SETTINGS: tuple[Setting, ...] = tuple(_SETTINGS_BY_FIELD.values())

@@ -1,0 +1,93 @@
+"""Connections, without their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from operator import itemgetter
+
+from connector.concurrency import Batcher
+from connector.model import Account, Connection, StoredTokens, UserId
+
+from .database import Database
+from .operations import ERRORS_OF_ONE_ITEM, PAGE_SIZE, BatchItem, Operations
+from .records import ConnectionUpsert, JsonObject, SavedConnection, StoredReply
+from .row_parsing import parse_first_row, parse_rows
+
+
+class ConnectionOperations(Operations):
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._upserts = Batcher(
+            self._upsert_connections,
+            conflict_key=lambda item: item.fields["user_id"],
+            retry_singly_on=ERRORS_OF_ONE_ITEM,
+        )
+
+    async def upsert_connection(
+        self, upsert: ConnectionUpsert, *, now: datetime | None
+    ) -> StoredReply:
+        """The returned reply names the connection, which may have existed before."""
+        return await self._upserts.submit(BatchItem(upsert.model_dump(mode="json"), now))
+
+    async def _upsert_connections(self, items: Sequence[BatchItem]) -> list[StoredReply]:
+        upserts: list[JsonObject] = [item.fields for item in items]
+        # All callers use one order. Otherwise two overlapping batches could wait for each other's rows.
+        ordered = sorted(upserts, key=itemgetter("user_id"))
+        rows = await self._call("upsert_connections", connections=ordered, now=items[-1].now)
+        replies = {saved.code_hash: saved.reply for saved in parse_rows(SavedConnection, rows)}
+        return [
+            replies[upsert["code_hash"]] if upsert["code_hash"] in replies else upsert["reply"]
+            for upsert in upserts
+        ]
+
+    async def select_advertiser(
+        self,
+        connection_id: str,
+        *,
+        advertiser: Account,
+        account_token: str | None,
+        now: datetime | None,
+    ) -> bool:
+        """False if the connection is gone or disconnected."""
+        rows = await self._call(
+            "select_advertiser",
+            connection_id=connection_id,
+            advertiser=advertiser.model_dump(),
+            account_token=account_token,
+            now=now,
+        )
+        return bool(rows)
+
+    async def get_connection(self, connection_id: str) -> Connection | None:
+        rows = await self._call("get_connection", connection_id=connection_id)
+        return parse_first_row(Connection, rows) if rows else None
+
+    async def list_connections(
+        self,
+        *,
+        user_id: UserId | None = None,
+        family: str | None = None,
+        after_id: str | None = None,
+    ) -> AsyncIterator[Connection]:
+        """Without their accounts, which can be thousands; `get_connection` returns them."""
+        while True:
+            rows = await self._call(
+                "list_connections",
+                user_id=user_id,
+                family=family,
+                after_id=after_id,
+                max_rows=PAGE_SIZE,
+            )
+            page = parse_rows(Connection, rows)
+            for connection in page:
+                yield connection
+            if len(page) < PAGE_SIZE:
+                return
+            after_id = page[-1].id
+
+    async def mark_disconnected(
+        self, connection_id: str, *, now: datetime | None
+    ) -> StoredTokens | None:
+        rows = await self._call("mark_disconnected", connection_id=connection_id, now=now)
+        return parse_first_row(StoredTokens, rows) if rows else None

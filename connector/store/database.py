@@ -1,0 +1,16 @@
+"""The interface that each database implements."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Database(Protocol):
+    name: str
+
+    async def open(self) -> None: ...
+
+    async def call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
+        """Runs one operation in one transaction: all of it takes effect, or nothing."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,140 @@
+-- The tables, and the operations in SQLite's dialect. The same operations for PostgreSQL are in
+-- sql/functions/*.sql, with the reasons for what they do. The rules for all files here:
+--
+-- - An operation starts with its name and arguments. It is one transaction; its last statement returns
+--   the rows.
+-- - Times are text in UTC, all of one width, so that they compare as text. JSON is text.
+-- - The argument `now` is null in production. Then the driver calls `current_time` once and passes the
+--   result as `now`, so that an operation uses one time.
+-- - `add_seconds (time, seconds)` is a function that the driver adds to each connection.
+
+-- tables ()
+
+create table if not exists schema (
+    version integer primary key
+);
+
+-- A file of another version keeps its number, so that the service refuses the file.
+insert into schema (version)
+select 3
+where not exists (
+    select 1
+    from schema
+);
+
+create table if not exists connections (
+    id                   text primary key,
+    user_id              text not null,
+    family               text not null,
+    tiktok_user_id       text not null,
+    status               text not null
+        check (status in ('active', 'refresh_failing', 'reconnect_required', 'revoked')),
+    scopes               text not null,
+    accounts             text not null,
+    selected_advertiser  text,
+    advertiser_lost      integer not null,
+    encrypted_tokens     text,
+    expires_at           text,
+    refresh_expires_at   text,
+    verified_at          text,
+    last_failure         text,
+    due_at               text,
+    lease_owner          text,
+    token_version        integer not null,
+    connected_at         text not null,
+    created_at           text not null,
+    updated_at           text not null,
+    unique (user_id, family, tiktok_user_id)
+);
+
+create index if not exists connections_due
+    on connections (due_at)
+    where due_at is not null;
+
+create table if not exists codes (
+    code_hash        text primary key,
+    user_id          text not null,
+    family           text not null,
+    claimed_by       text not null,
+    claimed_until    text not null,
+    encrypted_grant  text,
+    reply            text,
+    created_at       text not null
+);
+
+create index if not exists codes_created
+    on codes (created_at);
+
+create table if not exists events (
+    id             integer primary key autoincrement,
+    at             text not null,
+    kind           text not null,
+    connection_id  text not null,
+    user_id        text not null,
+    detail         text not null
+);
+
+create index if not exists events_at
+    on events (at);
+
+create table if not exists attempts (
+    id             integer primary key autoincrement,
+    connection_id  text,
+    at             text not null,
+    operation      text not null,
+    actor          text not null,
+    result         text not null,
+    tiktok_code    text,
+    message        text not null,
+    request_id     text,
+    duration_ms    integer not null
+);
+
+create index if not exists attempts_of_connection
+    on attempts (connection_id, id desc);
+
+create index if not exists attempts_at
+    on attempts (at);
+
+create table if not exists user_accounts (
+    id                   text primary key,
+    tiktok_access_token  text,
+    tiktok_account_id    text,
+    tiktok_business_id   text
+);
+
+create view if not exists connection_summaries as
+select
+    c.id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes, c.selected_advertiser,
+    c.advertiser_lost, c.expires_at, c.refresh_expires_at, c.verified_at, c.last_failure, c.due_at,
+    c.connected_at, c.created_at, c.updated_at, c.token_version
+from connections c;
+
+create view if not exists connection_details as
+select c.accounts, s.*
+from connection_summaries s
+join connections c on c.id = s.id;
+
+create view if not exists stored_tokens as
+select
+    c.id as connection_id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes,
+    c.encrypted_tokens, c.expires_at, c.refresh_expires_at, c.last_failure, c.connected_at,
+    c.token_version
+from connections c;
+
+-- current_time ()
+
+select strftime('%Y-%m-%dT%H:%M:%f000+00:00', 'now') as now;
+
+-- check_writable ()
+
+update schema
+set version = -version;
+
+update schema
+set version = -version;
+
+-- schema_version ()
+
+select s.version
+from schema s;

@@ -1,0 +1,43 @@
+"""Typed operations on top of `Database.call`, one class per subject.
+
+The name and arguments of each operation are written in three places: in these classes, in `sqlite/*.sql`
+and in `sql/functions/*.sql`; a test compares them. `now` is the time that replicas must agree
+on: None, as in production, uses the database's clock. Tokens are encrypted before they come here.
+"""
+
+from __future__ import annotations
+
+from .codes import CodeOperations
+from .connections import ConnectionOperations
+from .database import Database
+from .database_errors import APPLY_SQL, misconfigured_error
+from .encryption import CiphertextOperations
+from .history import HistoryOperations
+from .tokens import TokenRowOperations
+
+SCHEMA_VERSION = 3
+
+
+class Store(
+    CodeOperations,
+    ConnectionOperations,
+    TokenRowOperations,
+    HistoryOperations,
+    CiphertextOperations,
+):
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.name = database.name
+
+    async def require_schema(self) -> None:
+        """Raises unless the database answers, can be written and has the schema of this version."""
+        rows = await self._call("schema_version")
+        version = rows[0].get("version") if rows else None
+        if version != SCHEMA_VERSION:
+            remedy = "choose another SQLite file." if self.name == "sqlite" else APPLY_SQL
+            error = misconfigured_error(
+                f"The database has schema version {version}, this service needs {SCHEMA_VERSION}: "
+                f"{remedy}"
+            )
+            self._log_once(error)
+            raise error

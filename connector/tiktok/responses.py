@@ -1,0 +1,269 @@
+"""Parses TikTok's response envelopes, and reads typed values from them.
+
+There are two envelopes. business-api.tiktok.com responds `{code, message, request_id, data}` with
+HTTP 200 on failure, so only `code` counts. TikTok for Developers responds `{data, error: {code,
+message, log_id}}`, its OAuth endpoints flat and often with HTTP 200 on failure too, so `error` is
+checked first (https://developers.tiktok.com/doc/oauth-error-handling).
+
+A parser returns the promised type or raises a `TikTokError`, whatever the response contains. The
+errors of JSON parsers contain the body, which may contain a token, so our errors are raised outside
+the `except` block and have no context. Optional fields of a refresh response may be missing or
+malformed, because its tokens are the only valid ones.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import NoReturn, TypeAlias
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from connector.errors import TikTokError, UpstreamError
+from connector.model import Grant, Tokens
+
+from .error_codes import (
+    MALFORMED_RESPONSE,
+    ErrorMapping,
+    Purpose,
+    map_business_code,
+    map_http_status,
+    map_open_code,
+)
+from .http import Response
+
+JsonObject: TypeAlias = Mapping[str, object]
+
+# 20001 means "partly done"; a response to a read contains what could be read.
+SUCCESS_CODES = (0, 20001)
+_ACCESS_TOKEN_PATTERN = re.compile(r"[!-~]{1,4096}")  # Safe in a header: no line break.
+_TOKEN_PATTERN = re.compile(r"\b(?:act|rft|clt)\.[^\s\"',;]+")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MAX_ID_LENGTH = 128
+_MAX_MESSAGE_LENGTH = 300
+_MAX_DISPLAY_TEXT_LENGTH = 200
+_MAX_LIFETIME_SECONDS = 100 * 365 * 86400
+
+
+@dataclass(frozen=True)
+class ParseContext:
+    """The purpose of a call, and the secrets of its request, which no message may repeat."""
+
+    purpose: Purpose = "call"
+    secrets: tuple[SecretStr, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResponseData:
+    """A JSON object of a response. A method with several names reads the first one present."""
+
+    fields: JsonObject = field(repr=False)
+    requested_at: datetime
+    request_id: str | None = None
+
+    def id(self, *names: str) -> str:
+        """Ids are documented as strings and also arrive as integers. A float has lost digits."""
+        value = _first_present(self.fields, names)
+        text = str(value) if type(value) is int and value >= 0 else value
+        if isinstance(text, str) and 0 < len(text) <= _MAX_ID_LENGTH and text.isprintable():
+            return text
+        raise self._malformed()
+
+    def optional_id(self, *names: str) -> str | None:
+        return None if _first_present(self.fields, names) in (None, "") else self.id(*names)
+
+    def display_text(self, name: str) -> str:
+        """A name for people, at most one line. A malformed one never fails the response."""
+        value = self.fields.get(name)
+        if not isinstance(value, str):
+            return ""
+        return _CONTROL_CHARACTERS.sub("", value)[:_MAX_DISPLAY_TEXT_LENGTH]
+
+    def scopes(self) -> tuple[str, ...]:
+        """Depending on the family, a list of numbers (some beyond 2^53) or comma-separated text."""
+        value = self.fields.get("scope")
+        if isinstance(value, str):
+            return tuple(filter(None, re.split(r"[,\s]+", value)))
+        items = value if isinstance(value, list) else []
+        return tuple(str(item) for item in items if type(item) in (int, str))
+
+    def tokens(self, *, replacing: Tokens | None = None) -> Tokens:
+        """Reads the field names of every family and API version.
+
+        A field that the response lacks is taken from the tokens it replaces. A token without a
+        lifetime is valid until it is revoked.
+        """
+        refresh = self.fields.get("refresh_token")
+        tokens = Tokens(
+            access=self._access_token(),
+            refresh=SecretStr(refresh) if isinstance(refresh, str) and refresh else None,
+            expires_at=self._expiry("expires_in", "expires"),
+            refresh_expires_at=self._expiry(
+                "refresh_token_expires_in", "refresh_expires_in", "refresh_expires"
+            ),
+        )
+        if replacing is None:
+            return tokens
+        return replace(
+            tokens,
+            refresh=tokens.refresh or replacing.refresh,
+            refresh_expires_at=tokens.refresh_expires_at or replacing.refresh_expires_at,
+        )
+
+    def grant(self, *user_id_fields: str) -> Grant:
+        return Grant(self.tokens(), self.optional_id(*user_id_fields), self.scopes())
+
+    def object(self, name: str) -> ResponseData:
+        value = self.fields.get(name)
+        if isinstance(value, dict):
+            return replace(self, fields=value)
+        raise self._malformed()
+
+    def objects(self, name: str) -> tuple[ResponseData, ...]:
+        """An empty list may be null, which is how Go encodes it. A missing list is an error."""
+        items = self.fields.get(name)
+        if items is None and name in self.fields:
+            return ()
+        if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+            return tuple(replace(self, fields=item) for item in items)
+        raise self._malformed()
+
+    def _access_token(self) -> SecretStr:
+        value = self.fields.get("access_token")
+        if isinstance(value, str) and _ACCESS_TOKEN_PATTERN.fullmatch(value):
+            return SecretStr(value)
+        raise self._malformed()
+
+    def _expiry(self, *names: str) -> datetime | None:
+        """Counted from the request. None if the lifetime is missing, zero or malformed."""
+        value = _first_present(self.fields, names)
+        if isinstance(value, str) and value.isdecimal() and len(value) <= 10:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        if 0 < value <= _MAX_LIFETIME_SECONDS:
+            return self.requested_at + timedelta(seconds=int(value))
+        return None
+
+    def _malformed(self) -> TikTokError:
+        return MALFORMED_RESPONSE.error(
+            MALFORMED_RESPONSE.message,
+            upstream=UpstreamError(request_id=self.request_id),
+            retry_after=MALFORMED_RESPONSE.retry_after,
+        )
+
+
+def parse_business_response(response: Response, context: ParseContext) -> ResponseData:
+    """The fields of `data` merged with the top-level fields.
+
+    Token fields have been seen at the top level as well, and in one variant of the exchange without
+    any `code` (Marketing API portal, "Authentication"; NangoHQ/nango#1701).
+    """
+    payload = parse_json_object(response.body) or {}
+    code = payload.get("code", 0 if "access_token" in payload else None)
+    if type(code) is not int:
+        _raise_for_status(response)
+    request_id = _request_id(payload, response)
+    if code not in SUCCESS_CODES:
+        message = _redact(payload.get("message"), context)
+        mapping = map_business_code(code, message=message, purpose=context.purpose)
+        _raise_mapped(mapping, response, UpstreamError(code, message, request_id))
+    return ResponseData(_flatten_data(payload), response.requested_at, request_id)
+
+
+def parse_open_response(response: Response, context: ParseContext) -> ResponseData:
+    """OAuth responses are flat, others have `data`; the fields of both are merged."""
+    payload = parse_json_object(response.body)
+    if payload is None:
+        _raise_for_status(response)
+    error = payload.get("error") or "ok"
+    envelope = error if isinstance(error, dict) else {**payload, "code": error}
+    code = envelope.get("code")
+    if not isinstance(code, str) or (code == "ok" and response.status >= 300):
+        _raise_for_status(response)
+    request_id = _request_id(envelope, response)
+    if code != "ok":
+        message = _redact(envelope.get("message") or envelope.get("error_description"), context)
+        mapping = map_open_code(code, status=response.status, purpose=context.purpose)
+        upstream = UpstreamError(_redact(code, context), message, request_id)
+        _raise_mapped(mapping, response, upstream)
+    return ResponseData(_flatten_data(payload), response.requested_at, request_id)
+
+
+def _raise_for_status(response: Response) -> NoReturn:
+    """For a response without an envelope: only its HTTP status is known."""
+    upstream = UpstreamError(
+        message=f"HTTP {response.status}", request_id=_request_id({}, response)
+    )
+    _raise_mapped(map_http_status(response.status), response, upstream)
+
+
+def parse_json_object(body: bytes) -> dict[str, object] | None:
+    """None unless the body is a JSON object that can be stored again.
+
+    That excludes NaN, integers of thousands of digits, unlimited nesting, and unpaired surrogates,
+    which only an escape can contain and which no database accepts.
+    """
+    try:
+        value = _JSON_DECODER.decode(body.decode())
+        if b"\\ud" in body.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _header(response: Response, name: str) -> str | None:
+    return next(
+        (value for header, value in response.headers.items() if header.lower() == name), None
+    )
+
+
+def _first_present(fields: JsonObject, names: tuple[str, ...]) -> object:
+    values = (fields.get(name) for name in names)
+    return next((value for value in values if value is not None), None)
+
+
+def _flatten_data(payload: dict[str, object]) -> dict[str, object]:
+    data = payload.get("data")
+    return {**payload, **data} if isinstance(data, dict) else payload
+
+
+def _raise_mapped(mapping: ErrorMapping, response: Response, upstream: UpstreamError) -> NoReturn:
+    # TikTok's own API sends no Retry-After; a gateway in front of it may.
+    requested_wait = _header(response, "retry-after") or ""
+    retry_after = mapping.retry_after
+    if retry_after and requested_wait.isdecimal() and len(requested_wait) <= 5:
+        retry_after = float(requested_wait)
+    raise mapping.error(mapping.message, upstream=upstream, retry_after=retry_after)
+
+
+def _request_id(fields: JsonObject, response: Response) -> str | None:
+    """`log_id` in TikTok's samples, `logid` in some tables; otherwise from the tracing headers."""
+    candidates = (
+        *(fields.get(name) for name in ("request_id", "log_id", "logid")),
+        *(_header(response, name) for name in ("x-tt-logid", "x-tt-trace-id")),
+    )
+    request_id = next((value for value in candidates if isinstance(value, str) and value), None)
+    return _CONTROL_CHARACTERS.sub("", request_id)[:_MAX_ID_LENGTH] if request_id else None
+
+
+def _redact(message: object, context: ParseContext) -> str:
+    """TikTok's message, safe to show: one short line that contains no secret and no token."""
+    text = message if isinstance(message, str) else ""
+    secrets = [secret.get_secret_value() for secret in context.secrets]
+    # Longest first: a shorter secret may be part of a longer one.
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "…").replace(quote(secret, safe=""), "…")
+    return _CONTROL_CHARACTERS.sub(" ", _TOKEN_PATTERN.sub("…", text))[:_MAX_MESSAGE_LENGTH]
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_JSON_DECODER = json.JSONDecoder(parse_constant=_reject_constant)

@@ -1,0 +1,196 @@
+"""The HTTP client for TikTok: the only module that opens a socket to TikTok.
+
+The client sends exactly the given request: it follows no redirects, keeps no cookies, uses no proxy
+from the environment and does not re-encode addresses. A response that exceeds the limit is dropped
+while it arrives. Every failure is a `TikTokUnreachable` without cause and context, because the
+errors of an HTTP client contain URLs, and our URLs contain secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from .clock import Clock
+from .errors import TikTokUnreachable, UnreadableResponse
+from .tiktok import Call, Request, Response
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+REQUEST_DEADLINE_SECONDS = 20.0
+MAX_RESPONSE_BYTES = 8 * 2**20
+
+_GRACE_TURNS = 5
+_GRACE_TURN_SECONDS = 0.01
+_RETRY_AFTER_SECONDS = 5.0
+
+
+class TikTokClient:
+    """One per process: its connections stay open between calls."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        deadline: float = REQUEST_DEADLINE_SECONDS,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        connections_per_host: int = 64,
+    ) -> None:
+        self._clock = clock
+        self._deadline = deadline
+        self._max_response_bytes = max_response_bytes
+        self._connections_per_host = connections_per_host
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def execute(self, call: Call[T]) -> T:
+        return call.parse(await self.send(call.request))
+
+    async def send(self, request: Request) -> Response:
+        """One deadline covers the whole call, from waiting for a free connection to the last byte.
+
+        The deadline is not the HTTP client's own timeout. A process that was stopped (SIGSTOP, a
+        suspended laptop, a container without CPU) continues after the deadline while the response
+        is already in its socket. A timeout that fires first would discard the response, and with it
+        a rotated refresh token that exists nowhere else. So after the deadline the event loop gets
+        a few more turns to read data that has already arrived, and only then is the call cancelled.
+        """
+        started = self._clock.ticks()
+        try:
+            async with asyncio.timeout(None) as timeout:
+                with _GracefulDeadline(timeout, seconds=self._deadline):
+                    result = await self._send_catching(request)
+        except TimeoutError:
+            result = _timeout_error()
+        duration_ms = round((self._clock.ticks() - started) * 1000)
+        if isinstance(result, TikTokUnreachable):
+            log.debug(
+                "tiktok request failed endpoint=%s duration_ms=%d error=%s",
+                request.endpoint,
+                duration_ms,
+                result,
+            )
+            raise result
+        log.debug(
+            "tiktok response endpoint=%s status=%d duration_ms=%d",
+            request.endpoint,
+            result.status,
+            duration_ms,
+        )
+        return result
+
+    async def _send_catching(self, request: Request) -> Response | TikTokUnreachable:
+        """Returns errors: the caller raises them outside any `except`, so they have no context."""
+        try:
+            return await self._send_once(request)
+        # aiohttp raises ValueError for a header or an address that it refuses to send.
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            return _unreachable_error(error)
+
+    async def _send_once(self, request: Request) -> Response | TikTokUnreachable:
+        requested_at = self._clock.now()
+        async with self._open_session().request(
+            request.method,
+            # Byte for byte: redirect addresses and JSON in the query must not change.
+            URL(request.url, encoded=True),
+            headers=request.headers,
+            data=request.body,
+            allow_redirects=False,
+        ) as response:
+            body = bytearray()
+            # aiohttp decompresses chunk by chunk, so the limit also stops a decompression bomb.
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > self._max_response_bytes:
+                    response.close()
+                    return _oversize_error()
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status, headers, bytes(body), requested_at)
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Created at the first call, because a session belongs to the running event loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._connections_per_host),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                headers={"User-Agent": "tiktok-connector", "Accept": "application/json"},
+                trust_env=False,
+            )
+        return self._session
+
+
+class _GracefulDeadline:
+    """Lets the timeout expire a few turns of the event loop after the deadline."""
+
+    def __init__(self, timeout: asyncio.Timeout, *, seconds: float) -> None:
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._turns_left = _GRACE_TURNS
+        self._timer = self._loop.call_later(seconds, self._tick)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _tick(self) -> None:
+        if self._turns_left:
+            self._turns_left -= 1
+            self._timer = self._loop.call_later(_GRACE_TURN_SECONDS, self._tick)
+        else:
+            self._timeout.reschedule(self._loop.time())
+
+
+def _unreachable_error(error: Exception) -> TikTokUnreachable:
+    """Contains the kind of failure, for the operator, and nothing of the error itself."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        reason = "its host name could not be resolved"
+    elif isinstance(error, aiohttp.ClientSSLError):
+        reason = "its certificate was not accepted"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        reason = "no connection could be made"
+    elif isinstance(error, ValueError):
+        reason = "the request could not be built; check the addresses in the settings"
+    else:
+        reason = "the connection was lost"
+    return TikTokUnreachable(
+        f"TikTok could not be reached: {reason}. Try again shortly.",
+        retry_after=_RETRY_AFTER_SECONDS,
+    )
+
+
+def _timeout_error() -> TikTokUnreachable:
+    return TikTokUnreachable(
+        "TikTok did not respond in time. Try again shortly.", retry_after=_RETRY_AFTER_SECONDS
+    )
+
+
+def _oversize_error() -> UnreadableResponse:
+    return UnreadableResponse(
+        "TikTok's response exceeded the size limit. Try again shortly.",
+        retry_after=_RETRY_AFTER_SECONDS,
+    )

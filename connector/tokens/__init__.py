@@ -1,0 +1,57 @@
+"""Keeps tokens valid. These rules keep a connection from being lost; they are written only here.
+
+1. One refresh at a time per connection, across replicas. Inside a process all callers share one task;
+   between processes the lease in the store decides. Acquiring the lease is a write, so the store is
+   known to be writable before a refresh token is used.
+2. The lease outlasts the longest call to TikTok. A process does not send a call that could
+   still run after its lease. The lease only coordinates running processes: the process that recovers
+   the journal of a dead process saves the recovered tokens and then releases the dead process's leases.
+   Waiting longer would not bring back a response that was never received.
+3. A refresh that has started is never cancelled. It is a task of its own: the caller may go away, and
+   shutdown waits for it.
+4. TikTok's response is journaled before anything else is done with it, and saved in the store before a
+   caller gets the new tokens. If the store fails, callers get the new tokens from memory, and they are
+   saved before a new lease is acquired. After a restart the journal is recovered first.
+5. Every write names the version of the tokens that it started from. The store refuses older ones, so
+   a late writer, or a refresh that a reconnect has overtaken, changes nothing and reads the row again.
+6. The rejection of a refresh token is believed only if the row has no newer tokens and the lease still
+   belongs to this process: another process may have rotated the token, or be about to. One UPDATE checks
+   both and sets the status.
+7. While refreshes fail for a transient reason, reads get the old token until it expires, and TikTok is
+   not called before the next retry is due.
+8. The background runs a limited number of refreshes. When TikTok cannot be reached, or asks for fewer
+   calls, the limit drops to one and then doubles with each successful round, so the end of an outage
+   does not start all refreshes at once.
+9. Reads come first. While tokens are being read the background runs only a few refreshes, and the
+   others later.
+"""
+
+from __future__ import annotations
+
+from .access import TokenAccess, UsableTokens
+from .background import BackgroundRefresher, BatchResult, StartedRefresh
+from .failures import require_active
+from .leases import LEASE_WAIT, MAX_TIKTOK_CALL, REFRESH_LEASE, RefreshLeases
+from .operations import TokenOperations
+from .outcome_writer import OutcomeWriter
+from .recovery import TokenRecovery
+from .refresher import MAX_CONCURRENT_REFRESHES, RefreshResult, TokenRefresher
+
+__all__ = [
+    "LEASE_WAIT",
+    "MAX_CONCURRENT_REFRESHES",
+    "MAX_TIKTOK_CALL",
+    "REFRESH_LEASE",
+    "BackgroundRefresher",
+    "BatchResult",
+    "OutcomeWriter",
+    "RefreshLeases",
+    "RefreshResult",
+    "StartedRefresh",
+    "TokenAccess",
+    "TokenOperations",
+    "TokenRecovery",
+    "TokenRefresher",
+    "UsableTokens",
+    "require_active",
+]

@@ -1,0 +1,157 @@
+"""The lease: the right to refresh one connection, which only one process has at a time.
+
+The store decides when a lease ends, by its own clock. The process measures the time that is left on its
+own monotonic clock, which it reads before it sends the request. So no two clocks are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connector.clock import Clock
+from connector.concurrency import poll
+from connector.errors import Busy, InternalError, NotFound
+from connector.model import StoredTokens
+from connector.store import Store
+from connector.tiktok_client import REQUEST_DEADLINE_SECONDS
+
+from .failures import raise_if_backing_off, require_active
+from .outcome_writer import OutcomeWriter
+from .recovery import TokenRecovery
+
+REFRESH_LEASE = timedelta(seconds=60)
+MAX_TIKTOK_CALL = timedelta(seconds=REQUEST_DEADLINE_SECONDS)
+SEND_WITHIN_SECONDS = (REFRESH_LEASE - MAX_TIKTOK_CALL).total_seconds()
+"""Counted from before the store is asked, because the lease starts before the store's answer is here."""
+
+LEASE_WAIT = timedelta(seconds=25)
+MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.05, 0.5
+
+
+@dataclass(frozen=True)
+class RefreshLease:
+    """`stored` is the row as it was when the lease was acquired."""
+
+    stored: StoredTokens
+    owner: str
+    send_before: float
+    """In `Clock.ticks` of this process. A call sent later might still run when the lease has ended."""
+
+
+@dataclass(frozen=True)
+class NewerTokens:
+    """Another process has saved newer tokens meanwhile, so no refresh is needed."""
+
+    stored: StoredTokens
+
+
+@dataclass(eq=False)
+class LeaseWaiter:
+    connection_id: str
+    lease: RefreshLease | None = None
+    """Set once the background has handed a lease over."""
+
+
+class LeaseWaiters:
+    """The refreshes of this process that wait for a lease.
+
+    Where the background acquires the lease first, it hands the lease over to the refresh that waits.
+    """
+
+    def __init__(self) -> None:
+        self._waiters: dict[str, LeaseWaiter] = {}
+
+    @contextmanager
+    def wait_for(self, connection_id: str) -> Iterator[LeaseWaiter]:
+        waiter = self._waiters[connection_id] = LeaseWaiter(connection_id)
+        try:
+            yield waiter
+        finally:
+            del self._waiters[connection_id]
+
+    def hand_over(self, lease: RefreshLease) -> bool:
+        """False if no refresh waits for this lease."""
+        waiter = self._waiters.get(lease.stored.connection_id)
+        if waiter is None:
+            return False
+        waiter.lease = lease
+        return True
+
+
+class RefreshLeases:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        outcome_writer: OutcomeWriter,
+        recovery: TokenRecovery,
+        owner_id: str,
+        clock: Clock,
+    ) -> None:
+        self.waiters = LeaseWaiters()
+        self._store = store
+        self._outcome_writer = outcome_writer
+        self._recovery = recovery
+        self._owner_id = owner_id
+        self._clock = clock
+
+    async def acquire(self, stored: StoredTokens) -> RefreshLease | NewerTokens:
+        """Waits while another process has the lease. Raises the error with which that process failed."""
+        with self.waiters.wait_for(stored.connection_id) as waiter:
+            if (lease := await self._try_acquire(stored, waiter)) is not None:
+                return lease
+            async for _ in poll(
+                self._clock,
+                wait_seconds=LEASE_WAIT.total_seconds(),
+                min_pause=MIN_POLL_SECONDS,
+                max_pause=MAX_POLL_SECONDS,
+            ):
+                # Look first: if the other process has just failed, this process would fail as well.
+                if (newer := await self._result_of_other_owner(stored)) is not None:
+                    return newer
+                if (lease := await self._try_acquire(stored, waiter)) is not None:
+                    return lease
+        raise Busy("Another process is refreshing this connection.", retry_after=5)
+
+    async def _try_acquire(self, stored: StoredTokens, waiter: LeaseWaiter) -> RefreshLease | None:
+        await self._recovery.flush()
+        if self._outcome_writer.has_unsaved_tokens(stored.connection_id):
+            raise InternalError("The store refuses the newest tokens of this connection.")
+        if waiter.lease is not None:
+            return waiter.lease
+        send_before = self._clock.ticks() + SEND_WITHIN_SECONDS
+        leased = await self._store.acquire_refresh_lease(
+            stored.connection_id,
+            token_version=stored.token_version,
+            owner=self._owner_id,
+            now=self._clock.database_time(),
+            lease=REFRESH_LEASE,
+        )
+        return RefreshLease(leased, self._owner_id, send_before) if leased else None
+
+    async def _result_of_other_owner(self, stored: StoredTokens) -> NewerTokens | None:
+        current = await self._store.get_stored_tokens(stored.connection_id)
+        if current is None:
+            raise NotFound("There is no such connection.")
+        if current.token_version != stored.token_version:
+            return NewerTokens(current)
+        # Revoking the tokens of a disconnected connection does not need an active connection.
+        if stored.status != "revoked":
+            require_active(current)
+        if current.last_failure is not None and current.last_failure != stored.last_failure:
+            raise_if_backing_off(current.last_failure, self._clock.now())
+        return None
+
+    async def lease_due(self, max_rows: int) -> list[RefreshLease]:
+        await self._recovery.flush()
+        send_before = self._clock.ticks() + SEND_WITHIN_SECONDS
+        due = await self._store.lease_due_connections(
+            owner=self._owner_id,
+            max_rows=max_rows,
+            now=self._clock.database_time(),
+            lease=REFRESH_LEASE,
+        )
+        return [RefreshLease(stored, self._owner_id, send_before) for stored in due]

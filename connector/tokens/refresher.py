@@ -1,0 +1,159 @@
+"""Refreshes a connection once: acquire the lease, run the operation, save its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+from connector.attempts import AttemptObserver, ignore_attempt
+from connector.clock import Clock
+from connector.concurrency import AdaptiveLimit, SingleFlight
+from connector.errors import Busy, ConnectorError, ReconnectRequired
+from connector.model import StoredTokens, Tokens
+from connector.store import Store
+
+from .leases import NewerTokens, RefreshLease, RefreshLeases
+from .operations import OperationFailed, OperationSucceeded, RefreshOperation, TokenOperations
+from .outcome_writer import OutcomeWriter, SaveResult
+
+log = logging.getLogger(__name__)
+
+MAX_CONCURRENT_REFRESHES = 768
+
+
+@dataclass(frozen=True)
+class RefreshResult:
+    """The connection after a refresh."""
+
+    stored: StoredTokens
+    tokens: Tokens | None = None
+    """The decrypted tokens, if this process has just received or used them."""
+
+
+class TokenRefresher:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        leases: RefreshLeases,
+        operations: TokenOperations,
+        outcome_writer: OutcomeWriter,
+        clock: Clock,
+        observe: AttemptObserver = ignore_attempt,
+        max_concurrent: int = MAX_CONCURRENT_REFRESHES,
+    ) -> None:
+        self._store = store
+        self._leases = leases
+        self._operations = operations
+        self._outcome_writer = outcome_writer
+        self._observe = observe
+        self._running: SingleFlight[str, RefreshResult] = SingleFlight(self._on_done)
+        self.background_limit = AdaptiveLimit(
+            max_concurrent, running=self._running.__len__, clock=clock
+        )
+
+    async def refresh(
+        self,
+        stored: StoredTokens,
+        *,
+        actor: str,
+        operation: RefreshOperation = "refresh",
+        tokens: Tokens | None = None,
+    ) -> RefreshResult:
+        """Runs the operation, or joins the one that runs for this connection already.
+
+        Where the tokens cannot be refreshed they are probed, and those of a disconnected connection
+        are revoked. `tokens` are those of `stored`, if the caller has decrypted them.
+        """
+        return await self._running.run(
+            stored.connection_id, partial(self._refresh_once, stored, tokens, operation, actor)
+        )
+
+    async def _refresh_once(
+        self, stored: StoredTokens, tokens: Tokens | None, operation: RefreshOperation, actor: str
+    ) -> RefreshResult:
+        lease = await self._leases.acquire(stored)
+        if isinstance(lease, NewerTokens):
+            return RefreshResult(lease.stored)
+        if lease.stored.token_version != stored.token_version:
+            tokens = None
+        return await self._run_operation(lease, operation=operation, actor=actor, tokens=tokens)
+
+    def start_with_lease(
+        self, lease: RefreshLease, *, actor: str
+    ) -> asyncio.Task[RefreshResult] | None:
+        """For the background. None if no new refresh starts for this connection."""
+        connection_id = lease.stored.connection_id
+        if self._leases.waiters.hand_over(lease):
+            return None
+        # A refresh that still runs although its lease has ended is not started a second time.
+        if connection_id in self._running or self._outcome_writer.has_unsaved_tokens(connection_id):
+            return None
+        return self._running.start(
+            connection_id, self._run_operation(lease, operation="refresh", actor=actor)
+        )
+
+    async def _run_operation(
+        self,
+        lease: RefreshLease,
+        *,
+        operation: RefreshOperation,
+        actor: str,
+        tokens: Tokens | None = None,
+    ) -> RefreshResult:
+        result = await self._operations.execute(
+            lease, requested=operation, actor=actor, tokens=tokens
+        )
+        self._observe(lease.stored.family, result.outcome.attempt)
+        if isinstance(result, OperationFailed):
+            return await self._save_failure(lease.stored, result)
+        return await self._save_success(lease.stored, result)
+
+    async def _save_success(
+        self, stored: StoredTokens, result: OperationSucceeded
+    ) -> RefreshResult:
+        outcome = result.outcome
+        try:
+            saved = await self._outcome_writer.write(outcome, entry_id=result.entry_id)
+        except ConnectorError:
+            if outcome.encrypted_tokens is None:
+                raise
+            saved = SaveResult.SAVED  # The writer keeps the tokens, and they are valid.
+        if saved is SaveResult.SUPERSEDED and (newer := await self._newer_tokens(stored)):
+            return RefreshResult(newer)
+        return RefreshResult(outcome.apply_to(stored), result.tokens)
+
+    async def _save_failure(self, stored: StoredTokens, failed: OperationFailed) -> RefreshResult:
+        """Returns the newer tokens if another process has saved some. Otherwise raises the error."""
+        try:
+            saved = await self._outcome_writer.write(failed.outcome)
+        except ConnectorError:
+            raise failed.error from None
+        if saved is SaveResult.SUPERSEDED and (newer := await self._newer_tokens(stored)):
+            return RefreshResult(newer)
+        if isinstance(failed.error, ReconnectRequired):
+            if saved is SaveResult.SUPERSEDED:
+                raise Busy("Another process is refreshing this connection.", retry_after=5)
+            log.warning(
+                "reconnect required connection_id=%s error=%s",
+                stored.connection_id,
+                failed.error.message,
+            )
+        raise failed.error
+
+    async def _newer_tokens(self, stored: StoredTokens) -> StoredTokens | None:
+        current = await self._store.get_stored_tokens(stored.connection_id)
+        if current is None or current.token_version == stored.token_version:
+            return None
+        return current
+
+    def _on_done(self, connection_id: str, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, ConnectorError):
+            log.error("unexpected error in refresh connection_id=%s", connection_id, exc_info=error)
+        self.background_limit.note_task_finished()
+
+    async def wait_until_idle(self) -> None:
+        """Shutdown waits here, because a refresh is never cancelled."""
+        await self._running.wait_until_idle()

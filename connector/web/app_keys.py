@@ -1,0 +1,67 @@
+"""What handlers find in `request.app` and in `request`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from connector.clock import Clock
+from connector.connections import ConnectionService, ConnectionStatistics
+from connector.identity import Authenticator
+from connector.journal import Journal
+from connector.metrics import Metrics
+from connector.model import Principal
+from connector.oauth import CodeExchange, OAuthStates
+from connector.store import Store
+from connector.tiktok import ApiFamily
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """The settings that concern HTTP itself."""
+
+    public_url: str
+    redirect_uris: tuple[str, ...]
+    allowed_origins: tuple[str, ...] = ()
+    return_access_token: bool = False
+    demo: bool = False
+
+
+class WebServices(Protocol):
+    """The parts of the service that handlers use; `connector.app.Service` has them all."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def families(self) -> Mapping[str, ApiFamily]: ...
+    @property
+    def oauth_states(self) -> OAuthStates: ...
+    @property
+    def authenticator(self) -> Authenticator: ...
+    @property
+    def code_exchange(self) -> CodeExchange: ...
+    @property
+    def connections(self) -> ConnectionService: ...
+    @property
+    def statistics(self) -> ConnectionStatistics: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def metrics(self) -> Metrics: ...
+
+
+SERVICES: web.AppKey[WebServices] = web.AppKey("services")
+HTTP_SETTINGS = web.AppKey("http_settings", HttpSettings)
+
+REQUEST_ID = web.RequestKey("request_id", str)
+PRINCIPAL = web.RequestKey("principal", Principal)
+CLEAR_SESSION_COOKIE = web.RequestKey("clear_session_cookie", bool)
+"""Set if the browser sent an invalid session cookie, which the response then deletes."""
+
+IS_MALFORMED = web.RequestKey("is_malformed", bool)
+"""Set on the empty request that stands for bytes which are not a valid HTTP request."""

@@ -1,0 +1,132 @@
+"""The OpenAPI document as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    schema: Json
+    required: bool
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>{title}: API</title>
+    <link rel="icon" href="/static/mark.svg" type="image/svg+xml">
+    <link rel="stylesheet" href="/static/css/base.css">
+    <link rel="stylesheet" href="/static/css/components.css">
+  </head>
+  <body>
+    <header class="site-header"><a class="brand" href="/connect">Connector</a></header>
+    <main>
+      <div class="stack">
+        <h1>{title} {version}</h1>
+        <p class="lead">{description}</p>
+        <p>For programs: <a class="link" href="/openapi.json">/openapi.json</a></p>
+        {sections}
+      </div>
+    </main>
+  </body>
+</html>
+"""
+SECTION = """<section class="card stack tight" id="{id}">
+          <h2><b>{name}</b></h2>
+          <p>{summary}</p>
+          <p class="muted">{description}</p>
+          {parameters}{response}
+        </section>
+        """
+
+
+def render_docs_page(document: Json) -> str:
+    schemas = document["components"]["schemas"]
+    return PAGE.format(
+        **{name: escape(text) for name, text in document["info"].items()},
+        sections="".join(
+            _section(f"{method.upper()} {path}", operation, schemas)
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+        ),
+    )
+
+
+def _section(name: str, operation: Json, schemas: Json) -> str:
+    parameters = [
+        (
+            parameter["name"],
+            _describe(parameter["schema"], parameter["in"], required=parameter["required"]),
+        )
+        for parameter in operation["parameters"]
+    ]
+    parameters += [
+        (field.name, _describe(field.schema, "body", required=field.required))
+        for field in _fields(operation.get("requestBody", {}), schemas)
+    ]
+    response = [
+        (field.name, _type(field.schema))
+        for field in _fields(operation["responses"].get("200", {}), schemas)
+    ]
+    return SECTION.format(
+        id=operation["operationId"],
+        name=escape(name),
+        summary=escape(operation["summary"]),
+        description=escape(operation["description"]),
+        parameters=_definition_list("Parameters", parameters),
+        response=_definition_list("Response", response),
+    )
+
+
+def _fields(owner: Json, schemas: Json) -> Iterable[_Field]:
+    """The fields of a request body or a response."""
+    content = owner.get("content", {}).get("application/json")
+    if content is None:
+        return ()
+    schema = schemas[_schema_name(content["schema"])]
+    required = schema.get("required", ())
+    return [
+        _Field(name, field_schema, name in required)
+        for name, field_schema in schema["properties"].items()
+    ]
+
+
+def _describe(schema: Json, location: str, *, required: bool) -> str:
+    return f"{_type(schema)}, in the {location}{', required' if required else ''}"
+
+
+def _definition_list(caption: str, entries: Iterable[tuple[str, str]]) -> str:
+    lines = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in entries
+    )
+    if not lines:
+        return ""
+    return f'<details><summary>{caption}</summary><dl class="facts">{lines}</dl></details>'
+
+
+def _type(schema: Json) -> str:
+    if "$ref" in schema:
+        return _schema_name(schema)
+    if "anyOf" in schema:
+        return " or ".join(map(_type, schema["anyOf"]))
+    if "const" in schema:
+        return str(schema["const"]).lower()
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    return str(schema.get("format") or schema.get("type", "anything"))
+
+
+def _schema_name(schema: Json) -> str:
+    return str(schema["$ref"]).rsplit("/", 1)[-1]

@@ -1,0 +1,39 @@
+"""To which addresses a person may be sent: exact origins, and nothing that a browser would correct.
+
+A browser corrects many errors in an address (a tab, a backslash, a missing slash), and its result differs
+from what we parse. So an address that a browser would have to correct is rejected.
+"""
+
+from __future__ import annotations
+
+from connector.errors import InvalidRequest
+from connector.origins import origin_of
+
+from .app_keys import HttpSettings
+
+
+def check_return_to(return_to: str | None, settings: HttpSettings) -> None:
+    if return_to is None or (
+        _is_plain(return_to)
+        and (_is_local_path(return_to) or _has_allowed_origin(return_to, settings))
+    ):
+        return
+    raise InvalidRequest(
+        "return_to must be a path of this service, such as /status, or an address whose origin is in "
+        "CONNECTOR_ALLOWED_ORIGINS or TIKTOK_REDIRECT_URI."
+    )
+
+
+def _is_plain(address: str) -> bool:
+    return address.isascii() and address.isprintable() and not set(address) & set("\\ ")
+
+
+def _is_local_path(address: str) -> bool:
+    return address.startswith("/") and not address.startswith("//")
+
+
+def _has_allowed_origin(address: str, settings: HttpSettings) -> bool:
+    if not address.startswith(("http://", "https://")):
+        return False
+    urls = (settings.public_url, *settings.redirect_uris, *settings.allowed_origins)
+    return origin_of(address) in {origin_of(url) for url in urls} - {None}

@@ -1,0 +1,54 @@
+"""The headers of every response, and CORS."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from aiohttp import web
+
+from .app_keys import HTTP_SETTINGS, REQUEST_ID
+
+CORS_METHODS = "GET, POST, DELETE"
+CORS_HEADERS = "Authorization, Content-Type, X-Request-Id"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+async def add_response_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """A signal handler of aiohttp, so that streamed responses have these headers too."""
+    headers = response.headers
+    headers["X-Request-Id"] = request.get(REQUEST_ID) or uuid4().hex
+    headers.pop("Server", None)  # It would reveal the versions of Python and aiohttp.
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers.setdefault("Cache-Control", "no-store")
+    if response.content_type == "text/html":
+        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    if allowed_origins := request.app[HTTP_SETTINGS].allowed_origins:
+        headers["Vary"] = "Origin"
+        origin = request.headers.get("Origin")
+        # Without Allow-Credentials: the session cookie is only for this service's own pages.
+        if origin in allowed_origins:
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
+
+
+def is_preflight(request: web.Request) -> bool:
+    return (
+        request.method == "OPTIONS"
+        and "Access-Control-Request-Method" in request.headers
+        and request.headers.get("Origin") in request.app[HTTP_SETTINGS].allowed_origins
+    )
+
+
+def preflight_response() -> web.Response:
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": CORS_METHODS,
+            "Access-Control-Allow-Headers": CORS_HEADERS,
+            "Access-Control-Max-Age": "600",
+        },
+    )

@@ -1,0 +1,279 @@
+"""Request and response models; the OpenAPI document is generated from them.
+
+A request model ignores unknown fields and limits the length of known ones. Ids are text, because a JSON
+number beyond 2^53 loses digits.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from connector.model import Attempt, ConnectionStatus, Failure, UserId, UtcDatetime, parse_user_id
+from connector.tiktok import DEFAULT_FAMILY
+
+WITHOUT_NUL = r"^[^\x00]*$"
+
+
+def _reject_numbers(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise PydanticCustomError(
+            "number", "must be text, in quotes: as a number it would lose digits beyond 2^53"
+        )
+    return value
+
+
+UserIdField = Annotated[
+    UserId,
+    BeforeValidator(parse_user_id),
+    WithJsonSchema({"type": "string", "format": "uuid"}),
+]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=WITHOUT_NUL)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=WITHOUT_NUL)]
+Code = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2048, pattern=WITHOUT_NUL),
+]
+State = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=WITHOUT_NUL)]
+AdvertiserId = Annotated[
+    ShortText, BeforeValidator(_reject_numbers, json_schema_input_type=ShortText)
+]
+
+
+class RequestModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class ResponseModel(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+# Requests.
+
+
+class StartRequest(RequestModel):
+    family: ShortText | None = None
+    redirect_uri: Url | None = None
+    return_to: Url | None = None
+    user_id: UserIdField | None = None
+
+
+class ExchangeRequestBody(RequestModel):
+    """`auth_code` and `code` both name the authorization code: TikTok's families differ in the name."""
+
+    auth_code: Code | None = None
+    code: Code | None = None
+    state: State
+
+
+class ConnectionListQuery(RequestModel):
+    user_id: UserIdField | None = None
+    family: ShortText | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    after: ShortText | None = None
+
+
+class AdvertiserListQuery(RequestModel):
+    user_id: UserIdField | None = None
+    connection_id: ShortText | None = None
+
+
+class SelectAdvertiserRequest(RequestModel):
+    advertiser_id: AdvertiserId
+    connection_id: ShortText | None = None
+    user_id: UserIdField | None = None
+
+
+class UserTokenQuery(RequestModel):
+    user_id: UserIdField
+    family: ShortText = DEFAULT_FAMILY
+
+
+class ActivityQuery(RequestModel):
+    user_id: UserIdField | None = None
+
+
+class CreateTicketRequest(RequestModel):
+    user_id: UserIdField
+    return_to: Url | None = None
+
+
+# Responses.
+
+
+class NamedItem(ResponseModel):
+    id: str
+    name: str
+
+
+class StartResponse(ResponseModel):
+    url: str
+    state: str
+
+
+class ExchangeResponse(ResponseModel):
+    success: Literal[True] = True
+    connection_id: str
+    business_id: str | None
+    account_id: str | None
+    advertisers: list[NamedItem]
+    selection_required: bool
+    message: str
+    family: str
+    return_to: str | None = None
+    ticket: str | None = None
+
+
+class ExchangeWithTokenResponse(ExchangeResponse):
+    """Only if CONNECTOR_RETURN_ACCESS_TOKEN is on."""
+
+    access_token: str
+
+
+class ConnectionSummary(ResponseModel):
+    id: str
+    user_id: str
+    family: str
+    family_title: str
+    has_advertisers: bool
+    status: ConnectionStatus
+    is_active: bool
+    is_ended: bool
+    advertiser: NamedItem | None
+    advertiser_lost: bool
+    account: NamedItem | None
+    """The profile or business account. The list does not load it, so it is null there."""
+
+    tiktok_user_id: str
+    scopes: list[str]
+    expires_at: UtcDatetime | None
+    refresh_expires_at: UtcDatetime | None
+    verified_at: UtcDatetime | None
+    next_check_at: UtcDatetime | None
+    failure: Failure | None
+    connected_at: UtcDatetime
+    created_at: UtcDatetime
+    updated_at: UtcDatetime
+
+
+class ConnectionList(ResponseModel):
+    connections: list[ConnectionSummary]
+    next: str | None
+
+
+class ConnectionDetail(ConnectionSummary):
+    advertisers: list[NamedItem]
+
+
+class RefreshResponse(ConnectionDetail):
+    success: Literal[True] = True
+
+
+class DisconnectResponse(ResponseModel):
+    success: Literal[True] = True
+    connection_id: str
+    status: ConnectionStatus
+    message: str = "TikTok disconnected."
+
+
+class AttemptList(ResponseModel):
+    attempts: list[Attempt]
+
+
+class SelectableAdvertiser(NamedItem):
+    selected: bool
+
+
+class AdvertiserList(ResponseModel):
+    advertisers: list[SelectableAdvertiser]
+    connection_id: str
+    lost_advertiser: NamedItem | None
+
+
+class SelectionResponse(ResponseModel):
+    success: Literal[True] = True
+    business_id: str
+    account_id: str
+    message: str
+    connection_id: str
+
+
+class AccessTokenResponse(ResponseModel):
+    access_token: str
+    expires_at: UtcDatetime | None
+    scopes: list[str]
+    family: str
+    connection_id: str
+
+
+class FamilyInfo(ResponseModel):
+    name: str
+    title: str
+    scopes: list[str]
+    has_advertisers: bool
+
+
+class FamilyList(ResponseModel):
+    families: list[FamilyInfo]
+
+
+class ActivityCount(ResponseModel):
+    hour: Annotated[int, Field(ge=0, le=23)]
+    operation: str
+    result: str
+    count: int
+
+
+class ActivityResponse(ResponseModel):
+    since: UtcDatetime
+    hours: list[ActivityCount]
+
+
+class TicketResponse(ResponseModel):
+    ticket: str
+    url: str
+    expires_at: UtcDatetime
+
+
+class SessionResponse(ResponseModel):
+    kind: Literal["server", "user", "selection"]
+    user_id: str | None
+    expires_at: UtcDatetime | None
+    demo: bool
+
+
+class SessionEndedResponse(ResponseModel):
+    success: Literal[True] = True
+
+
+class HealthResponse(ResponseModel):
+    status: Literal["ok", "ready"]
+
+
+class TikTokErrorBody(ResponseModel):
+    code: int | str | None
+    message: str
+    request_id: str | None
+
+
+class ErrorResponse(ResponseModel):
+    """Every error. `tiktok` is present only if TikTok returned an error."""
+
+    success: Literal[False] = False
+    error: str
+    code: str
+    retryable: bool
+    request_id: str
+
+
+class TikTokErrorResponse(ErrorResponse):
+    tiktok: TikTokErrorBody

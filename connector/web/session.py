@@ -1,0 +1,57 @@
+"""The session of a browser: a cookie that no script can read."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from connector.errors import Forbidden, Unauthenticated
+
+from .access import SESSION_COOKIE
+from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
+from .endpoint import json_response
+from .schemas import SessionEndedResponse, SessionResponse
+
+
+async def get_session(request: web.Request) -> SessionResponse:
+    """Get who is authenticated."""
+    return _session(request)
+
+
+async def create_session(request: web.Request) -> SessionResponse | web.Response:
+    """Exchange the credentials in the Authorization header for a session cookie."""
+    principal = request[PRINCIPAL]
+    if principal.selection_for is not None:
+        raise Forbidden("This ticket can only select the ad account of its connection.")
+    # A session cookie is not enough, or a session could prolong itself.
+    if not (request.headers.get("Authorization") or request.headers.get("X-API-Key")):
+        raise Unauthenticated("Send a ticket, a user's token or an API key to create a session.")
+    services = request.app[SERVICES]
+    ticket = services.authenticator.issue_session(principal)
+    response = json_response(_session(request).model_copy(update={"expires_at": ticket.expires_at}))
+    response.set_cookie(
+        SESSION_COOKIE,
+        ticket.text,
+        max_age=int((ticket.expires_at - services.clock.now()).total_seconds()),
+        path="/",
+        secure=request.app[HTTP_SETTINGS].public_url.startswith("https://"),
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+async def delete_session(request: web.Request) -> SessionEndedResponse | web.Response:
+    """Delete the session cookie."""
+    response = json_response(SessionEndedResponse())
+    response.del_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
+def _session(request: web.Request) -> SessionResponse:
+    principal = request[PRINCIPAL]
+    return SessionResponse(
+        kind="selection" if principal.selection_for is not None else principal.kind,
+        user_id=principal.user_id,
+        expires_at=principal.expires_at,
+        demo=request.app[HTTP_SETTINGS].demo,
+    )

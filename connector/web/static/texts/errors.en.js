@@ -1,0 +1,101 @@
+// The English texts for errors, by the error code of the API. The codes cancelled, consent_error,
+// no_callback, offline, unreachable and other exist only on the pages.
+
+export const errors = {
+  cancelled: {
+    title: "You cancelled at TikTok",
+    text: "Nothing was connected and nothing was shared. If you did not want to cancel, start again.",
+  },
+  consent_error: {
+    title: "TikTok did not give permission",
+    text: "TikTok sent you back without a permission. Start again. If it happens again, tell the operator of this service.",
+  },
+  no_callback: {
+    title: "There is nothing to finish here",
+    text: "TikTok sends people to this page after they agree. Start from the beginning to connect.",
+  },
+  state_expired: {
+    title: "This took too long",
+    text: "For your security, the time to connect is limited. Start again. It takes about a minute.",
+  },
+  invalid_state: {
+    title: "This link is not valid",
+    text: "The link was changed, so we cannot tell who started it. Nothing was connected. Please start again from the beginning.",
+  },
+  invalid_request: {
+    title: "This link is incomplete",
+    text: "Some of the information that TikTok sends is missing. Please start again from the beginning.",
+  },
+  code_spent: {
+    title: "This permission is no longer valid",
+    text: "A permission from TikTok works only once, and only for a short time. Start again to get a new one.",
+  },
+  wrong_user: {
+    title: "Another person started this",
+    text: "You are signed in as a different person than the one who started this. Nothing was connected. If you started it, sign out here and start again from your own link.",
+  },
+  no_advertisers: {
+    title: "No ad account was shared",
+    text: "You agreed, but TikTok lists no ad account for you. Start again and select one at TikTok. If TikTok shows none, ask an admin of your TikTok Business Center for access to the ad account.",
+  },
+  unknown_advertiser: {
+    title: "This ad account is no longer available",
+    text: "TikTok's list has changed. This is the new list.",
+  },
+  tiktok_refused: {
+    title: "TikTok refused the connection",
+    text: "Start again. If it happens again, send the details below to the operator of this service.",
+  },
+  tiktok_unreachable: {
+    title: "TikTok is not reachable right now",
+    text: "You do not need to do anything, and nothing is lost. We keep trying. Please keep this page open.",
+  },
+  slow_down: {
+    title: "Please wait a moment",
+    text: "There were too many requests in a short time. Nothing is lost.",
+  },
+  store_unreachable: {
+    title: "Our database is not reachable right now",
+    text: "We ask TikTok for access only when we can save the answer. Nothing is lost.",
+  },
+  journal_unwritable: {
+    title: "We cannot save this right now",
+    text: "We ask TikTok for access only when we can save the answer. Nothing is lost.",
+  },
+  busy: {
+    title: "This is already in progress",
+    text: "Another window or server is working on it. The result appears here in a moment.",
+  },
+  configuration: {
+    title: "This service is not set up correctly",
+    text: "A setting of this service is wrong. It is not your fault, and trying again does not help. Send the details below to the operator of this service.",
+  },
+  reconnect_required: {
+    title: "TikTok has ended this access",
+    text: "The access was withdrawn or has expired. Connect again to continue.",
+  },
+  unauthenticated: {
+    title: "Your link has expired",
+    text: "For your security, a link works only for a short time. Ask for a new one, or start again in the app that sent you here.",
+  },
+  not_found: {
+    title: "This connection does not exist",
+    text: "It may have been removed. Start again to see your connections.",
+  },
+  forbidden: {
+    title: "You are not allowed to do this",
+    text: "Your link does not allow it. Start again from the beginning.",
+  },
+  offline: {
+    title: "You are offline",
+    text: "This page continues automatically when you are online again. Nothing is lost.",
+  },
+  unreachable: {
+    title: "We are not reachable right now",
+    text: "Your internet connection or our server has a problem. Nothing is lost. Please try again.",
+  },
+  other: {
+    title: "Something went wrong on our side",
+    text: "Please try again. If it happens again, send the details below to the operator of this service.",
+  },
+};

@@ -1,0 +1,108 @@
+-- Outcomes of refreshes, probes and revocations. The rules for these files are in access.sql.
+
+drop function if exists public.connector_apply_outcomes;
+
+-- Many outcomes in one call, each of another connection. An outcome is refused when the row no longer has the
+-- tokens that the operation started from. An outcome without new tokens is also refused when the lease has
+-- passed to another owner. New tokens are accepted from a late owner as long as no newer ones were written:
+-- they may be the only pair that still works.
+create function public.connector_apply_outcomes(p_outcomes jsonb, p_now timestamptz)
+returns table (id uuid, token_version integer)
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+begin
+    perform connector.require_service_role();
+    return query
+    with input as (
+        select i.*
+        from jsonb_to_recordset(p_outcomes) as i (
+            connection_id uuid, token_version integer, lease_owner text, status text,
+            encrypted_tokens text, expires_at timestamptz, refresh_expires_at timestamptz,
+            verified_at timestamptz, last_failure jsonb, due_at timestamptz, accounts jsonb,
+            delete_tokens boolean, event text, attempt jsonb
+        )
+    ),
+    updated as (
+        update connector.connections c
+        set
+            status = case when c.status = 'revoked' then 'revoked' else i.status end,
+            encrypted_tokens = case
+                when i.delete_tokens then null
+                else coalesce(i.encrypted_tokens, c.encrypted_tokens)
+            end,
+            expires_at = case
+                when i.encrypted_tokens is null then c.expires_at
+                else i.expires_at
+            end,
+            refresh_expires_at = case
+                when i.encrypted_tokens is null then c.refresh_expires_at
+                else i.refresh_expires_at
+            end,
+            verified_at = coalesce(i.verified_at, c.verified_at),
+            last_failure = i.last_failure,
+            due_at = case
+                when c.status = 'revoked' and i.status <> 'revoked' then v_now
+                else i.due_at
+            end,
+            accounts = coalesce(i.accounts, c.accounts),
+            advertiser_lost = case
+                when i.accounts is null then c.advertiser_lost
+                else c.selected_advertiser is not null
+                    and not i.accounts @> jsonb_build_array(
+                        jsonb_build_object('id', c.selected_advertiser ->> 'id')
+                    )
+            end,
+            lease_owner = null,
+            token_version = c.token_version + (i.encrypted_tokens is not null)::integer,
+            updated_at = v_now
+        from input i
+        where c.id = i.connection_id
+            and c.id = any (array (select n.connection_id from input n))
+            and c.token_version = i.token_version
+            and (c.lease_owner = i.lease_owner or i.encrypted_tokens is not null)
+        returning
+            c.id, c.user_id, c.status, c.token_version, c.selected_advertiser, c.advertiser_lost,
+            i.event
+    ),
+    inserted_events as (
+        insert into connector.events (at, kind, connection_id, user_id, detail)
+        select v_now, coalesce(u.event, 'recovered'), u.id, u.user_id, '{}'::jsonb
+        from updated u
+        -- The row before the update: all parts of a statement see the rows as they were at its start.
+        join connector.connections c on c.id = u.id
+        where u.event is not null
+            -- An event reported that the connection had ended, before a late owner wrote its newest tokens.
+            or (c.status = 'reconnect_required' and u.status = 'active')
+        union all
+        select
+            v_now, 'advertiser_lost', u.id, u.user_id,
+            jsonb_build_object('selected_advertiser', u.selected_advertiser)
+        from updated u
+        join connector.connections c on c.id = u.id
+        where u.advertiser_lost
+            and not c.advertiser_lost
+    ),
+    inserted_attempts as (
+        insert into connector.attempts (
+            connection_id, at, operation, actor, result, tiktok_code, message, request_id, duration_ms
+        )
+        select
+            i.connection_id, a.at, a.operation, a.actor,
+            case when u.id is null then 'superseded' else a.result end,
+            a.tiktok_code, a.message, a.request_id, a.duration_ms
+        from input i
+        left join updated u on u.id = i.connection_id
+        cross join lateral jsonb_populate_record(null::connector.attempts, i.attempt) a
+    )
+    select u.id, u.token_version
+    from updated u;
+end
+$$;
+
+call connector.restrict_privileges();
+notify pgrst, 'reload schema';

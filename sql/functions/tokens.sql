@@ -1,0 +1,219 @@
+-- Encrypted tokens and the leases to refresh them. The rules for these files are in access.sql.
+
+drop function if exists
+    public.connector_mark_disconnected,
+    public.connector_get_stored_tokens,
+    public.connector_find_stored_tokens,
+    public.connector_acquire_refresh_lease,
+    public.connector_lease_due_connections,
+    public.connector_release_leases;
+drop view if exists connector.stored_tokens;
+
+-- For the service itself: the encrypted tokens and no more than a refresh needs. The view for people, without
+-- tokens, is connector.connection_summaries in connections.sql.
+create view connector.stored_tokens as
+select
+    c.id as connection_id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes,
+    c.encrypted_tokens, c.expires_at, c.refresh_expires_at, c.last_failure, c.connected_at,
+    c.token_version
+from connector.connections c;
+
+-- The tokens stay in the row until TikTok has revoked them.
+create function public.connector_mark_disconnected(p_connection_id uuid, p_now timestamptz)
+returns setof connector.stored_tokens
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_user_id uuid;
+    v_selected_advertiser jsonb;
+begin
+    perform connector.require_service_role();
+    update connector.connections c
+    set
+        status = 'revoked',
+        -- A running refresh keeps its lease, so that the newest token is revoked.
+        due_at = case when c.lease_owner is not null and c.due_at > v_now then c.due_at else v_now end,
+        last_failure = null,
+        updated_at = v_now
+    where c.id = p_connection_id
+        and c.status <> 'revoked'
+    returning c.user_id, c.selected_advertiser
+    into v_user_id, v_selected_advertiser;
+    if found then
+        update public.user_accounts u
+        set
+            tiktok_access_token = null,
+            tiktok_account_id = null,
+            tiktok_business_id = null
+        where u.id = v_user_id
+            and v_selected_advertiser is not null
+            -- The token in the row is this connection's, unless the row has an advertiser that another
+            -- connection has selected.
+            and (
+                u.tiktok_business_id = v_selected_advertiser ->> 'id'
+                or not exists (
+                    select
+                    from connector.connections o
+                    where o.user_id = v_user_id
+                        and o.status <> 'revoked'
+                        and o.selected_advertiser ->> 'id' = u.tiktok_business_id
+                )
+            );
+        insert into connector.events (at, kind, connection_id, user_id, detail)
+        values (v_now, 'disconnected', p_connection_id, v_user_id, '{}');
+    end if;
+    return query
+    select t.*
+    from connector.stored_tokens t
+    where t.connection_id = p_connection_id;
+end
+$$;
+
+create function public.connector_get_stored_tokens(p_connection_ids uuid[])
+returns setof connector.stored_tokens
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+begin
+    perform connector.require_service_role();
+    return query
+    select t.*
+    from connector.stored_tokens t
+    where t.connection_id = any (p_connection_ids);
+end
+$$;
+
+create function public.connector_find_stored_tokens(p_user_id uuid, p_family text)
+returns setof connector.stored_tokens
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+begin
+    perform connector.require_service_role();
+    return query
+    select t.*
+    from connector.stored_tokens t
+    where t.user_id = p_user_id
+        and t.family = p_family
+    order by t.status in ('active', 'refresh_failing') desc, t.connected_at desc, t.connection_id
+    limit 1;
+end
+$$;
+
+-- Returns no row where another owner has the lease or the tokens are no longer those of `token_version`.
+create function public.connector_acquire_refresh_lease(
+    p_connection_id uuid, p_token_version integer, p_owner text, p_now timestamptz,
+    p_lease_seconds double precision
+)
+returns setof connector.stored_tokens
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+begin
+    perform connector.require_service_role();
+    update connector.connections c
+    set
+        lease_owner = p_owner,
+        due_at = v_now + make_interval(secs => p_lease_seconds)
+    where c.id = p_connection_id
+        and c.token_version = p_token_version
+        and c.encrypted_tokens is not null
+        and c.status <> 'reconnect_required'
+        and (c.lease_owner is null or c.due_at <= v_now);
+    if not found then
+        return;
+    end if;
+    return query
+    select t.*
+    from connector.stored_tokens t
+    where t.connection_id = p_connection_id;
+end
+$$;
+
+create function public.connector_lease_due_connections(
+    p_owner text, p_max_rows integer, p_now timestamptz, p_lease_seconds double precision
+)
+returns setof connector.stored_tokens
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_ids uuid[];
+begin
+    perform connector.require_service_role();
+    with due as (
+        select d.id
+        from connector.connections d
+        where d.due_at <= v_now
+        order by d.due_at
+        limit p_max_rows
+        for update skip locked
+    ),
+    leased as (
+        update connector.connections c
+        set
+            lease_owner = p_owner,
+            due_at = v_now + make_interval(secs => p_lease_seconds)
+        from due
+        where c.id = due.id
+        returning c.id
+    )
+    select array_agg(l.id)
+    into v_ids
+    from leased l;
+    -- A separate statement, because the statement above sees the tokens as they were before it waited
+    -- for its locks.
+    return query
+    select t.*
+    from connector.stored_tokens t
+    where t.connection_id = any (v_ids);
+end
+$$;
+
+-- Ends the leases of these owners and makes the connections due now. No lease is longer than
+-- `max_lease_seconds`, so the index on due_at finds the leases among any number of rows. A row that another
+-- transaction is writing keeps its lease.
+create function public.connector_release_leases(
+    p_owners jsonb, p_now timestamptz, p_max_lease_seconds double precision
+)
+returns table (id uuid)
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+begin
+    perform connector.require_service_role();
+    return query
+    with leased as (
+        select d.id
+        from connector.connections d
+        where d.due_at > v_now
+            and d.due_at <= v_now + make_interval(secs => p_max_lease_seconds)
+            and p_owners ? d.lease_owner
+        for update skip locked
+    )
+    update connector.connections c
+    set
+        lease_owner = null,
+        due_at = v_now
+    from leased
+    where c.id = leased.id
+    returning c.id;
+end
+$$;
+
+call connector.restrict_privileges();
+notify pgrst, 'reload schema';

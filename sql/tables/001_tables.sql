@@ -1,0 +1,200 @@
+-- The tables of schema version 3. Run sql/tables in the order of the file names, then sql/functions.
+-- Running this file again changes nothing. It contains no `begin` and no `commit`, so that one
+-- transaction can include all files: `cat sql/tables/*.sql sql/functions/*.sql | psql --single-transaction`.
+--
+-- All our tables are in the schema `connector`, which PostgREST does not expose. The only other table is
+-- the customer's own public.user_accounts: this file creates the table if it is missing, and otherwise
+-- adds three columns and leaves the rest as it is.
+
+create schema if not exists connector;
+revoke all on schema connector from public, anon, authenticated;
+
+-- `create table if not exists` would keep the columns of an older schema without an error.
+do $$
+begin
+    if exists (
+        select
+        from information_schema.columns
+        where table_schema = 'connector'
+            and table_name = 'connections'
+            and column_name = 'subject'
+    ) then
+        raise exception 'The schema "connector" has the tables of an unreleased version. '
+            'There is no migration from that version.'
+            using hint = 'Delete the old tables with all connections in them: '
+                'drop schema connector cascade; then run this file again.';
+    end if;
+end
+$$;
+
+create table if not exists connector.schema (
+    version integer primary key
+);
+
+create table if not exists connector.connections (
+    id                   uuid primary key,
+    user_id              uuid not null,
+    family               text not null,
+    tiktok_user_id       text not null,
+    status               text not null
+        check (status in ('active', 'refresh_failing', 'reconnect_required', 'revoked')),
+    scopes               jsonb not null,
+    accounts             jsonb not null,
+    selected_advertiser  jsonb,
+    advertiser_lost      boolean not null,
+    encrypted_tokens     text,
+    expires_at           timestamptz,
+    refresh_expires_at   timestamptz,
+    verified_at          timestamptz,
+    last_failure         jsonb,
+    -- When the background must look at the connection. A lease moves this time to the end of the lease,
+    -- so that one index finds both due connections and expired leases.
+    due_at               timestamptz,
+    lease_owner          text,
+    -- The fencing version: counts the tokens this row has had. A write names the version it started from.
+    token_version        integer not null,
+    connected_at         timestamptz not null,
+    created_at           timestamptz not null,
+    updated_at           timestamptz not null,
+    unique (user_id, family, tiktok_user_id)
+) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01);
+
+create index if not exists connections_due
+    on connector.connections (due_at)
+    where due_at is not null;
+
+-- One row per authorization code: who claimed the code, and the reply to its exchange.
+create table if not exists connector.codes (
+    code_hash        text primary key,
+    user_id          uuid not null,
+    family           text not null,
+    claimed_by       text not null,
+    claimed_until    timestamptz not null,
+    encrypted_grant  text,
+    reply            jsonb,
+    created_at       timestamptz not null
+);
+
+create index if not exists codes_created
+    on connector.codes (created_at);
+
+create table if not exists connector.events (
+    id             bigint generated always as identity primary key,
+    at             timestamptz not null,
+    kind           text not null,
+    connection_id  uuid not null,
+    user_id        uuid not null,
+    detail         jsonb not null
+);
+
+create index if not exists events_at
+    on connector.events (at);
+
+create table if not exists connector.attempts (
+    id             bigint generated always as identity primary key,
+    connection_id  uuid,
+    at             timestamptz not null,
+    operation      text not null,
+    actor          text not null,
+    result         text not null,
+    tiktok_code    text,
+    message        text not null,
+    request_id     text,
+    duration_ms    integer not null
+) with (autovacuum_vacuum_scale_factor = 0.01);
+
+create index if not exists attempts_of_connection
+    on connector.attempts (connection_id, id desc);
+
+create index if not exists attempts_at
+    on connector.attempts (at);
+
+-- `alter table` locks the table against all readers, so it runs only where something must change.
+do $$
+declare
+    v_table record;
+begin
+    for v_table in
+        select tablename, rowsecurity
+        from pg_catalog.pg_tables
+        where schemaname = 'connector'
+    loop
+        if not v_table.rowsecurity then
+            execute format('alter table connector.%I enable row level security', v_table.tablename);
+        end if;
+        execute format(
+            'revoke all on connector.%I from public, anon, authenticated', v_table.tablename
+        );
+    end loop;
+end
+$$;
+
+-- The customer's own table.
+
+create table if not exists public.user_accounts (
+    id uuid primary key
+);
+
+alter table public.user_accounts
+    add column if not exists tiktok_access_token text,
+    add column if not exists tiktok_account_id text,
+    add column if not exists tiktok_business_id text;
+
+comment on column public.user_accounts.tiktok_account_id is 'The name of the selected advertiser.';
+comment on column public.user_accounts.tiktok_business_id is 'The id of the selected advertiser.';
+
+alter table public.user_accounts enable row level security;
+
+do $$
+begin
+    if not exists (
+        select
+        from pg_catalog.pg_policies
+        where schemaname = 'public'
+            and tablename = 'user_accounts'
+            and policyname = 'connector: people read their own row'
+    ) then
+        create policy "connector: people read their own row"
+            on public.user_accounts
+            for select
+            to authenticated
+            using ((select auth.uid()) = id);
+    end if;
+end
+$$;
+
+-- A privilege on the whole table includes the token column, and revoking the privilege on one column does
+-- not exclude that column. So each privilege that a role has on the table is replaced by the same privilege
+-- on columns: `select` on all columns except the token, `insert` and `update` on all columns except our three.
+do $$
+declare
+    v_role text;
+    v_privilege text;
+    v_columns text;
+begin
+    foreach v_role in array array['anon', 'authenticated'] loop
+        foreach v_privilege in array array['select', 'insert', 'update'] loop
+            continue when not has_table_privilege(v_role, 'public.user_accounts', v_privilege);
+            select string_agg(quote_ident(column_name), ', ' order by ordinal_position)
+            into v_columns
+            from information_schema.columns
+            where table_schema = 'public'
+                and table_name = 'user_accounts'
+                and column_name <> 'tiktok_access_token'
+                and (
+                    v_privilege = 'select'
+                    or column_name not in ('tiktok_account_id', 'tiktok_business_id')
+                );
+            execute format('revoke %s on public.user_accounts from %I', v_privilege, v_role);
+            execute format(
+                'grant %s (%s) on public.user_accounts to %I', v_privilege, v_columns, v_role
+            );
+        end loop;
+        execute format(
+            'revoke truncate, references, trigger on public.user_accounts from %I', v_role
+        );
+    end loop;
+    revoke all on public.user_accounts from public;
+    grant select (id, tiktok_account_id, tiktok_business_id) on public.user_accounts to authenticated;
+end
+$$;

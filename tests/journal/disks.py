@@ -1,0 +1,84 @@
+"""Disks that are small, full or read-only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from connector.journal import Entry, Journal
+from connector.journal.entries import encode
+from connector.journal.files import RESERVED_BYTES_PER_ANSWER
+
+from .helpers import entry
+
+SMALL_DISK = "size=8m"
+"""Large enough for the first file of a journal and not for a larger one beside it."""
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """A disk that is full, as far as this process can tell."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def mounted(options: str) -> Iterator[Path]:
+    """A file system of our own, where we are allowed one."""
+    point = Path(tempfile.mkdtemp())
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
+    try:
+        if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+            # On a laptop RLIMIT_FSIZE above has to do; CI is root, and there this is a failure.
+            (pytest.fail if "CI" in os.environ else pytest.skip)("mounting takes root")
+        try:
+            yield point
+        finally:
+            subprocess.run(["umount", "--lazy", point], check=True)
+    finally:
+        point.rmdir()
+
+
+@contextmanager
+def filled(disk: Path) -> Iterator[None]:
+    ballast = disk / "ballast"
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    assert shutil.disk_usage(disk).free == 0
+    yield
+    ballast.unlink()
+
+
+def full_size(name: str) -> Entry:
+    """As large as an answer may be to have its space for certain."""
+    return entry(name, size=RESERVED_BYTES_PER_ANSWER - len(encode(entry(name, size=0))))
+
+
+async def reserve_all(journal: Journal, reservations: AsyncExitStack) -> int:
+    """On a full disk, until one more has to wait."""
+    count = 0
+    while True:
+        entering = asyncio.create_task(reservations.enter_async_context(journal.reserve()))
+        await asyncio.sleep(0)  # until it has requested a commit
+        while journal._commit_task:
+            await journal._commit_task
+        await asyncio.sleep(0)  # until it has resumed
+        if not entering.done():
+            entering.cancel()
+            await asyncio.wait([entering])
+            return count
+        count += 1

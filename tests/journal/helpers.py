@@ -1,0 +1,127 @@
+"""Journals that a test can open, close and kill."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from connector.journal import Entry, Journal
+from connector.journal.entries import decode
+from connector.journal.files import DEAD_OWNER, JournalFile, JournalFiles
+
+
+def entry(name: str, *, size: int = 1000) -> Entry:
+    return Entry("refresh", {"id": name, "sealed": "s" * size})
+
+
+def names(journal: Journal) -> list[str]:
+    return [recovered.entry.fields["id"] for recovered in journal.recovered_entries()]
+
+
+def owners(journal: Journal) -> set[str]:
+    return {recovered.owner_id for recovered in journal.recovered_owners()}
+
+
+def own_file(journal: Journal) -> JournalFile:
+    file = journal._files._own
+    assert file is not None
+    return file
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def opened(folder: Path) -> Journal:
+    journal = Journal(folder)
+    await journal.open()
+    return journal
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Journal]:
+    journal = await opened(folder)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def rows(journal: Journal) -> dict[int, bytes]:
+    """What is in the file of a running journal. Only its own connection may read that."""
+    select, execute = "select id, record from entries where id > 0", own_file(journal)._execute
+    return dict(await journal._in_thread(lambda: execute(select).fetchall()))
+
+
+async def remove_all_recovered(journal: Journal) -> None:
+    for entry in journal.recovered_entries():
+        await journal.remove(entry.entry_id)
+    for owner in journal.recovered_owners():
+        await journal.remove(owner.entry_id)
+
+
+async def entries_on_disk(journal: Journal) -> list[Entry | None]:
+    return [decode(record) for record in (await rows(journal)).values()]
+
+
+async def until_idle(journal: Journal) -> None:
+    while journal._commit_task or journal._pending.removals:
+        await journal._request_commit()
+
+
+async def kill(journal: Journal) -> None:
+    """Like SIGKILL: the lock is gone and the files are as the last commit left them, WAL included."""
+    await until_idle(journal)
+    files = journal._files
+    databases = [file.path for file in (*files._orphans, files._own) if file is not None]
+    paths = [Path(f"{path}{suffix}") for path in databases for suffix in ("", "-wal")]
+    left = {path: path.read_bytes() for path in paths if path.exists()}
+    await journal._in_thread(partial(files.close, is_empty=False))
+    for path, content in left.items():
+        path.write_bytes(content)
+    journal._thread.shutdown()
+
+
+async def killed_with(folder: Path, *names: str, size: int = 1000) -> Path:
+    """The file of a process that was killed with these entries in its journal."""
+    journal = await opened(folder)
+    for name in names:
+        await journal.append(entry(name, size=size))
+    path = own_file(journal).path
+    await kill(journal)
+    return path
+
+
+async def stopped_with(folder: Path, *names: str, size: int = 1000) -> Path:
+    """The file, without a WAL, of a process that stopped with these entries in its journal."""
+    async with running(folder) as journal:
+        for name in names:
+            await journal.append(entry(name, size=size))
+        return own_file(journal).path
+
+
+def recovered_in_place(folder: Path) -> list[Entry]:
+    """The entries that the next process would find."""
+    files = JournalFiles(folder, uuid.uuid4().hex, dict)
+    entries = [entry for entry in files.recover() if entry.kind != DEAD_OWNER]
+    files.close(is_empty=False)
+    return entries
+
+
+def recoverable(folder: Path) -> list[Entry]:
+    """The same from a copy, whichever process has the files open."""
+    with TemporaryDirectory() as copy:
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        return recovered_in_place(Path(copy))
+
+
+def damage(path: Path, written: bytes, instead: bytes) -> None:
+    """What a disk does that changes bytes behind our back."""
+    content = path.read_bytes()
+    assert written in content
+    path.write_bytes(content.replace(written, instead))

@@ -1,0 +1,99 @@
+"""Only one process redeems a code, and an error leaves the code usable if it may still work."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.errors import (
+    Busy,
+    CodeSpent,
+    ConfigurationError,
+    ConnectorError,
+    InvalidRequest,
+    RateLimited,
+    TikTokRefused,
+    TikTokUnreachable,
+)
+from connector.oauth.code_claims import CLAIM_LEASE, CLAIM_WAIT_SECONDS
+from tests.database_views import DatabaseView
+from tests.running_service import Simulator
+
+from .harness import ExchangeHarness, error_of, on_sqlite, running_process
+
+
+async def test_concurrent_posts_to_two_processes_cause_one_exchange(
+    harness: ExchangeHarness, tmp_path: Path
+) -> None:
+    code, state = await harness.consent(advertisers=3), harness.state()
+    await harness.simulator.fault("advertiser/get", "hang")
+    async with running_process(harness.database, harness.simulator, tmp_path / "second") as other:
+        first = asyncio.gather(*(harness.post(code, state) for _ in range(13)))
+        await harness.wait_for_call("advertiser/get")
+        second = asyncio.gather(*(other.post(code, state) for _ in range(12)))
+        harness.simulator.state.faults.clear()
+        replies = await first + await harness.advance_until_done(second)
+    assert len(replies) == 25
+    assert all(reply == replies[0] for reply in replies)
+    assert harness.exchange_count == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("status", 502, TikTokUnreachable),
+        ("code", 50000, TikTokUnreachable),
+        ("code", 40100, RateLimited),
+        ("code", 40101, ConfigurationError),
+        ("code", 40105, TikTokRefused),
+        ("code", 40113, ConfigurationError),
+        ("garbage", "html", TikTokUnreachable),
+        ("garbage", "truncated", TikTokUnreachable),
+    ],
+)
+async def test_a_transient_error_releases_the_claim_of_the_code(
+    harness: ExchangeHarness, kind: str, value: Any, expected: type[ConnectorError]
+) -> None:
+    code, state = await harness.consent(), harness.state()
+    await harness.simulator.fault("oauth2/access_token", kind, value)
+    with pytest.raises(expected):
+        await harness.post(code, state)
+    assert (await harness.post(code, state)).success
+
+
+async def test_a_claim_that_its_owner_never_ends_expires(
+    database: DatabaseView, simulator: Simulator, tmp_path: Path
+) -> None:
+    """As when the process that has the claim is lost together with its disk."""
+    async with running_process(database, simulator, tmp_path / "first") as harness:
+        code, state = await harness.consent(), harness.state()
+        await simulator.fault("oauth2/access_token", "hang")
+        lost = asyncio.create_task(harness.post(code, state))
+        await harness.wait_for_call("oauth2/access_token")
+        async with running_process(database, simulator, tmp_path / "second") as other:
+            waiting = asyncio.create_task(other.post(code, state))
+            await harness.clock.until_asleep()
+            harness.clock.advance(CLAIM_WAIT_SECONDS)
+            assert isinstance(await error_of(waiting), Busy)
+            harness.clock.advance(CLAIM_LEASE.total_seconds() - CLAIM_WAIT_SECONDS)
+            assert (await other.post(code, state)).success
+        simulator.state.faults.clear()
+        assert isinstance(await error_of(lost), CodeSpent)
+        assert (await harness.post(code, state)).success
+
+
+async def test_a_family_that_is_not_configured_is_refused_before_its_code_is_claimed(
+    database: DatabaseView, simulator: Simulator, tmp_path: Path
+) -> None:
+    without_login_kit = {"TIKTOK_CLIENT_KEY": "", "TIKTOK_CLIENT_SECRET": ""}
+    async with running_process(
+        database, simulator, tmp_path / "first", **without_login_kit
+    ) as harness:
+        state = harness.state("login_kit")
+        with pytest.raises(InvalidRequest):
+            await harness.post(await harness.consent("login_kit"), state)
+        assert harness.rows("codes") == []

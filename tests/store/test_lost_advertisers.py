@@ -1,0 +1,63 @@
+"""Outcomes with new accounts: whether the selected advertiser is still granted."""
+
+from __future__ import annotations
+
+from connector.model import Account
+from connector.store import Store
+
+from .builders import BAR, SHOP, acquire_lease, apply, connect, outcome, stored_connection
+from .conftest import DatabaseUnderTest
+
+
+async def apply_accounts(store: Store, connection_id: str, *accounts: Account) -> None:
+    await acquire_lease(store, connection_id)
+    await apply(store, outcome(connection_id, accounts=accounts))
+
+
+async def test_an_outcome_can_replace_the_accounts(store: Store) -> None:
+    id = await connect(store, selected_advertiser=SHOP)
+    await apply_accounts(store, id, BAR, SHOP)
+    await acquire_lease(store, id)
+    await apply(store, outcome(id))
+    connection = await stored_connection(store, id)
+    assert connection.accounts == (BAR, SHOP)
+    assert (connection.selected_advertiser, connection.advertiser_lost) == (SHOP, False)
+
+
+async def test_a_selected_advertiser_that_is_no_longer_granted_is_lost_with_one_event(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
+    id = await connect(store, selected_advertiser=SHOP)
+    await apply_accounts(store, id, BAR)
+    await apply_accounts(store, id)
+    connection = await stored_connection(store, id)
+    assert (connection.advertiser_lost, connection.selected_advertiser) == (True, SHOP)
+    assert connection.accounts == ()
+    events = [event for event in database.rows("events") if event["kind"] == "advertiser_lost"]
+    assert [event["detail"] for event in events] == [{"selected_advertiser": SHOP.model_dump()}]
+
+
+async def test_a_lost_advertiser_that_is_granted_again_is_no_longer_lost(store: Store) -> None:
+    id = await connect(store, selected_advertiser=SHOP)
+    await apply_accounts(store, id, BAR)
+    await apply_accounts(store, id, SHOP)
+    assert not (await stored_connection(store, id)).advertiser_lost
+
+
+async def test_accounts_of_a_late_owner_that_are_stored_write_the_advertiser_lost_event(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
+    id = await connect(store, selected_advertiser=SHOP)
+    late = outcome(id, lease_owner="late", encrypted_tokens="second", accounts=(BAR,))
+    await apply(store, late)
+    assert database.event_kinds() == ["connected", "advertiser_lost"]
+
+
+async def test_new_accounts_lose_no_advertiser_where_none_was_selected(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
+    await apply_accounts(store, await connect(store), BAR)
+    assert database.event_kinds() == ["connected"]

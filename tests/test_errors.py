@@ -1,0 +1,22 @@
+"""A stored error code finds its class again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connector.errors import ConnectorError, InternalError, error_class
+
+
+def subclasses(kind: type[ConnectorError]) -> Iterator[type[ConnectorError]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
+
+
+def test_each_error_code_has_a_class() -> None:
+    for kind in subclasses(ConnectorError):
+        assert error_class(kind.code).code == kind.code
+
+
+def test_an_unknown_error_code_is_an_internal_error() -> None:
+    assert error_class("no_such_code") is InternalError

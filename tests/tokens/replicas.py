@@ -1,0 +1,39 @@
+"""`connector serve` with a clock that a file sets ahead: python -m tests.tokens.replicas FILE"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from connector.app import Service
+from connector.cli.serve import serve_until_stopped
+from connector.clock import Clock
+from connector.settings import Settings
+
+
+class FileClock(Clock):
+    """The real time, and as many seconds more as the file says."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=float(self._file.read_text()))
+
+    def database_time(self) -> datetime:
+        return self.now()
+
+    def set_ahead(self, seconds: float) -> None:
+        """At once for all processes, which never read half a number."""
+        new = self._file.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self._file)
+
+
+if __name__ == "__main__":
+    settings = Settings.read(os.environ)
+    service = Service.build(settings, clock=FileClock(Path(sys.argv[1])))
+    asyncio.run(serve_until_stopped(service))

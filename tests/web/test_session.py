@@ -1,0 +1,58 @@
+"""The session cookie of a browser."""
+
+from __future__ import annotations
+
+from tests.credentials import API_KEYS, NOON_TIMESTAMP, hs256_jwt
+from tests.running_service import AS_SERVER
+
+from .conftest import Harness, StartService
+
+
+async def test_a_session_is_a_cookie_that_no_script_can_read(start_service: StartService) -> None:
+    http_service = await start_service()
+    response = await http_service.call("POST", "/session", headers=http_service.as_user())
+    cookie = response.cookies["connector_session"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+    assert (cookie["secure"], cookie["domain"], cookie["max-age"]) == ("", "", "1800")
+    https_service = await start_service(CONNECTOR_PUBLIC_URL="https://connect.example.com")
+    response = await https_service.call("POST", "/session", headers=https_service.as_user())
+    assert response.cookies["connector_session"]["secure"] is True
+
+
+async def test_a_users_session_lasts_as_long_as_the_token_and_at_least_thirty_minutes(
+    harness: Harness,
+) -> None:
+    for seconds, max_age in ((7200, "7200"), (60, "1800")):
+        token = hs256_jwt(exp=NOON_TIMESTAMP + seconds)
+        headers = {"Authorization": f"Bearer {token}"}
+        response = await harness.call("POST", "/session", headers=headers)
+        assert response.cookies["connector_session"]["max-age"] == max_age
+        assert response.json["expires_at"].startswith("2026-11-20T1")
+
+
+async def test_a_servers_session_does_not_contain_the_api_key_and_ends_after_eight_hours(
+    harness: Harness,
+) -> None:
+    cookie = await harness.session_cookie(AS_SERVER)
+    assert API_KEYS[0] not in cookie
+    harness.simulator.clock.advance(8 * 3600 - 1)
+    assert (await harness.get("/session", {"Cookie": cookie})).json["kind"] == "server"
+    harness.simulator.clock.advance(1)
+    assert (await harness.get("/session", {"Cookie": cookie})).status == 401
+
+
+async def test_a_session_cannot_prolong_itself(harness: Harness) -> None:
+    cookie = {"Cookie": await harness.session_cookie(harness.as_user()), "Origin": harness.url}
+    response = await harness.call("POST", "/session", headers=cookie)
+    assert (response.status, response.code) == (401, "unauthenticated")
+
+
+async def test_deleting_a_session_deletes_the_cookie(harness: Harness) -> None:
+    cookie = {
+        "Cookie": await harness.session_cookie(harness.as_user()),
+        "Sec-Fetch-Site": "same-origin",
+    }
+    response = await harness.call("DELETE", "/session", headers=cookie)
+    assert response.json == {"success": True}
+    assert response.cookies["connector_session"]["max-age"] == "0"
+    assert response.cookies["connector_session"].value == ""

@@ -1,0 +1,92 @@
+"""The state of the simulated TikTok: its clock, its apps, and everything else that it stores.
+
+Only this module reads the time. The simulator's clock is the time source passed to the constructor
+plus an offset, which `/_sim/clock` advances.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .call_log import CallLog
+from .faults import Faults
+from .model import App, PendingWebhook, SimulatorSettings, TimeSource
+from .posts import Posts
+from .token_registry import TokenRegistry
+
+
+@dataclass(frozen=True)
+class _CallsInSecond:
+    second: int
+    count: int
+
+
+class SimulatorState:
+    def __init__(self, *, now: TimeSource | None = None, apps: Iterable[App] = ()) -> None:
+        self._time_source = now or time.time
+        self.apps = {app.id: app for app in apps}
+        self.settings = SimulatorSettings()
+        self.call_log = CallLog()
+        self.faults = Faults()
+        self.webhook_urls: dict[tuple[str, str], str] = {}
+        """By app id and event type, as the app configured them through the Accounts API."""
+        self.pending_webhooks: deque[PendingWebhook] = deque()
+        self._reset_clock_and_tokens()
+
+    def _reset_clock_and_tokens(self) -> None:
+        self.clock_offset = 0.0
+        self.tokens = TokenRegistry(
+            now=self.now, settings=self.settings, counts=self.call_log.counts
+        )
+        self.posts = Posts(now=self.now, settings=self.settings)
+        self._recent_calls: dict[str, _CallsInSecond] = {}
+
+    def reset(self) -> None:
+        """Restores the initial state. The apps stay registered."""
+        for name, value in SimulatorSettings():
+            setattr(self.settings, name, value)
+        self.faults.clear()
+        self.call_log.clear_calls()
+        self.call_log.clear_counts()
+        self.webhook_urls.clear()
+        self.pending_webhooks.clear()
+        self._reset_clock_and_tokens()
+
+    def now(self) -> float:
+        return self._time_source() + self.clock_offset
+
+    def real_time(self) -> float:
+        """The time without the offset: a receiver compares a signature's age with this clock."""
+        return self._time_source()
+
+    def monotonic(self) -> float:
+        return time.perf_counter()
+
+    def webhook_url(self, app: App, event_type: str = "DEFAULT") -> str | None:
+        """The app's own URL has priority over the simulator's setting."""
+        configured = self.webhook_urls.get((app.id, event_type)) or app.webhook_url
+        return configured or self.settings.webhook_url
+
+    def exceeds_rate_limit(self, app_id: str) -> bool:
+        """Counts this call, and tells whether it exceeds the app's limit for the current second."""
+        if self.settings.qps is None:
+            return False
+        second = int(self.now())
+        recent = self._recent_calls.get(app_id)
+        count = recent.count + 1 if recent and recent.second == second else 1
+        self._recent_calls[app_id] = _CallsInSecond(second, count)
+        exceeded = count > self.settings.qps
+        self.call_log.counts["throttled"] += exceeded
+        return exceeded
+
+
+def is_allowed_redirect(app: App, redirect_uri: str) -> bool:
+    """True for a registered URI, or for any absolute URL if the app registered none."""
+    if app.redirect_uris:
+        return redirect_uri in app.redirect_uris
+    parts = urlsplit(redirect_uri)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)

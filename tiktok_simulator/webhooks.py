@@ -1,0 +1,150 @@
+"""Signed webhooks, which TikTok sends to an app when something changed.
+
+https://developers.tiktok.com/doc/webhooks-verification
+
+Rules: the signature covers the raw body and the time of sending, and every attempt has a new
+signature. The time of sending is the simulator's time without its offset, because a receiver
+compares it with its own clock. A webhook is sent again, with growing delays, until the receiver
+responds with 200; so a receiver can get the same webhook twice. The Marketing API has no
+webhooks: an app learns only from its next call that an advertiser grant was revoked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from .api_call import new_log_id
+from .model import Grant, Json, PendingWebhook
+from .posts import Post
+from .state import SimulatorState
+
+REASON_DISCONNECTED = 1
+_TIMEOUT = ClientTimeout(total=5)
+_RETRY_DELAYS_SECONDS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+def signature(body: bytes, *, secret: str, timestamp: int) -> str:
+    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
+    return f"t={timestamp},s={signed.hexdigest()}"
+
+
+def notify_revoked(state: SimulatorState, grants: Iterable[Grant]) -> None:
+    """Sends one webhook per app and person, also if several grants ended."""
+    users = {
+        (grant.app_id, grant.tiktok_user_id) for grant in grants if grant.family != "marketing"
+    }
+    for app_id, user_id in sorted(users):
+        content = {"reason": REASON_DISCONNECTED}
+        enqueue(state, app_id, event="authorization.removed", user_id=user_id, content=content)
+
+
+def notify_post_result(state: SimulatorState, post: Post) -> None:
+    app_id, user_id = post.grant.app_id, post.grant.tiktok_user_id
+    content: Json = {"publish_id": post.id, "publish_type": post.kind}
+    if post.fail_reason:
+        event = "post.publish.failed"
+        content["reason"] = post.fail_reason
+    elif post.kind == "INBOX_SHARE":
+        event = "post.publish.inbox_delivered"
+    else:
+        event = "post.publish.complete"
+    enqueue(state, app_id, event=event, user_id=user_id, content=content)
+    for post_id in post.post_ids:
+        public_content = {**content, "post_id": str(post_id)}
+        event = "post.publish.publicly_available"
+        enqueue(state, app_id, event=event, user_id=user_id, content=public_content)
+
+
+def enqueue(
+    state: SimulatorState, app_id: str, *, event: str, user_id: str | None, content: Json
+) -> None:
+    app = state.apps.get(app_id)
+    url = state.webhook_url(app) if app else None
+    if app and url:
+        state.pending_webhooks.append(
+            PendingWebhook(app, url, event=event, tiktok_user_id=user_id, content=content)
+        )
+
+
+class WebhookSender:
+    """Sends the pending webhooks. Owns every task that it starts, and cancels all on `close`."""
+
+    def __init__(self, state: SimulatorState, session: ClientSession) -> None:
+        self._state = state
+        self._session = session
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def start_sending(self) -> None:
+        self._track(asyncio.create_task(self.send_pending()))
+
+    async def send_pending(self) -> list[Json]:
+        """Makes a first attempt for every pending webhook and returns the results."""
+        pending = list(self._state.pending_webhooks)
+        self._state.pending_webhooks.clear()
+        return list(await asyncio.gather(*map(self._send_first, pending)))
+
+    async def _send_first(self, webhook: PendingWebhook) -> Json:
+        body, created_at = self._encode(webhook), self._now()
+        status = await self._send(webhook, body)
+        if status != 200:
+            self._track(asyncio.create_task(self._retry(webhook, body)))
+        return {
+            "event": webhook.event,
+            "subject": webhook.tiktok_user_id,
+            "status": status,
+            "at": created_at,
+        }
+
+    async def _retry(self, webhook: PendingWebhook, body: bytes) -> None:
+        for delay in _RETRY_DELAYS_SECONDS:
+            await asyncio.sleep(delay)
+            if await self._send(webhook, body) == 200:
+                return
+
+    async def _send(self, webhook: PendingWebhook, body: bytes) -> int | None:
+        """The receiver's HTTP status, or None if there was no response."""
+        secret = webhook.app.secret
+        headers = {
+            "Content-Type": "application/json",
+            "TikTok-Signature": signature(body, secret=secret, timestamp=self._now()),
+            "Webhook-Schema-Version": "1.0",
+            "X-Tt-Logid": new_log_id(self._state),
+        }
+        try:
+            async with self._session.post(
+                webhook.url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                status = response.status
+        except (ClientError, TimeoutError, OSError, ValueError):
+            status = None
+        self._state.call_log.counts["webhooks" if status == 200 else "webhooks_failed"] += 1
+        return status
+
+    def _encode(self, webhook: PendingWebhook) -> bytes:
+        """`content` is JSON text inside JSON, as TikTok sends it."""
+        body: Json = {
+            "client_key": webhook.app.id,
+            "event": webhook.event,
+            "create_time": self._now(),
+        }
+        if webhook.tiktok_user_id is not None:
+            body["user_openid"] = webhook.tiktok_user_id
+        return json.dumps({**body, "content": json.dumps(webhook.content)}).encode()
+
+    def _now(self) -> int:
+        return int(self._state.real_time())
+
+    def _track(self, task: asyncio.Task[object]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
