@@ -9,7 +9,8 @@ DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def origin_of(url: str) -> str | None:
-    """As a browser writes it in an Origin header; None if the text is not a web address."""
+    """Returns the origin as in the Origin header of a browser. Returns None if the text is not a web
+    address."""
     try:
         parts = urlsplit(url)
     except ValueError:

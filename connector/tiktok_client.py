@@ -3,7 +3,7 @@
 The client sends exactly the given request: it follows no redirects, keeps no cookies, uses no proxy
 from the environment and does not re-encode addresses. A response that exceeds the limit is dropped
 while it arrives. Every failure is a `TikTokUnreachable` without cause and context, because the
-errors of an HTTP client contain URLs, and our URLs contain secrets.
+errors of an HTTP client contain URLs, and the URLs of these requests contain secrets.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RETRY_AFTER_SECONDS = 5.0
 
 
 class TikTokClient:
-    """One per process: its connections stay open between calls."""
+    """A process creates one client: its connections stay open between calls."""
 
     def __init__(
         self,
@@ -69,13 +69,14 @@ class TikTokClient:
         return call.parse(await self.send(call.request))
 
     async def send(self, request: Request) -> Response:
-        """One deadline covers the whole call, from waiting for a free connection to the last byte.
+        """Sends a request. One deadline covers the wait for a free connection and the whole call.
 
         The deadline is not the HTTP client's own timeout. A process that was stopped (SIGSTOP, a
-        suspended laptop, a container without CPU) continues after the deadline while the response
-        is already in its socket. A timeout that fires first would discard the response, and with it
-        a rotated refresh token that exists nowhere else. So after the deadline the event loop gets
-        a few more turns to read data that has already arrived, and only then is the call cancelled.
+        suspended laptop, a container without CPU) continues after the deadline, while the response
+        is already in its socket. A timeout that fires first would discard the response and the
+        rotated refresh token in the response, which exists nowhere else. So the event loop gets a
+        few more turns after the deadline to read data that has already arrived. After these turns
+        the call is cancelled.
         """
         started = self._clock.ticks()
         try:
@@ -102,7 +103,7 @@ class TikTokClient:
         return result
 
     async def _send_catching(self, request: Request) -> Response | TikTokUnreachable:
-        """Returns errors: the caller raises them outside any `except`, so they have no context."""
+        """Returns errors. The caller raises them outside any `except`, so the errors have no context."""
         try:
             return await self._send_once(request)
         # aiohttp raises ValueError for a header or an address that it refuses to send.
@@ -130,7 +131,7 @@ class TikTokClient:
             return Response(response.status, headers, bytes(body), requested_at)
 
     def _open_session(self) -> aiohttp.ClientSession:
-        """Created at the first call, because a session belongs to the running event loop."""
+        """Creates the session at the first call, because a session belongs to the running event loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._connections_per_host),
@@ -166,7 +167,7 @@ class _GracefulDeadline:
 
 
 def _unreachable_error(error: Exception) -> TikTokUnreachable:
-    """Contains the kind of failure, for the operator, and nothing of the error itself."""
+    """The message names the kind of failure, for the operator, and repeats no text of the error."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         reason = "its host name could not be resolved"
     elif isinstance(error, aiohttp.ClientSSLError):

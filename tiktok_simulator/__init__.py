@@ -1,8 +1,8 @@
 """A simulated TikTok for tests, benchmarks and demos, served from one origin.
 
 Both API hosts, both consent pages, the upload host and signed webhooks; `/_sim` controls them.
-It is written from TikTok's documentation and never imports `connector`, so that a misreading of
-TikTok cannot be in both. Public: `build_simulator`, `serve_application` (on a port), and the
+The simulator is written from TikTok's documentation and never imports `connector`, so that both cannot
+share the same misunderstanding of TikTok. Public: `build_simulator`, `serve_application` (on a port), and the
 state `application[STATE]`; the other names in `__all__` are types that users of the state need.
 """
 

@@ -30,7 +30,7 @@ _VIDEO_FIELD_BY_NAME = {
     "caption": "video_description",
     "thumbnail_url": "cover_image_url",
 }
-"""Where the Accounts API has another name for a field than the Display API."""
+"""Fields of the Accounts API that have another name in the Display API."""
 
 
 def exchange(call: ApiCall) -> Json:

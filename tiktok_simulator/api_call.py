@@ -1,4 +1,4 @@
-"""What the endpoints of all TikTok APIs have in common.
+"""The parts that the endpoints of all TikTok APIs share.
 
 An endpoint is a plain function that takes an `ApiCall` and returns data; it refuses a call by
 raising `ApiError`. `business_envelope`, `open_api_envelope` and `open_api_oauth` turn both into

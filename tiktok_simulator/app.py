@@ -41,7 +41,7 @@ _ENDPOINT_MODULES = (
 
 
 def build_simulator(*, now: TimeSource | None = None, apps: Iterable[App] = ()) -> web.Application:
-    """`now` is the time source (default: the system clock). `apps` are registered at once."""
+    """`now` is the time source (default: the system clock). `apps` are registered immediately."""
     application = web.Application(
         middlewares=[log_and_apply_faults], client_max_size=_MAX_BODY_BYTES
     )

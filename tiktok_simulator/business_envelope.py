@@ -134,7 +134,7 @@ def authenticate_app(call: ApiCall, *, app_id: str, secret: str) -> App:
 
 
 def require_token(call: ApiCall, family: Family, *, scope: str | None = None) -> IssuedTokens:
-    """The valid token of this family in the `Access-Token` header."""
+    """Returns the valid token of this family in the `Access-Token` header."""
     token = call.request.headers.get("Access-Token")
     if not token:
         raise api_error(40104)
@@ -150,7 +150,7 @@ def require_token(call: ApiCall, family: Family, *, scope: str | None = None) ->
 
 
 def find_token(call: ApiCall, token: str) -> IssuedTokens:
-    """Tokens of Login Kit belong to the other host, so they are unknown to this one."""
+    """Refuses tokens of Login Kit, because they belong to the other host."""
     try:
         issued = call.state.tokens.find_access_token(token)
     except InvalidToken as error:
@@ -161,7 +161,7 @@ def find_token(call: ApiCall, token: str) -> IssuedTokens:
 
 
 def _check_rate_limit(call: ApiCall, app_id: str) -> None:
-    """Counts a call once, also if the call contains both a token and an app secret."""
+    """Counts a call once, even if the call contains both a token and an app secret."""
     already_counted, call.counted_for_rate_limit = call.counted_for_rate_limit, True
     if not already_counted and call.state.exceeds_rate_limit(app_id):
         raise api_error(40100)

@@ -87,7 +87,7 @@ def _find_app(state: SimulatorState, app_id: str | None) -> App:
 
 
 def _parse_scopes(body: ConsentBody) -> tuple[str, ...]:
-    """All scopes if the request names none. For marketing, only numbers are scopes."""
+    """Returns all scopes if the request names no scope. For marketing, only numbers are scopes."""
     scopes = body.scopes.split(",") if isinstance(body.scopes, str) else body.scopes
     requested = tuple(scope.strip() for scope in scopes or () if scope.strip())
     if body.family == "marketing":
@@ -110,9 +110,9 @@ def _parse_advertisers(
 async def revoke(state: SimulatorState, request: web.Request) -> Json:
     """The person disconnects the app at TikTok. The token ends before the webhook is sent."""
     selector = await _parse_body(request, GrantSelectorBody)
-    ended = state.tokens.revoke(_find_grants(state, selector))
-    webhooks.notify_revoked(state, ended)
-    return {"revoked": len(ended), "webhooks": await _send_webhooks(request)}
+    revoked = state.tokens.revoke(_find_grants(state, selector))
+    webhooks.notify_revoked(state, revoked)
+    return {"revoked": len(revoked), "webhooks": await _send_webhooks(request)}
 
 
 async def change_advertisers(state: SimulatorState, request: web.Request) -> Json:

@@ -1,4 +1,4 @@
-"""Faults that wait for a call. `middleware` contains what each kind does to the call.
+"""Faults that wait for a call. `middleware` applies a fault to the call.
 
 A fault matches by path: the whole path, with or without its last slash, or any part of it; an empty
 path or `*` matches every call. The oldest matching fault is applied first. Each fault is applied to

@@ -165,7 +165,7 @@ def require_permission(call: ApiCall, *any_of_scopes: str) -> Grant:
 
 
 def require_advertiser(grant: Grant, advertiser_id: str) -> None:
-    """TikTok has the same error for an unknown advertiser and for one that was not granted."""
+    """TikTok has the same error for an unknown advertiser and for an advertiser without a grant."""
     if advertiser_id not in grant.advertisers:
         raise ApiError(40001, f"No permission to operate advertiser {advertiser_id}.")
 

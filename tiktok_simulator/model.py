@@ -26,7 +26,7 @@ DOCUMENTED_LIFETIMES: Mapping[Family, TokenLifetimes] = {
     "accounts": TokenLifetimes(access=86_400, refresh=31_536_000),
     "login_kit": TokenLifetimes(access=7_200, refresh=15_552_000),
 }
-"""As TikTok documents them in November 2026."""
+"""The lifetimes that TikTok documents in November 2026."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class App:
 
 @dataclass(frozen=True)
 class Consent:
-    """What a person agreed to. `family` is None if either tiktok.com flow may redeem the code."""
+    """The consent of a person. `family` is None if either tiktok.com flow may redeem the code."""
 
     app_id: str
     person: str

@@ -113,7 +113,7 @@ class Posts:
         return self._posts.get(post_id)
 
     def poll(self, post: Post) -> bool:
-        """Counts one status call. True if this call finished the post."""
+        """Counts one status call. Returns True if this call finished the post."""
         if post.is_finished or not post.has_all_bytes:
             return False
         post.polls += 1

@@ -1,4 +1,4 @@
-"""People, ad accounts and videos of the simulated TikTok, computed from names.
+"""Computes the people, ad accounts and videos of the simulated TikTok from names.
 
 Nothing is stored and nothing is random: after a restart the same person is the same TikTok user
 with the same ad accounts, and another name is another user.
@@ -113,7 +113,7 @@ def _advertiser_name(name_offset: int, index: int) -> str:
 
 
 def advertiser_info(advertiser_id: str, name: str) -> Json:
-    """As at TikTok, contacts are masked, and many fields are null or empty."""
+    """Like at TikTok, contacts are masked, and many fields are null or empty."""
     country = _COUNTRIES[stable_number("place", advertiser_id, below=4)]
     is_limited = stable_number("status", advertiser_id, below=20) == 0
     return {

@@ -33,7 +33,7 @@ class SimulatorState:
         self.call_log = CallLog()
         self.faults = Faults()
         self.webhook_urls: dict[tuple[str, str], str] = {}
-        """By app id and event type, as the app configured them through the Accounts API."""
+        """URLs by app id and event type, as the app configured them through the Accounts API."""
         self.pending_webhooks: deque[PendingWebhook] = deque()
         self._reset_clock_and_tokens()
 
@@ -72,7 +72,7 @@ class SimulatorState:
         return configured or self.settings.webhook_url
 
     def exceeds_rate_limit(self, app_id: str) -> bool:
-        """Counts this call, and tells whether it exceeds the app's limit for the current second."""
+        """Counts this call. Returns True if the call exceeds the app's limit for the current second."""
         if self.settings.qps is None:
             return False
         second = int(self.now())
@@ -85,7 +85,7 @@ class SimulatorState:
 
 
 def is_allowed_redirect(app: App, redirect_uri: str) -> bool:
-    """True for a registered URI, or for any absolute URL if the app registered none."""
+    """Returns True for a registered URI. If the app registered no URI, every absolute URL is allowed."""
     if app.redirect_uris:
         return redirect_uri in app.redirect_uris
     parts = urlsplit(redirect_uri)

@@ -3,7 +3,7 @@
 Rules of this registry:
 - a code can be redeemed once, within one hour, by the app and the flow that it was issued for;
 - an access token ends when it expires or when its grant is revoked, not when a newer one is issued;
-- refresh token rotation is `strict` (the old token is invalid at once), `grace` (for a limited time
+- refresh token rotation is `strict` (the old token is invalid immediately), `grace` (for a limited time
   the old token returns the same response again) or `none` (the refresh token stays the same);
 - the refresh window is absolute: it starts with the consent, and a refresh does not extend it.
 """
@@ -159,7 +159,7 @@ class TokenRegistry:
         return issued
 
     def find_access_token(self, token: str) -> IssuedTokens:
-        """Raises `InvalidToken` unless the token works at this moment."""
+        """Raises `InvalidToken` if the token does not work now."""
         issued = self._access_tokens.get(token)
         if issued is None:
             raise InvalidToken("unknown")
@@ -226,12 +226,12 @@ class TokenRegistry:
         return self._grants.get(user_id_or_person, [])
 
     def revoke(self, grants: Iterable[Grant]) -> list[Grant]:
-        """Ends the grants that are still active and returns these."""
-        ended = [grant for grant in grants if grant.is_active]
-        for grant in ended:
+        """Revokes the active grants and returns them."""
+        revoked = [grant for grant in grants if grant.is_active]
+        for grant in revoked:
             grant.is_active = False
-        self._counts["revoked"] += len(ended)
-        return ended
+        self._counts["revoked"] += len(revoked)
+        return revoked
 
     def counts(self) -> dict[str, int]:
         now = self._now()

@@ -35,7 +35,7 @@ def signature(body: bytes, *, secret: str, timestamp: int) -> str:
 
 
 def notify_revoked(state: SimulatorState, grants: Iterable[Grant]) -> None:
-    """Sends one webhook per app and person, also if several grants ended."""
+    """Sends one webhook per app and person, even if several grants ended."""
     users = {
         (grant.app_id, grant.tiktok_user_id) for grant in grants if grant.family != "marketing"
     }
@@ -108,7 +108,7 @@ class WebhookSender:
                 return
 
     async def _send(self, webhook: PendingWebhook, body: bytes) -> int | None:
-        """The receiver's HTTP status, or None if there was no response."""
+        """Returns the receiver's HTTP status, or None if there was no response."""
         secret = webhook.app.secret
         headers = {
             "Content-Type": "application/json",

@@ -1,4 +1,4 @@
-"""Which advertiser is selected, which connection a grant belongs to, and the `user_accounts` token.
+"""Selects advertisers, matches grants to connections, and makes the `user_accounts` token.
 
 Pure decisions, no I/O. An advertiser is never selected and a user is never matched by guessing.
 """

@@ -1,4 +1,4 @@
-"""Which advertiser is selected without asking the person."""
+"""Selects an advertiser without asking the person, if only one choice is sensible."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from connector.model import Account
 def select_automatically(
     accounts: Sequence[Account], *, previous: Iterable[str | None]
 ) -> Account | None:
-    """The only advertiser, or a previously selected one that is still granted; None: the person selects.
+    """Returns the only advertiser, or a previously selected advertiser that is still granted.
 
-    `previous` are advertiser ids, the most trusted first.
+    Returns None if the person must select. `previous` are advertiser ids, the most trusted first.
     """
     if len(accounts) == 1:
         return accounts[0]

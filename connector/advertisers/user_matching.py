@@ -1,4 +1,4 @@
-"""Which of a user's connections a new grant belongs to.
+"""Matches a new grant to one of a user's connections.
 
 A grant is never matched to a connection by guessing, because one person's tokens would overwrite those
 of another person. If TikTok does not return a user id, the grant is matched by a shared advertiser.
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import count
 
 ANONYMOUS_PREFIX = "advertiser:"
-"""The TikTok user id of a connection begins like this where TikTok did not return one."""
+"""If TikTok did not return a user id, the TikTok user id of the connection begins like this."""
 
 
 def is_anonymous(tiktok_user_id: str) -> bool:
@@ -22,12 +22,13 @@ def match_user(
     reported_user_id: str | None,
     granted: Collection[str],
 ) -> str:
-    """The TikTok user id of the connection to write, an existing or a new one.
+    """Returns the TikTok user id of the connection to write, which may exist already or be new.
 
-    `advertisers_by_user` has the advertisers of each existing connection, `granted` those of the grant.
-    A grant without a user id belongs to the one connection that shares an advertiser; if there is none,
-    or more than one, to a new anonymous connection. A grant with a user id may belong to an anonymous
-    connection, which then stays anonymous, because its tokens are bound to that id.
+    `advertisers_by_user` has the advertisers of each existing connection. `granted` has the advertisers
+    of the grant. A grant without a user id belongs to the only connection that shares an advertiser with
+    the grant. If no connection or several connections share an advertiser, the grant becomes a new
+    anonymous connection. A grant with a user id may belong to an anonymous connection. The connection
+    then stays anonymous, because its tokens are bound to its anonymous id.
     """
     if reported_user_id is not None and reported_user_id in advertisers_by_user:
         return reported_user_id
@@ -45,7 +46,8 @@ def match_user(
 def _anonymous_user_id(
     advertisers_by_user: Mapping[str, Collection[str]], granted: Collection[str]
 ) -> str:
-    """The same id for the same grant, but never that of a connection which shares no advertiser now."""
+    """Returns the same id for the same grant. Never returns the id of a connection that shares no
+    advertiser with the grant."""
     smallest = min(granted, key=lambda advertiser_id: (len(advertiser_id), advertiser_id))
     user_id = ANONYMOUS_PREFIX + smallest
     if user_id not in advertisers_by_user:
@@ -53,4 +55,4 @@ def _anonymous_user_id(
     if not set(granted).isdisjoint(advertisers_by_user[user_id]):
         return user_id
     numbered = (f"{user_id}.{number}" for number in count(2))
-    return next(free for free in numbered if free not in advertisers_by_user)
+    return next(numbered_id for numbered_id in numbered if numbered_id not in advertisers_by_user)

@@ -1,10 +1,10 @@
 """The command line: `connector COMMAND`, for people, cron and process managers.
 
-Standard output carries the result and nothing else, so `TOKEN=$(connector token ID)` works; messages go
-to standard error. Exit codes: 0 success, 1 something failed, 2 wrong usage or invalid settings,
+Standard output contains only the result, so `TOKEN=$(connector token ID)` works; messages go to standard
+error. Exit codes: 0 success, 1 something failed, 2 wrong usage or invalid settings,
 130 interrupted.
 
-A command's module is imported when the command runs, so that `--help` answers at once.
+A command's module is imported when the command runs, so that `--help` is fast.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ ACTOR = "command line"
 
 
 def build_service() -> Service:
-    """From the environment. Opens nothing yet; sets up the log."""
+    """Builds the service from the environment and sets up the log. Does not open any part."""
     settings = Settings.read(os.environ)
     configure_for_command(settings.log_level, format=settings.log_format)
     return Service.build(settings)
@@ -24,7 +24,7 @@ def build_service() -> Service:
 
 @asynccontextmanager
 async def open_store_only(service: Service) -> AsyncIterator[Service]:
-    """For commands that need neither the journal nor TikTok."""
+    """Opens the store only, for commands that need neither the journal nor TikTok."""
     await service.database.open()
     try:
         yield service

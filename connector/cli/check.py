@@ -1,8 +1,8 @@
-"""`connector check`: every problem at once, each with its remedy.
+"""`connector check`: reports every problem, each with its remedy.
 
-A problem prevents something from working and makes the exit code 1; a warning is for a person to judge.
-Invalid settings do not hide other problems: the remaining checks run with placeholders in their place.
-The only request to TikTok asks for the time.
+A problem prevents some part of the service from working and makes the exit code 1. A warning is for a
+person to judge. Invalid settings do not hide other problems: the remaining checks use placeholders for
+invalid settings. The only request to TikTok reads the time.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _check_settings(findings: Findings) -> Settings | None:
 
 
 def _with_placeholders(environ: Mapping[str, str], names: set[str]) -> Settings | None:
-    """The settings with the invalid ones unset or replaced; None if they are still invalid."""
+    """Reads the settings without the invalid settings. Returns None if they are still invalid."""
     replaced = dict(environ) | {name: PLACEHOLDERS.get(name, "") for name in names}
     if ENCRYPTION_KEYS_SETTING in names:
         replaced[ENCRYPTION_KEYS_SETTING] = EncryptionKey.generate("placeholder").format()
@@ -138,7 +138,7 @@ async def _check_store(service: Service, findings: Findings) -> None:
 
 
 async def _check_encryption_keys(service: Service, findings: Findings) -> None:
-    """Skipped if the keys are placeholders, which decrypt nothing."""
+    """Does nothing if the keys are placeholders, because placeholders cannot decrypt a token."""
     if any(problem.name == ENCRYPTION_KEYS_SETTING for problem in findings.problems):
         return
     rotation = KeyRotation(store=service.store, cipher=service.cipher)
@@ -158,7 +158,7 @@ async def _check_journal(service: Service, findings: Findings) -> None:
     if file_system := network_file_system(service.settings.journal):
         findings.add_problem(
             "CONNECTOR_JOURNAL",
-            f"{service.settings.journal} is on a network file system ({file_system}), where the "
+            f"{service.settings.journal} is on a network file system ({file_system}), on which the "
             "journal's locks do not work.",
             "Choose a folder on a local disk.",
         )
@@ -179,7 +179,7 @@ async def _check_journal(service: Service, findings: Findings) -> None:
 
 
 async def _check_clock(service: Service, findings: Findings) -> None:
-    """A state or webhook of the wrong age is refused, so a wrong clock looks like forgery."""
+    """With a wrong clock, the service would refuse valid states and webhooks because of their age."""
     name, url = "TIKTOK_BUSINESS_API_URL", service.settings.business_api_url
     if service.settings.app_id is None:
         name, url = "TIKTOK_OPEN_API_URL", service.settings.open_api_url
@@ -188,13 +188,13 @@ async def _check_clock(service: Service, findings: Findings) -> None:
     except (aiohttp.ClientError, OSError, TimeoutError, KeyError, ValueError) as error:
         findings.add_warning(
             name,
-            f"{url} did not answer ({type(error).__name__}).",
+            f"{url} did not respond ({type(error).__name__}).",
             "Check that this machine can reach the address; refreshing tokens needs it.",
         )
         return
     skew = (service.clock.now() - server_time).total_seconds()
     if abs(skew) <= MAX_CLOCK_SKEW_SECONDS:
-        findings.passed.append(f"TikTok answers at {url}, and the clocks agree")
+        findings.passed.append(f"TikTok responds at {url}, and the clocks agree")
         return
     findings.add_problem(
         "clock",

@@ -68,6 +68,6 @@ def connect_link(
     page: str = "/connect",
     lifetime: timedelta = TICKET_LIFETIME,
 ) -> str:
-    """The ticket is in the fragment, which browsers do not send to a server or write to its log."""
+    """Puts the ticket into the fragment, because browsers never send the fragment to a server."""
     ticket = service.authenticator.issue_ticket(user_id, lifetime=lifetime)
     return f"{service.settings.public_url}{page}#ticket={ticket.text}"

@@ -1,7 +1,7 @@
 """`connector demo`: the service with a TikTok simulator, for trying it out without credentials.
 
 All data is temporary: keys, tokens and the database are in a temporary folder that is deleted at the
-end. Only here does the service run with `demo=True`.
+end. Only this command runs the service with `demo=True`.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _first_free_port(start: int) -> int:
 
 
 def _is_free(port: int) -> bool:
-    """On both addresses of "localhost", because a browser may use either."""
+    """Checks both addresses of "localhost", because a browser may use either address."""
     for family, host in ((socket.AF_INET, LOCALHOST), (socket.AF_INET6, "::1")):
         try:
             with socket.socket(family) as probe:

@@ -30,7 +30,7 @@ async def serve_connector(
     shutdown_grace: float = REQUEST_DEADLINE_SECONDS,
     port_setting: str = "CONNECTOR_PORT",
 ) -> AsyncIterator[list[str]]:
-    """As `serve_http`, with the service's own error shape for everything that is HTTP."""
+    """Serves like `serve_http`, but every error response has the JSON error shape of the service."""
     try:
         async with listen(application, host, port, shutdown_timeout=shutdown_grace) as addresses:
             yield [_format_address(*address) for address in addresses]
@@ -47,7 +47,7 @@ async def serve_http(
     shutdown_grace: float = REQUEST_DEADLINE_SECONDS,
     port_setting: str = "CONNECTOR_PORT",
 ) -> AsyncIterator[list[str]]:
-    """The addresses that the server listens on.
+    """Serves the application and yields the addresses that the server listens on.
 
     On exit, running requests have `shutdown_grace` seconds to end. An error about the port tells the
     operator to choose another one with `port_setting`.
@@ -81,8 +81,10 @@ def _listen_error(host: str, port: int, error: OSError, *, port_setting: str) ->
 
 @contextmanager
 def stop_signal() -> Iterator[asyncio.Event]:
-    """Set by SIGTERM or Ctrl-C. The handlers stay until the block ends, so a second signal has no
-    effect on the shutdown."""
+    """Yields an event that SIGTERM or Ctrl-C sets.
+
+    The handlers stay until the block ends, so a second signal does not affect the shutdown.
+    """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -94,7 +96,7 @@ def stop_signal() -> Iterator[asyncio.Event]:
 
 
 def run_with_uvloop(main: Coroutine[Any, Any, T]) -> T:
-    """Uses uvloop where it is installed, which halves the cost of a request."""
+    """Uses uvloop if it is installed, because uvloop halves the CPU time of a request."""
     factory: Callable[[], asyncio.AbstractEventLoop] | None
     try:
         import uvloop

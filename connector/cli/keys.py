@@ -44,14 +44,14 @@ def rotate_keys(options: Namespace) -> int:
         return 1
     print_error(
         "The old keys can be removed an hour after every service was restarted with the newest key "
-        "first: until then, open links and consents may still need them."
+        "first: before that, open links and consents may still need them."
     )
     return 0
 
 
 async def _rotate(service: Service) -> RotationReport:
-    """Opens the whole service, because the journal of a dead process holds ciphertexts too; opening
-    the journal recovers them into the database."""
+    """Opens the whole service, because the journal of a dead process contains ciphertexts too. When the
+    journal is opened, they are recovered into the database."""
     rotation = KeyRotation(store=service.store, cipher=service.cipher)
     with progress_bar("Re-encrypting") as progress:
         async with service:

@@ -39,7 +39,7 @@ def _format_time(record: logging.LogRecord) -> str:
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
-    """Looks standard error up for each record, because a progress bar replaces it while it is shown."""
+    """Reads `sys.stderr` for each record, because a visible progress bar replaces `sys.stderr`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -54,5 +54,5 @@ def configure(level: str, *, format: str = "text") -> None:
 
 
 def configure_for_command(level: str, *, format: str = "text") -> None:
-    """At `info` the log would repeat the command's result, so a command logs from `warning` on."""
+    """Logs from `warning` on instead of `info`, because `info` would repeat the command's result."""
     configure("warning" if level == "info" else level, format=format)

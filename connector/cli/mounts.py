@@ -1,4 +1,4 @@
-"""Which file system a folder is on, according to Linux's /proc/self/mountinfo.
+"""Finds the file system of a folder in Linux's /proc/self/mountinfo.
 
 https://docs.kernel.org/filesystems/proc.html#proc-pid-mountinfo-information-about-mounts
 """
@@ -14,7 +14,10 @@ NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}
 
 
 def network_file_system(folder: Path) -> str | None:
-    """Its type, if the folder is on one. None if the system has no such list."""
+    """Returns the type of the folder's file system if it is a network file system, else None.
+
+    Returns None on a system without /proc/self/mountinfo.
+    """
     if not MOUNTS.exists():
         return None
     found = file_system_type(folder.resolve(), MOUNTS.read_text())
@@ -22,7 +25,10 @@ def network_file_system(folder: Path) -> str | None:
 
 
 def file_system_type(folder: Path, mounts: str) -> str:
-    """Of the mount nearest to the folder; of several at one place the last hides the others."""
+    """Returns the type of the mount nearest to the folder.
+
+    If several mounts have the same path, the last mount hides the others.
+    """
     found, depth = "", 0
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")

@@ -20,9 +20,13 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _move_code_last(argv: Sequence[str]) -> list[str]:
-    """A code may begin with a dash, because it is random text; argparse would take it for an option."""
+    """Moves a code that begins with a dash, because argparse would parse the code as an option."""
     words = list(argv)
-    dashed = [w for w in words if w.startswith("-") and w.partition("=")[0] not in EXCHANGE_OPTIONS]
+    dashed = [
+        word
+        for word in words
+        if word.startswith("-") and word.partition("=")[0] not in EXCHANGE_OPTIONS
+    ]
     if words[:1] == ["exchange"] and len(dashed) == 1:
         words.remove(dashed[0])
         words += ["--", dashed[0]]
@@ -124,7 +128,7 @@ def _token_commands(commands: Commands) -> None:
 
 
 def _operator_commands(commands: Commands) -> None:
-    _command(commands, "check", "check:check", "report every problem at once, each with its remedy")
+    _command(commands, "check", "check:check", "report every problem, each with its remedy")
     keys = commands.add_parser("keys", help="encryption keys: new, rotate").add_subparsers(
         metavar="new|rotate", required=True
     )

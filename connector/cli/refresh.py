@@ -1,8 +1,8 @@
-"""`connector refresh`: what the service does in the background, as a command for cron.
+"""`connector refresh`: runs the background refresh of the service as a command for cron.
 
-Safe beside a running service and beside other runs, because it leases connections like the service
-does: a connection that another process has leased is not due. Every run ends: it stops when TikTok does
-not answer at all, and when a connection of this run is due again. The next run handles both.
+The command is safe beside a running service and beside other runs, because the command leases connections
+like the service: a connection that another process has leased is not due. Every run ends: a run stops if
+TikTok does not respond at all, or if a connection of this run is due again. The next run handles both.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class RefreshRun:
         self._seen_again = False
 
     async def refresh_due(self, *, ahead: timedelta) -> None:
-        """First leases and refreshes what is due; then refreshes what will be due by the next run."""
+        """Refreshes the due connections, then the connections that will be due by the next run."""
         now = self._service.clock.now()
         due_soon: list[Connection] = []
         if ahead or self._progress.is_visible:
@@ -100,7 +100,7 @@ class RefreshRun:
                 refresh.task.add_done_callback(partial(self._on_done, refresh.stored))
             await self._service.token_refresher.wait_until_idle()
             more_due = batch.more_due
-        # A connection that failed waits until its own retry time and is not refreshed ahead of it.
+        # A connection that failed waits until its own retry time and is not refreshed earlier.
         await self.refresh_all(
             found.id
             for found in due_soon
@@ -189,7 +189,7 @@ class RefreshRun:
         if self._outage_detected:
             remaining = self._total - finished
             print_error(
-                "TikTok or the database does not answer; the next run handles the remaining "
+                "TikTok or the database does not respond; the next run handles the remaining "
                 "connections" + (f" ({remaining})." if remaining > 0 else ".")
             )
 
@@ -201,7 +201,7 @@ async def _active_connections(service: Service) -> AsyncIterator[Connection]:
 
 
 async def _shortest_lifetime(service: Service) -> timedelta | None:
-    """In whole minutes, because the time of the exchange itself is missing from the lifetime."""
+    """Rounds to minutes, because the lifetime does not include the duration of the exchange."""
     lifetimes = [
         connection.expires_at - connection.verified_at
         async for connection in _active_connections(service)

@@ -130,7 +130,7 @@ def _redirect_uris(settings: Settings) -> Iterator[Problem]:
 
 
 def _unregistrable_redirects(settings: Settings) -> Iterator[Problem]:
-    """Redirect URIs that TikTok accepts for one family but not for another."""
+    """Reports redirect URIs that TikTok accepts for one family but not for another."""
     name = "TIKTOK_REDIRECT_URI"
     for uri in settings.redirect_uris:
         parts = urlsplit(uri)
@@ -145,7 +145,7 @@ def _unregistrable_redirects(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 name,
                 f"{uri} has a port or a query, and TikTok allows neither for accounts.",
-                "Register a redirect URI without them.",
+                "Register a redirect URI without a port and a query.",
             )
 
 
@@ -153,7 +153,7 @@ def _public_url(settings: Settings) -> Iterator[Problem]:
     name, public_url = "CONNECTOR_PUBLIC_URL", settings.public_url
     if urlsplit(public_url).scheme == "http" and not is_loopback(public_url):
         yield Problem(
-            name, "Connect links contain a ticket, which would travel unencrypted.", "Use https."
+            name, "Connect links contain a ticket, which would be sent unencrypted.", "Use https."
         )
     if is_loopback(public_url) and not all(map(is_loopback, settings.redirect_uris)):
         yield Problem(
@@ -177,7 +177,9 @@ def _allowed_origins(settings: Settings) -> Iterator[Problem]:
             )
     for origin in settings.allowed_origins:
         if origin.startswith("http:") and not is_loopback(origin):
-            yield Problem(name, f"Anybody on the network can impersonate {origin}.", "Use https.")
+            yield Problem(
+                name, f"Any machine on the network can impersonate {origin}.", "Use https."
+            )
 
 
 # Access.
@@ -193,6 +195,6 @@ def _access(settings: Settings) -> Iterator[Problem]:
     if settings.accept_unsigned_state:
         yield Problem(
             "CONNECTOR_ACCEPT_UNSIGNED_STATE",
-            "Anybody who knows a user's id can connect an account to that user.",
+            "Any person who knows a user's id can connect an account to that user.",
             "Get the state from POST /oauth/start, then turn this setting off.",
         )

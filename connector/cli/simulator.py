@@ -1,4 +1,4 @@
-"""`connector simulator`: only the TikTok simulator."""
+"""`connector simulator`: runs only the TikTok simulator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .http_server import run_with_uvloop, serve_http, stop_signal
 from .terminal import print_result
 
 SHUTDOWN_GRACE_SECONDS = 2.0
-"""Short, because simulated requests may be cut off."""
+"""Short, because a simulated request may be aborted."""
 
 
 def simulator(options: Namespace) -> int:

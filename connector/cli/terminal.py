@@ -28,11 +28,11 @@ def print_error(text: str) -> None:
 
 
 def replace_control_characters(text: str) -> str:
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def format_duration(duration: timedelta) -> str:
-    """In the two largest units: 1 d 4 h."""
+    """Formats a duration in its two largest units: 1 d 4 h."""
     remaining = int(duration.total_seconds())
     parts: list[str] = []
     for unit, seconds in UNITS:

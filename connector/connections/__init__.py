@@ -2,7 +2,7 @@
 
 `ConnectionService` lists, refreshes and disconnects connections, selects advertisers and returns access
 tokens. A connection outside the caller's `Scope` is not found (404), never forbidden: an error must not
-reveal that it exists.
+reveal that the connection exists.
 """
 
 from __future__ import annotations

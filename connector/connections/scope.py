@@ -1,4 +1,4 @@
-"""Whose connections a caller may see: one user's, or everyone's."""
+"""Limits the connections that a caller may see: those of one user, or those of all users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from connector.model import UserId
 @dataclass(frozen=True)
 class Scope:
     user_id: UserId | None
-    """None for everyone's. Create a scope with `everyone()` or `user()`, which cannot be confused."""
+    """None for all users. Create a scope with `everyone()` or `user()`, so that None is never written by
+    mistake."""
 
     @classmethod
     def everyone(cls) -> Self:

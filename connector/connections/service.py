@@ -1,7 +1,7 @@
 """List, get, select an advertiser, refresh and disconnect connections, and get their access tokens.
 
-Disconnecting marks the connection first, which ends every use of its token here, and then revokes the
-token at TikTok. If TikTok is unreachable, the background refresh retries the revocation.
+`disconnect` first marks the connection, which ends every use of its token in this service. Then
+`disconnect` revokes the token at TikTok. If TikTok is unreachable, the background refresh retries the revocation.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ConnectionService:
     async def find_advertiser_connection(
         self, *, user_id: UserId, connection_id: str | None = None
     ) -> Connection:
-        """The given connection, or else the user's newest connection that has advertisers."""
+        """Returns the given connection, or else the user's newest connection that has advertisers."""
         scope = Scope.user(user_id)
         if connection_id is not None:
             connection = await self.get(connection_id, scope=scope)
@@ -126,7 +126,7 @@ class ConnectionService:
         return await self._tokens.get_usable(stored, actor=actor)
 
     async def get_user_token(self, user_id: UserId, family: str, *, actor: str) -> UsableTokens:
-        """For servers only. Of the user's newest connection in the family."""
+        """For servers only. Returns the token of the user's newest connection in the family."""
         stored = await self._store.find_stored_tokens(user_id, family)
         if stored is None:
             raise NotFound("This user has no such connection.")
@@ -140,9 +140,9 @@ class ConnectionService:
         actor: str,
         min_interval: timedelta = timedelta(0),
     ) -> Connection:
-        """Raises `RateLimited` if an earlier operation is not at least `min_interval` ago."""
+        """Raises `RateLimited` if the last operation was less than `min_interval` ago."""
         stored = await self._get_stored_tokens(connection_id, scope=scope)
-        # An ended connection is refused first: its reason matters more than the limit.
+        # Checked before the limit: the reason why a connection ended matters more than the limit.
         require_active(stored)
         if min_interval:
             await self._require_interval(stored, min_interval)
@@ -167,7 +167,7 @@ class ConnectionService:
         return await self.get(connection_id, scope=scope)
 
     async def _require_interval(self, stored: StoredTokens, min_interval: timedelta) -> None:
-        """A failed operation counts too: each costs a call of a quota that all users share."""
+        """Counts failed operations too: each operation uses up a call of a quota that all users share."""
         attempts = await self._store.list_attempts(stored.connection_id)
         last = next((a.at for a in attempts if a.operation != "exchange"), None)
         if last is None:

@@ -70,7 +70,7 @@ class ConnectionStatistics:
         )
 
     async def activity(self, scope: Scope) -> Activity:
-        # Results of users who have gone would otherwise accumulate.
+        # Otherwise the results of users who no longer ask would accumulate.
         self._activity = {
             cached_scope: query
             for cached_scope, query in self._activity.items()
@@ -92,7 +92,7 @@ class ConnectionStatistics:
         rows = await self._store.count_attempts_by_hour(user_id=scope.user_id, since=since)
         counts: Counter[tuple[int, str, str]] = Counter()
         for row in rows:
-            # An attempt at this very moment would start the 25th hour; it belongs to the last one.
+            # An attempt at exactly the current time would start a 25th hour. The last hour counts it.
             hour = min(row.hour, ACTIVITY_HOURS - 1)
             counts[hour, row.operation, row.result] += row.count
         return Activity(

@@ -2,7 +2,7 @@
 
 A request without credentials is anonymous (`None`). Invalid credentials are always rejected with 401.
 Exception: a public route treats the Supabase project's public key as no credentials
-(`is_public_project_key`), because supabase-js sends that key while nobody is signed in.
+(`is_public_project_key`), because supabase-js sends that key while no user is signed in.
 """
 
 from __future__ import annotations

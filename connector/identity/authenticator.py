@@ -1,4 +1,4 @@
-"""Which principal a request's credentials belong to: the customer's server or one of its users.
+"""Finds the principal that sent a request: the customer's server or one of its users.
 
 A server sends an API key; a user sends a Supabase token or a ticket.
 """
@@ -38,7 +38,9 @@ class Authenticator:
         clock: Clock,
     ) -> None:
         digests = [_digest(key.get_secret_value()) for key in api_keys]
-        self._api_keys = {f"server key {n}": digest for n, digest in enumerate(digests, start=1)}
+        self._api_keys = {
+            f"server key {number}": digest for number, digest in enumerate(digests, start=1)
+        }
         self._tickets = Tickets(ticket_keys, api_keys=self._api_keys, clock=clock)
         self._supabase_tokens = SupabaseTokens(
             jwt_secret=jwt_secret, jwks=jwks, issuer=issuer, clock=clock
@@ -47,7 +49,7 @@ class Authenticator:
     async def authenticate(
         self, authorization: str | None, x_api_key: str | None
     ) -> Principal | None:
-        """None if neither header was sent."""
+        """Returns None if neither header was sent."""
         if authorization and x_api_key:
             raise Unauthenticated(
                 "Two credentials were sent: send either Authorization or X-API-Key, not both."
@@ -71,7 +73,7 @@ class Authenticator:
         connection_id: str | None = None,
         lifetime: timedelta = TICKET_LIFETIME,
     ) -> Ticket:
-        """With a connection, a selection ticket."""
+        """Issues a selection ticket if a connection is given, else a user ticket."""
         return self._tickets.issue(user_id, connection_id=connection_id, lifetime=lifetime)
 
     def issue_session(self, principal: Principal) -> Ticket:

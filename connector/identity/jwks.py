@@ -1,8 +1,9 @@
 """The public keys of a Supabase project, fetched as a JSON Web Key Set (JWKS) and cached.
 
-The set is fetched again after ten minutes, so that a withdrawn key is no longer accepted, and for an
-unknown key id, so that a new key is accepted at once. It is fetched at most once a minute, with one
-request at a time, whatever key ids callers send. If a fetch fails, the cached keys stay valid.
+The set is fetched again after ten minutes, so that a withdrawn key is no longer accepted. The set is also
+fetched again for an unknown key id, so that a new key is accepted immediately. The set is fetched at most
+once a minute, with one request at a time, whatever key ids callers send. If a fetch fails, the cached
+keys stay valid.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class JwksCache:
 
 
 def _parse_jwks(body: bytes) -> dict[str, jwt.PyJWK]:
-    """The keys that may verify a user's token. Unusable keys are skipped, above all shared secrets."""
+    """Returns the keys that may verify a user's token. Skips unusable keys, above all shared secrets."""
     document = json.loads(body)
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):

@@ -1,7 +1,7 @@
 """Verifies the access tokens (JWTs) that a Supabase project issues to its users.
 
-The key decides which algorithm may verify a token, never the token itself: the shared secret verifies
-HS256, a published key verifies only its own algorithm. The project's own API keys are JWTs too, signed
+The key decides which algorithm may verify a token. The token itself never decides. The shared secret
+verifies HS256, and a published key verifies only its own algorithm. The project's own API keys are JWTs too, signed
 with the same secret as its users' tokens. They are rejected by the role that they contain.
 """
 
@@ -30,7 +30,7 @@ AUDIENCE = "authenticated"
 SHARED_SECRET_ALGORITHM = "HS256"  # noqa: S105 - the name of an algorithm
 PUBLISHABLE_KEY_PREFIX = "sb_publishable_"
 PROJECT_KEY_MESSAGE = (
-    "This is one of the project's own keys, not a user's token. "
+    "This is a key of the project itself, not a user's token. "
     "A server authenticates with one of CONNECTOR_API_KEYS."
 )
 SIGNATURE_ONLY: Any = {
@@ -43,7 +43,7 @@ SIGNATURE_ONLY: Any = {
     "verify_sub": False,
     "verify_jti": False,
 }
-"""PyJWT would check the claims with the clock of the machine; `_claims_error` uses our `Clock`."""
+"""PyJWT would check the claims with the clock of the machine. `_claims_error` uses the `Clock`."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ class SupabaseTokens:
         try:
             user_id = parse_user_id(claims.get("sub"), field="sub")
         except InvalidRequest as error:
-            raise Unauthenticated(f"This user's token names no user: {error.message}") from None
+            raise Unauthenticated(
+                f"This user's token contains no valid user id: {error.message}"
+            ) from None
         expires_at = datetime.fromtimestamp(min(claims["exp"], MAX_EXPIRY), UTC)
         return Principal("user", "user", user_id, expires_at=expires_at)
 
@@ -133,7 +135,7 @@ class SupabaseTokens:
 
 
 def is_public_project_key(authorization: str | None) -> bool:
-    """Whether the header holds the project's anon or publishable key, which every visitor knows.
+    """Returns whether the header has the project's anon or publishable key, which every visitor knows.
 
     The signature is not verified, because the key grants nothing, forged or not.
     """
@@ -151,7 +153,7 @@ def is_public_project_key(authorization: str | None) -> bool:
 
 
 def _numeric_claim(claims: dict[str, Any], name: str, *, default: float) -> float:
-    """NaN for anything but a finite number: NaN is neither before nor after any time."""
+    """Returns NaN if the claim is not a finite number: NaN is neither before nor after any time."""
     value = claims.get(name, default)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and value < math.inf else math.nan

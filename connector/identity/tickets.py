@@ -5,11 +5,11 @@ The kind is signed too, so a ticket of one kind is never accepted as another:
     user             in a connect link; authenticates one user
     selection        only selects the advertiser of one connection
     session          a user's session cookie
-    server session   a server's session cookie, bound to the API key that it was created with: it is
-                     invalid as soon as the operator removes that key
+    server session   a server's session cookie, bound to the API key that created the session: the
+                     cookie is invalid as soon as the operator removes that key
 
-A session cookie is not accepted as a ticket or the reverse, so neither can be exchanged for a
-longer-lived one.
+A session cookie is not accepted as a ticket, and a ticket is not accepted as a session cookie. So neither
+can be exchanged for a longer-lived credential.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PREFIX = "ct_"
 TICKET_LIFETIME = timedelta(minutes=30)
 SERVER_SESSION_LIFETIME = timedelta(hours=8)
 
-USER, SELECTION, SESSION, SERVER_SESSION = b"u", b"p", b"s", b"S"
+USER, SELECTION, SESSION, SERVER_SESSION = b"u", b"a", b"s", b"S"
 HEADER_BYTES, MAC_BYTES = 9, 32
 UUID_BYTES = 16
 
@@ -52,7 +52,7 @@ class Tickets:
     def __init__(
         self, keys: tuple[bytes, ...], *, api_keys: Mapping[str, bytes], clock: Clock
     ) -> None:
-        """The first key signs, all keys verify. `api_keys` maps each API key's name to its digest."""
+        """The first key signs, and all keys verify. `api_keys` maps the name of an API key to its digest."""
         self._keys = keys
         self._api_keys = api_keys
         self._clock = clock
@@ -64,7 +64,7 @@ class Tickets:
         connection_id: str | None = None,
         lifetime: timedelta = TICKET_LIFETIME,
     ) -> Ticket:
-        """With a connection, a selection ticket."""
+        """Issues a selection ticket if a connection is given, else a user ticket."""
         expires_at = self._clock.now() + lifetime
         if connection_id is None:
             return self._encode(USER, UUID(user_id).bytes, expires_at)
@@ -114,7 +114,7 @@ class Tickets:
     def _decode(self, text: str, *, bound_api_key: bytes = b"") -> _VerifiedTicket:
         if not self._mac_matches(text, bound_api_key):
             raise Unauthenticated(
-                "This ticket is damaged or was not issued here. Ask for a new link."
+                "This ticket is damaged or another service issued it. Ask for a new link."
             )
         body = _signed_bytes(text)[:-MAC_BYTES]
         expires_at = datetime.fromtimestamp(int.from_bytes(body[1:HEADER_BYTES], "big"), UTC)
@@ -130,7 +130,7 @@ class Tickets:
 
 
 def _signed_bytes(text: str) -> bytes:
-    """Body and MAC; empty if the text is not base64."""
+    """Returns the body and the MAC. Returns nothing if the text is not base64."""
     encoded = text.removeprefix(PREFIX)
     try:
         return base64.b64decode(encoded + "=" * (-len(encoded) % 4), b"-_", validate=True)

@@ -1,19 +1,20 @@
-"""From an authorization code to a connection.
+"""Turns an authorization code into a connection.
 
-A code can be redeemed once, and a grant that was received must not be lost. Each step is therefore
-recorded before the next one starts:
+A code can be redeemed once, and a received grant must not be lost. Each step is therefore recorded before
+the next step starts:
 
-- The code is claimed in the store. The claim is a write, so it proves that the store works before the
-  code is sent, and every other POST of the same code and state finds the reply to the first one.
-- The claim is noted in the journal and space is reserved there; then the code is redeemed and the grant
-  is journaled; only then does anything else happen. After a crash before the grant was journaled, the
-  next start releases the claim. After a later crash, the next start continues with the grant.
-- A grant stays in the journal until it is a connection or can never become one. While TikTok does not
-  return the advertisers, the grant is also stored with the claim: a repeated POST continues with it, and
-  without one this process does. While the store is unreachable, no other code is claimed before the
-  store has the grant.
-- Only a permanent result is stored as the reply: success, a spent code, no ad account. A transient error
-  or a bug releases the claim; if a grant was received, it is kept and retried.
+- The code is claimed in the store. The claim is a write, so a successful claim proves that the store works
+  before the code is sent. Every other POST of the same code and state finds the reply to the first POST.
+- The claim is written to the journal, and the journal reserves space for the grant. Then the code is
+  redeemed and the grant is journaled. All other steps follow. After a crash before the grant was
+  journaled, the next start releases the claim. After a later crash, the next start continues with the
+  grant.
+- A grant stays in the journal until the grant is a connection or can never become a connection. While
+  TikTok does not return the advertisers, the grant is also stored with the claim. A repeated POST
+  continues with the stored grant. If no POST arrives, this process continues with the grant. While the
+  store is unreachable, no other code is claimed before the store has the grant.
+- Only a permanent result is stored as the reply: success, a used code, no ad account. A transient error
+  or a bug in the service releases the claim; a received grant stays stored and is retried.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Claims of codes in the store: only the owner of a claim may redeem the code.
 
-A claim that its owner neither ends nor releases expires by itself.
+If the owner neither ends nor releases a claim, the claim expires.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class CodeClaims:
             claim = await self.try_acquire(request)
             if not isinstance(claim, CodeBusy):
                 return claim
-        raise Busy("This code is being exchanged at this moment; try again shortly.", retry_after=5)
+        raise Busy("Another request is exchanging this code. Try again shortly.", retry_after=5)
 
     async def try_acquire(self, request: ExchangeRequest) -> CodeClaim:
         try:
@@ -51,7 +51,7 @@ class CodeClaims:
                 lease=CLAIM_LEASE,
             )
         except StoreUnreachable:
-            # The store may have written the claim, and only its response was lost.
+            # The store may have written the claim although its response was lost.
             self.release_later(request)
             raise
 
@@ -63,7 +63,7 @@ class CodeClaims:
         attempt: Attempt,
         encrypted_grant: Ciphertext | None,
     ) -> None:
-        """Ends the claim: with a reply if the error is permanent, else so that a POST can continue."""
+        """Ends the claim. Stores a reply if the error is permanent. Otherwise a later POST can continue."""
         permanent = is_permanent(error)
         await self._store.record_code_result(
             request.code_hash,

@@ -1,6 +1,6 @@
 """Limits how many codes that TikTok rejects may be tried with one state.
 
-Each code costs a call to TikTok, and a caller with one state could invent codes without end.
+Each code causes a call to TikTok, and a caller with one state could invent codes without end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ MAX_TRACKED_STATES = 10_000
 
 
 class RejectedCodeLimiter:
-    """Counts by the state's nonce, because one state can be written in many ways; in this process only."""
+    """Counts by the state's nonce, because one state can be written in many ways.
+
+    The counts are in the memory of this process only.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -26,19 +29,19 @@ class RejectedCodeLimiter:
     def record_rejection(self, oauth_state: OAuthState) -> None:
         if oauth_state.nonce is None:
             return
-        times = [*self._rejections.pop(oauth_state.nonce, ()), self._clock.now()]
-        self._rejections[oauth_state.nonce] = times[-MAX_REJECTED_CODES:]
+        rejected_at = [*self._rejections.pop(oauth_state.nonce, ()), self._clock.now()]
+        self._rejections[oauth_state.nonce] = rejected_at[-MAX_REJECTED_CODES:]
         if len(self._rejections) > MAX_TRACKED_STATES:
             oldest = next(iter(self._rejections))
             del self._rejections[oldest]
 
     def check(self, oauth_state: OAuthState) -> None:
-        times = self._rejections.get(oauth_state.nonce or "", [])
-        if len(times) < MAX_REJECTED_CODES:
+        rejected_at = self._rejections.get(oauth_state.nonce or "", [])
+        if len(rejected_at) < MAX_REJECTED_CODES:
             return
-        wait = times[0] + REJECTION_WINDOW - self._clock.now()
+        wait = rejected_at[0] + REJECTION_WINDOW - self._clock.now()
         if wait > timedelta(0):
             raise RateLimited(
-                "TikTok knew none of the codes that came with this link. Start again.",
+                "TikTok rejected too many codes for this connection attempt. Start again.",
                 retry_after=wait.total_seconds(),
             )

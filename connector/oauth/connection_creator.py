@@ -1,9 +1,10 @@
 """Turns a grant into a connection: fetches the profile, matches the user, selects an advertiser.
 
-A family with advertisers needs them: without them there is no connection yet. For other families the
-account is only a display name. The account there, and the TikTok user id everywhere, are optional: the
-creator waits for them briefly and then continues without. A failed lookup is no evidence about the TikTok
-user, so the grant is never matched to a known user because of it.
+A family with advertisers needs the list of advertisers: without the list no connection is created. In the
+other families the account is only a display name, so the account is optional. The TikTok user id is
+optional in every family. The creator waits briefly for optional data and then continues without the data.
+A failed lookup is no evidence about the TikTok user, so a failed lookup never matches the grant to a known
+user.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class CreatedConnection:
-    """`attempt` is the one that was stored with the connection."""
+    """`attempt` is the attempt that was stored with the connection."""
 
     reply: SuccessReply
     attempt: Attempt
@@ -120,7 +121,7 @@ class ConnectionCreator:
             return Profile(accounts, await self._result_in_time(user_id_lookup, started))
 
     async def _result_in_time(self, lookup: asyncio.Task[T], started: float) -> T | None:
-        """None if the lookup fails, or has not ended `PROFILE_WAIT_SECONDS` after `started`."""
+        """Returns None if the lookup fails or is not done `PROFILE_WAIT_SECONDS` after `started`."""
         seconds_left = started + PROFILE_WAIT_SECONDS - self._clock.ticks()
         if not lookup.done() and seconds_left > 0:
             async with scoped_task(self._clock.sleep(seconds_left)) as deadline:
@@ -136,13 +137,15 @@ class ConnectionCreator:
 
     async def _match_user(self, claim: ClaimedCode, profile: Profile) -> str:
         reported = profile.tiktok_user_id
-        existing = {known.tiktok_user_id: known for known in claim.existing_connections}
+        existing = {
+            connection.tiktok_user_id: connection for connection in claim.existing_connections
+        }
         if reported in existing:
             return reported
-        # A connection may have thousands of advertisers: read them only where they decide.
+        # A connection may have thousands of advertisers: they are read only if they decide the match.
         advertisers_by_user = {
-            tiktok_user_id: await self._advertiser_ids(known)
-            for tiktok_user_id, known in existing.items()
+            tiktok_user_id: await self._advertiser_ids(connection)
+            for tiktok_user_id, connection in existing.items()
             if reported is None or is_anonymous(tiktok_user_id)
         }
         granted = {account.id for account in profile.accounts}
@@ -195,7 +198,8 @@ class ConnectionCreator:
 
 
 def _user_id_from_profile(profile: Profile, code_hash: str) -> str:
-    """Without advertisers the one account is the TikTok user; without an account the user is new."""
+    """For a family without advertisers. The account is the TikTok user; without an account the user is
+    new."""
     account_id = profile.accounts[0].id if profile.accounts else f"code:{code_hash}"
     return profile.tiktok_user_id or account_id
 

@@ -1,4 +1,4 @@
-"""The exchange of one code, from the POST to the connection. The rules are in `oauth/__init__`."""
+"""Exchanges one code, from the POST to the connection. The rules are in `oauth/__init__`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from .replies import SuccessReply, is_permanent, replay
 
 log = logging.getLogger(__name__)
 
-LOST_RESPONSE_HINT = "If TikTok then says that the code is used, connect again."
+LOST_RESPONSE_HINT = "If TikTok then reports that the code was used, connect again."
 
 
 class CodeExchange:
@@ -76,12 +76,12 @@ class CodeExchange:
     async def exchange(
         self, code: str, *, state: str, oauth_state: OAuthState, actor: str
     ) -> SuccessReply:
-        """The same reply for each POST of this code and state, in any process."""
+        """Returns the same reply for each POST of this code and state, in every process."""
         if oauth_state.family not in self._families:
             raise InvalidRequest(f"The TikTok app for {oauth_state.family} is not configured here.")
         code_hash = hashlib.sha256(f"{code}\n{state}".encode()).hexdigest()
         request = ExchangeRequest.start(code_hash, oauth_state, actor=actor, clock=self._clock)
-        # A started exchange is completed even if the browser disconnects: the code may be used by then.
+        # A started exchange is completed even if the browser disconnects, because the code may be used.
         return await self._exchanges.run(code_hash, lambda: self._exchange_once(request, code))
 
     async def close(self) -> None:
@@ -98,7 +98,7 @@ class CodeExchange:
             pending = await self._redeem(request, code)
         else:
             pending = self.pending_grants.pop(request.code_hash) or PendingGrant(
-                request, claim.encrypted_grant, is_ours=False
+                request, claim.encrypted_grant, is_in_own_journal=False
             )
             # The stored ciphertext is the newer one: a key rotation may have replaced it.
             pending = replace(pending, encrypted_grant=claim.encrypted_grant)
@@ -114,7 +114,7 @@ class CodeExchange:
                 )
         except Exception as caught:
             error = as_connector_error(caught)
-            # After the grant was received, an error at the end of the reservation must not lose it.
+            # An error at the end of the reservation must not lose a received grant.
             if pending is None:
                 if not await self._record_error(request, error):
                     self._claims.release_later(request)
@@ -144,8 +144,8 @@ class CodeExchange:
         try:
             entry_id = await self._journal.append(grant_entry(request, encrypted_grant))
         except Exception:
-            # The code is used. Continuing is the only way left to save the grant.
-            log.exception("could not journal new grant, continuing without")
+            # The code is used, so the grant can only be saved if the exchange continues.
+            log.exception("could not journal new grant, continuing without journal entry")
             return pending
         return replace(pending, entry_ids=(entry_id,))
 
@@ -172,7 +172,7 @@ class CodeExchange:
         error: ConnectorError,
         encrypted_grant: Ciphertext | None = None,
     ) -> bool:
-        """Ends the claim and counts the attempt. False: the store did not accept it."""
+        """Ends the claim and counts the attempt. Returns False if the store did not accept the result."""
         attempt = request.timer.finish(error)
         self._observe(request.oauth_state.family, attempt)
         try:
@@ -187,7 +187,7 @@ class CodeExchange:
     # After a crash, or after the store was unreachable.
 
     async def retry_pending(self) -> None:
-        """Continues with due grants, one after the other, because TikTok may be failing."""
+        """Continues with due grants, one after the other, because TikTok may have an outage."""
         await self.pending_grants.flush()
         for pending in self.pending_grants.due():
             if pending.code_hash not in self._exchanges:
@@ -204,7 +204,7 @@ class CodeExchange:
             await self.pending_grants.record_failure(pending, permanent=False)
             raise
         if isinstance(claim, CodeBusy):
-            raise Busy("This code is being exchanged at this moment.", retry_after=5)
+            raise Busy("Another request is exchanging this code.", retry_after=5)
         self.pending_grants.pop(pending.code_hash)
         if isinstance(claim, AnsweredCode):
             await self.pending_grants.remove_entries(pending)
@@ -217,7 +217,7 @@ def as_connector_error(error: Exception) -> ConnectorError:
     if isinstance(error, ConnectorError):
         return error
     log.error("unexpected error in code exchange", exc_info=error)
-    return InternalError("An unexpected error happened here and was logged. Try again later.")
+    return InternalError("An unexpected error occurred and was logged. Try again later.")
 
 
 def _log_error(_code_hash: str, error: BaseException | None) -> None:

@@ -1,6 +1,7 @@
-"""One exchange, its pending grant, and their journal entries.
+"""The data classes of one exchange and of its pending grant, and their journal entries.
 
-A journal entry holds all that another process needs to continue; the grant in it is encrypted.
+A journal entry contains all data that another process needs to continue. The grant in the entry is
+encrypted.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class ExchangeRequest:
     """One attempt to exchange one code."""
 
     code_hash: str
-    """Identifies the code together with its state, and reveals neither."""
+    """A hash of the code and its state. The hash reveals neither."""
 
     oauth_state: OAuthState
     claim_owner: str
@@ -59,12 +60,12 @@ class PendingGrant:
     request: ExchangeRequest
     encrypted_grant: Ciphertext
     grant: Grant | None = field(default=None, repr=False)
-    """Decrypted; None if another process received the grant."""
+    """The decrypted grant; None if another process received the grant."""
 
     entry_ids: tuple[int, ...] = ()
-    """The journal entries that hold this grant; none if the journal could not be written."""
+    """The journal entries that contain this grant; empty if the journal could not be written."""
 
-    is_ours: bool = True
+    is_in_own_journal: bool = True
     """False if the grant is in the journal of another process, which retries it."""
 
     failures: int = 0
@@ -88,7 +89,7 @@ class PendingGrant:
 
 @dataclass(frozen=True)
 class UnreleasedClaim:
-    """A claim that the store has, or may have, and that nobody will redeem."""
+    """A claim that the store has or may have, and whose code no process will redeem."""
 
     code_hash: str
     owner: str
@@ -97,7 +98,7 @@ class UnreleasedClaim:
 
 
 def claim_entry(request: ExchangeRequest) -> Entry:
-    """Written before a code is redeemed: after a crash, enough to release its claim."""
+    """Written before a code is redeemed, so that the claim can be released after a crash."""
     return Entry(CLAIM_KIND, {"code_hash": request.code_hash, "claimed_by": request.claim_owner})
 
 

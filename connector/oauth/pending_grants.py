@@ -1,8 +1,9 @@
-"""Grants that are not connections yet, and the order in which the store gets what it lacks.
+"""Grants that are not connections yet, and the order in which they are written to the store.
 
-Before a code is claimed, the store gets first the grants and then the released claims that it lacks:
-otherwise a code whose grant is known here could be redeemed a second time. The journal holds what must
-survive a crash; other claims need not, because a claim expires.
+Before a code is claimed, `flush` writes the missing grants to the store and then releases the unreleased
+claims. Otherwise a code whose grant is in this process could be redeemed a second time. The journal
+contains the grants, because a grant must survive a crash. Other claims need no journal entry, because a
+claim expires.
 """
 
 from __future__ import annotations
@@ -54,12 +55,12 @@ class PendingGrants:
         return self._to_complete.pop(code_hash, None)
 
     def add_unsaved(self, pending: PendingGrant) -> None:
-        if pending.is_ours:
+        if pending.is_in_own_journal:
             self._not_in_store[pending.code_hash] = pending
 
     async def record_failure(self, pending: PendingGrant, *, permanent: bool) -> None:
-        """The store has the grant. It is retried later, unless a retry cannot succeed."""
-        if not pending.is_ours:
+        """Retries a grant of the store later, unless a retry cannot succeed."""
+        if not pending.is_in_own_journal:
             return
         now = self._clock.now()
         self.pop(pending.code_hash)
@@ -73,7 +74,7 @@ class PendingGrants:
             await self._journal.remove(entry_id)
 
     def recover(self, entries: Iterable[RecoveredEntry]) -> None:
-        """Takes the entries of its own kinds that dead processes left. Writes nothing: `flush` does."""
+        """Takes the claims and grants that dead processes left in their journals. `flush` writes them."""
         for recovered in entries:
             entry_id, entry = recovered.entry_id, recovered.entry
             try:
@@ -82,7 +83,9 @@ class PendingGrants:
                 elif entry.kind == GRANT_KIND:
                     self._recover_grant(parse_grant_entry(entry_id, entry, clock=self._clock))
             except (KeyError, ValueError, TypeError):
-                log.error("unreadable journal entry kept entry_id=%d kind=%s", entry_id, entry.kind)
+                log.error(
+                    "unreadable journal entry not removed entry_id=%d kind=%s", entry_id, entry.kind
+                )
 
     def _recover_grant(self, pending: PendingGrant) -> None:
         duplicate = self._not_in_store.get(pending.code_hash)
@@ -91,7 +94,7 @@ class PendingGrants:
         self.add_unsaved(pending)
 
     async def flush(self) -> None:
-        """Raises while the store is unreachable."""
+        """Writes grants and releases claims. Raises an error while the store is unreachable."""
         if not self._not_in_store and not self._claims.unreleased:
             return
         async with self._flush_lock:
@@ -109,7 +112,7 @@ class PendingGrants:
 
     async def _save(self, pending: PendingGrant) -> None:
         request, code_hash = pending.request, pending.code_hash
-        # Queued before the call, so that a grant which the store rejects now is retried later.
+        # Queued before the call, so that a grant that the store rejects is retried later.
         self._to_complete[code_hash] = pending.after_failure(self._clock.now())
         restored = await self._store.restore_pending_grant(
             code_hash,
@@ -118,7 +121,7 @@ class PendingGrants:
             claimed_by=request.claim_owner,
             encrypted_grant=pending.encrypted_grant,
             now=self._clock.database_time(),
-            lease=timedelta(0),  # The next POST of the code may continue with it.
+            lease=timedelta(0),  # The next POST of the code may continue.
         )
         if restored:
             self._to_complete[code_hash] = pending
@@ -135,4 +138,4 @@ def _isolate_rejection(kind: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ConnectorError) and not isinstance(error, InternalError):
             raise
-        log.exception("store rejected pending item, kept in journal kind=%s", kind)
+        log.exception("store rejected pending item, not removed from journal kind=%s", kind)

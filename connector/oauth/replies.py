@@ -1,7 +1,7 @@
-"""The result of an exchange, stored with the code, so that every POST of the code gets the same one.
+"""The reply of an exchange, stored with the code, so that every POST of the code gets the same reply.
 
-Only a permanent result is stored: success, a spent code, a consent without any ad account. Tokens are
-never part of it.
+Only a permanent result is stored: success, a used code, a consent without any ad account. A reply never
+contains tokens.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def refusal_reply(error: ConnectorError) -> RefusalReply:
 
 
 def replay(stored: StoredReply) -> SuccessReply:
-    """The same reply as the first time; a refusal is raised again."""
+    """Returns the stored reply. Raises the error again if the reply is a refusal."""
     reply = _EXCHANGE_REPLY.validate_python(stored)
     if isinstance(reply, SuccessReply):
         return reply

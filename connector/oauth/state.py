@@ -1,9 +1,10 @@
-"""The signed OAuth state: who connects what, verified when TikTok sends the person back.
+"""The signed OAuth state: names the user and the family, and is verified when TikTok returns the person.
 
-A state is base64url(JSON), as hand-written frontends have always made it, plus a signature over all other
-fields. Three rules hold here. A signature that does not match is rejected for every caller. A state
-without a signature proves nothing, so one of these must confirm the state: the user whom it names, a
-server, or the operator by a setting. A signed-in user never connects for another user.
+A state is base64url(JSON), the format that hand-written frontends have always used, plus a signature over
+all other fields. There are three rules. A wrong signature is rejected for every caller. A state without a
+signature proves nothing, so another proof is needed: the request is authenticated as the user in the state
+or as a server, or the operator accepts unsigned states by a setting. A signed-in user never connects for
+another user.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from connector.tiktok import DEFAULT_FAMILY
 MAX_STATE_LENGTH = 4096
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 MILLISECOND_THRESHOLD = 1e11
-"""In seconds this is the year 5138, in milliseconds 1973: a larger `ts` came from `Date.now()`."""
+"""This is the year 5138 in seconds and 1973 in milliseconds: a larger `ts` came from `Date.now()`."""
 
 MAX_TIMESTAMP = 1e15
 
 SIGNED_ONLY_FIELDS = {"family", "redirect_uri", "nonce"}
-"""A state with all of these but no signature was signed once, and somebody removed the signature."""
+"""If a state has all these fields and no signature, its signature was removed."""
 
 BASE64_TRANSLATION = str.maketrans("-_ ", "+/+")
-"""A "+" of the standard alphabet arrives as a space, because the query string was decoded."""
+"""A "+" of the standard alphabet is received as a space, because the query string was decoded."""
 
 Payload = dict[str, Any]
 
@@ -49,7 +50,7 @@ class OAuthStates:
         default_redirect_uri: str,
         families: Collection[str],
     ) -> None:
-        """The first key signs, all keys verify. An unsigned state may name one of `families`."""
+        """The first key signs, and all keys verify. An unsigned state may name one of `families`."""
         self._keys = keys
         self._clock = clock
         self._max_age = max_age
@@ -84,9 +85,9 @@ class OAuthStates:
             )
         if not is_signed and not principal and not self._accept_unsigned:
             raise InvalidState(
-                "This state is not signed, so it does not prove whose it is. Get one from "
-                "POST /oauth/start, or send that user's token with the request; the operator can "
-                "also switch on CONNECTOR_ACCEPT_UNSIGNED_STATE."
+                "This state is not signed, so its user cannot be verified. Get a state from "
+                "POST /oauth/start, or send the user's token with the request. The operator can "
+                "also turn on CONNECTOR_ACCEPT_UNSIGNED_STATE."
             )
         issued_at = self._issued_at(payload)
         if is_signed:
@@ -102,23 +103,26 @@ class OAuthStates:
         ]
         if not any(matches):
             raise InvalidState(
-                "This state was changed on its way, or another service issued it. Start again."
+                "This state was changed after it was issued, or another service issued it. "
+                "Start again."
             )
 
     def _issued_at(self, payload: Payload) -> datetime:
         ts = payload.get("ts")
         if isinstance(ts, bool) or not isinstance(ts, int | float) or not 0 <= ts < MAX_TIMESTAMP:
-            raise InvalidState("The state has no usable ts: seconds since 1970 are expected.")
+            raise InvalidState("The state contains no valid ts: seconds since 1970 are expected.")
         seconds = ts / 1000 if ts > MILLISECOND_THRESHOLD else ts
         age = self._clock.now().timestamp() - seconds
         if age < -MAX_CLOCK_SKEW.total_seconds():
-            raise InvalidState("The state says it was issued in the future. Check the clock there.")
+            raise InvalidState(
+                "The ts of the state is in the future. Check the clock of the issuer."
+            )
         if age > self._max_age.total_seconds():
             raise StateExpired("This attempt to connect is too old. Please start again.")
         return datetime.fromtimestamp(seconds, UTC)
 
     def _unsigned_state(self, payload: Payload, user_id: UserId, issued_at: datetime) -> OAuthState:
-        """Ignores the redirect and return addresses: anybody may have written them."""
+        """Ignores the redirect and return addresses, because they are not verified."""
         family = payload.get("family", DEFAULT_FAMILY)
         if not isinstance(family, str) or family not in self._families:
             raise InvalidState(f"The state's family must be one of {', '.join(self._families)}.")
@@ -135,7 +139,7 @@ def _signed_state(payload: Payload, user_id: UserId, issued_at: datetime) -> OAu
     family, redirect_uri = payload.get("family"), payload.get("redirect_uri")
     return_to, nonce = payload.get("return_to"), payload.get("nonce")
     if not isinstance(family, str) or not isinstance(redirect_uri, str):
-        raise InvalidState("The state lacks its family or redirect_uri. Start again.")
+        raise InvalidState("The state contains no family or no redirect_uri. Start again.")
     return OAuthState(
         user_id=user_id,
         issued_at=issued_at,
@@ -150,7 +154,7 @@ def _user_id(payload: Payload) -> UserId:
     try:
         return parse_user_id(payload.get("user_id"))
     except InvalidRequest as error:
-        raise InvalidState(f"The state names no usable user: {error.message}") from None
+        raise InvalidState(f"The state contains no valid user id: {error.message}") from None
 
 
 def _decode(state: str) -> Payload:
@@ -161,14 +165,14 @@ def _decode(state: str) -> Payload:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         payload = STATE_DECODER.decode(raw.decode())
     except (ValueError, RecursionError):
-        raise InvalidState("The state is mangled: base64url of JSON is expected.") from None
+        raise InvalidState("The state is not valid: base64url of JSON is expected.") from None
     if not isinstance(payload, dict):
-        raise InvalidState("The state is mangled: a JSON object is expected.")
+        raise InvalidState("The state is not valid: a JSON object is expected.")
     return payload
 
 
 def _reject_duplicate_keys(pairs: Sequence[tuple[str, Any]]) -> Payload:
-    """Two parsers of {"user_id": a, "user_id": b} may read different users."""
+    """Two parsers may read different users from {"user_id": a, "user_id": b}."""
     payload = dict(pairs)
     if len(payload) != len(pairs):
         raise ValueError("duplicate key")
@@ -183,7 +187,7 @@ STATE_DECODER = json.JSONDecoder(
     object_pairs_hook=_reject_duplicate_keys, parse_constant=_reject_constant
 )
 STATE_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-"""Sorted and compact: the signature is computed over this one form of the payload."""
+"""Sorted and compact, because the signature is computed over exactly this form of the payload."""
 
 
 def _signature(key: bytes, payload: Payload) -> str:

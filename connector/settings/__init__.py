@@ -1,7 +1,7 @@
-"""The environment and `.env`, read once.
+"""Reads the environment and `.env` once.
 
-`Settings.read` returns every setting as a typed value, or raises `InvalidSettings` with all problems at
-once, each with its remedy. `SETTINGS` lists the settings, so that tests can compare the README and
+`Settings.read` returns every setting as a typed value, or raises `InvalidSettings` with all problems,
+each with its remedy. `SETTINGS` lists the settings, so that tests can compare the README and
 `.env.example` with it. No problem repeats a value, because the value may be a secret.
 """
 

@@ -60,7 +60,7 @@ def unencrypted_urls(values: Mapping[str, object]) -> Iterator[Problem]:
     for name in SECRET_BEARING_URLS:
         parts = urlsplit(str(values[name]))
         if parts.scheme == "http" and _is_public(parts.hostname or ""):
-            yield Problem(name, "Secrets would travel unencrypted.", "Use https.")
+            yield Problem(name, "Secrets would be sent unencrypted.", "Use https.")
 
 
 def _is_public(host: str) -> bool:

@@ -46,7 +46,7 @@ def key_file(database: Path) -> Path:
 
 
 def _create(file: Path, text: str) -> None:
-    """Links a complete file into place: if two processes start at once, both read the same key."""
+    """Links a complete file into place: if two processes start together, both read the same key."""
     draft = file.with_name(f"{file.name}.{token_hex(8)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
@@ -85,8 +85,8 @@ def _parse(text: str, file: Path) -> tuple[EncryptionKey, ...]:
 
 
 def _reject_if_lost(database: Path, file: Path) -> None:
-    """Looks at the database first, because a process that starts beside this one creates the key
-    file before the database."""
+    """Checks the database first, because another starting process creates the key file before the
+    database."""
     in_use = database.exists() and database.stat().st_size > 0
     if in_use and not file.exists():
         raise _invalid(

@@ -1,4 +1,4 @@
-"""Functions from a setting's text to its value; `InvalidValue` says what is wrong with the text.
+"""Parses the text of a setting to its value, or raises `InvalidValue` with the problem and a remedy.
 
 No message repeats the text, because a text in the wrong place is often a secret. In a list the message
 names the number of the entry instead.
@@ -36,7 +36,7 @@ class InvalidValue(Exception):
 
 
 def single_word(text: str) -> str:
-    if any(c.isspace() or not c.isprintable() for c in text):
+    if any(char.isspace() or not char.isprintable() for char in text):
         raise InvalidValue(
             "The value contains a space or a line break.", "Copy the value again, as one line."
         )
@@ -135,7 +135,7 @@ def redirect_uri(text: str) -> str:
 
 
 def allowed_origin(text: str) -> str:
-    """As a browser sends it: in lower case and without the scheme's default port."""
+    """Returns the origin as a browser sends it: in lower case, without the scheme's default port."""
     if "*" in text:
         raise InvalidValue(
             "* would let any website act for a person who is signed in.",
@@ -173,7 +173,7 @@ def jwt_secret(text: str) -> SecretStr:
 
 
 def service_role_key(text: str) -> SecretStr:
-    """Supabase shows the public key beside this one. With the public key, only the calls fail."""
+    """Refuses the public key, which Supabase shows next to this key: every call would fail with it."""
     if text.startswith("sb_publishable_") or _role(text) == "anon":
         raise InvalidValue(
             "The value is the project's public key, which lacks the rights the connector needs.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Problem:
     name: str
-    """Of the setting."""
+    """The name of the setting."""
 
     message: str
     remedy: str
@@ -19,7 +19,7 @@ class Problem:
 
 
 class InvalidSettings(Exception):
-    """Carries the warnings too, because a misspelt name is often why another setting is missing."""
+    """Contains the warnings too: often another setting is missing because its name is misspelt."""
 
     def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         super().__init__("\n".join(map(str, (*problems, *warnings))))

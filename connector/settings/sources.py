@@ -1,4 +1,4 @@
-"""Where the text of a setting comes from: the environment, `.env`, or the file that `NAME_FILE` names."""
+"""Reads the text of a setting from the environment, from `.env`, or from the file in `NAME_FILE`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Setting:
     parse: Callable[[str], object]
     description: str
     default: str | None = None
-    """Text that is parsed like any other. None: the value is None."""
+    """Text that is parsed like a configured text. If it is None, the value is None."""
 
     secret: bool = False
     alias: str | None = None
@@ -45,7 +45,12 @@ class SettingsSource:
         self._parsed_text: dict[str, str] = {}
 
     def is_set(self, name: str) -> bool:
-        return any(n in self._raw for s in self._table if s.name == name for n in s.names)
+        return any(
+            variable in self._raw
+            for setting in self._table
+            if setting.name == name
+            for variable in setting.names
+        )
 
     def value(self, setting: Setting) -> object:
         """Call this in the table's order: a default may contain the value of an earlier setting."""
@@ -65,9 +70,14 @@ class SettingsSource:
         return value
 
     def unknown_names(self) -> Iterator[Problem]:
-        """Variables that look like settings but are none; most of them are misspelt."""
+        """Reports variables that look like settings but are unknown; most of them are misspelt."""
         known = {name for setting in self._table for name in setting.names}
-        missing = [n for s in self._table if not self.is_set(s.name) for n in s.names]
+        missing = [
+            name
+            for setting in self._table
+            if not self.is_set(setting.name)
+            for name in setting.names
+        ]
         for name in sorted(self._raw.keys() - known):
             if not name.startswith(OWN_PREFIXES):
                 continue
@@ -78,8 +88,14 @@ class SettingsSource:
 
     def _merge(self, environ: Mapping[str, str], dotenv: Mapping[str, str]) -> dict[str, str]:
         """A setting that the environment sets by any of its names is not looked up in .env."""
-        in_environ = {n for s in self._table for n in s.names if any(m in environ for m in s.names)}
-        merged = {n: text for n, text in dotenv.items() if n not in in_environ} | dict(environ)
+        in_environ = {
+            name
+            for setting in self._table
+            if not environ.keys().isdisjoint(setting.names)
+            for name in setting.names
+        }
+        merged = {name: text for name, text in dotenv.items() if name not in in_environ}
+        merged |= environ
         return {name: text.strip() for name, text in merged.items() if text.strip()}
 
     def _read_dotenv(self, path: Path | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The table of settings: each field of `Settings` with its name, its parser and its description.
 
 The README and `.env.example` are compared with it. The environment takes precedence over `.env`, even
-with an empty value; an empty value means unset. A default may contain the value of an earlier setting.
+with an empty value; a setting with an empty value is unset. A default may contain the value of an earlier setting.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class Settings:
         Setting(
             "CONNECTOR_ACCEPT_UNSIGNED_STATE",
             parsers.boolean,
-            "Accept an unsigned state from anybody, for frontends that create the state themselves.",
+            "Accept an unsigned state from every caller, for frontends that create the state themselves.",
             default="false",
         ),
     ]

@@ -1,6 +1,6 @@
 """The TikTok families whose app is configured.
 
-The differences between the families stand on the families, so a new family needs no line here.
+The class variables of a family describe its differences, so a new family needs no line in this module.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from .table import Settings
 
 
 def build_families(settings: Settings) -> dict[str, ApiFamily]:
-    """By name, in the order of `FAMILIES`."""
+    """Returns the configured families by name, in the order of `FAMILIES`."""
     credentials = {
         "app": (settings.app_id, settings.app_secret),
         "client": (settings.client_key, settings.client_secret),

@@ -28,4 +28,4 @@ __all__ = [
 
 FAMILIES = (MarketingApi, AccountsApi, LoginKitApi)
 DEFAULT_FAMILY = MarketingApi.name
-"""The family of a request that names none."""
+"""The family of a request that names no family."""

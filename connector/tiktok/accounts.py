@@ -67,7 +67,7 @@ class AccountsApi(ApiFamily):
         )
 
     def refresh_call(self, tokens: Tokens) -> Call[Tokens] | None:
-        """Whether the refresh token rotates is undocumented, so the response's token is stored."""
+        """Stores the response's refresh token, because its rotation is undocumented."""
         if tokens.refresh is None:
             return None
         body = {
@@ -84,7 +84,7 @@ class AccountsApi(ApiFamily):
     def accounts_call(
         self, tokens: Tokens, *, tiktok_user_id: str | None = None
     ) -> Call[tuple[Account, ...]]:
-        """The one account; its name is part of the response only if the request contains its id."""
+        """Returns the one account. The response contains its name only if the request contains its id."""
         context = self._parse_context(tokens)
         if tiktok_user_id is None:
             return Call(
@@ -117,7 +117,7 @@ class AccountsApi(ApiFamily):
         )
 
     def with_credentials(self, request: Request, tokens: Tokens) -> Request:
-        # Not as Bearer, although `token_type` says so: TikTok answers that with 40104.
+        # Not as Bearer, although `token_type` is Bearer: TikTok responds to a Bearer token with 40104.
         token = tokens.access.get_secret_value()
         return requests.with_credentials(request, {"Access-Token": token})
 

@@ -5,7 +5,7 @@ A mapping is an error class, the message for a person, and the delay before a re
 - Only a definite code ends a connection (`ReconnectRequired`): `invalid_grant` on a refresh, 40103,
   40106, 40107. 40102 and 40105 reject the access token (`AccessTokenRejected`). As the response to a
   refresh, or to the probe of a token that cannot be refreshed, they also end the connection: see
-  `TokenOperations.execute`. As the response to a revocation they mean that it is done.
+  `TokenOperations.execute`. As the response to a revocation they confirm the revocation.
 - The same code means different things in different calls, so the purpose of the call is an
   argument.
 - An unlisted code is mapped by its range: for 4xxxx the same call fails again, for 5xxxx and 6xxxx
@@ -135,7 +135,7 @@ _CODES_BY_MAPPING: Mapping[ErrorMapping, tuple[int | str, ...]] = {
         "token_not_authorized_for_specified_publish_id",
     ),
     # Other clients reconnect on these codes, but TikTok does not document them: only its SDK names them.
-    # So the connection stays, and the account's owner is asked to look.
+    # So the connection does not end, and the account's owner is asked to sign in.
     OWNER_ACTION_NEEDED: (40114, 40120, 40309),
     APP_REJECTED: (
         *(40010, 40101, 40104, 40113, 40124, 41000, 70001),
@@ -154,14 +154,14 @@ _MAPPINGS_BY_CODE = {
     code: mapping for mapping, codes in _CODES_BY_MAPPING.items() for code in codes
 }
 
-# In the call that redeems a code there is no connection to end and no access token to reject yet.
+# When a code is redeemed, no connection and no access token exist yet.
 _CONNECTION_CODES = (*_CODES_BY_MAPPING[CONNECTION_ENDED], 40102, 40105, "access_token_invalid")
 _OVERRIDES_BY_PURPOSE: Mapping[tuple[Purpose, int | str], ErrorMapping] = {
     **{("exchange", code): EXCHANGE_REJECTED for code in _CONNECTION_CODES},
     # TikTok also sends 40101 for an expired authorization code, but 40101 does not prove it.
     ("exchange", 40101): APP_OR_CODE_REJECTED,
     ("exchange", "invalid_grant"): CODE_REJECTED,
-    # TikTok uses it for a wrong code, a wrong redirect address and a wrong PKCE verifier.
+    # TikTok uses `invalid_request` for a wrong code, a wrong redirect address and a wrong PKCE verifier.
     ("exchange", "invalid_request"): CODE_OR_SECRET_REJECTED,
     ("exchange", "access_denied"): CONSENT_DECLINED,
     ("refresh", "invalid_grant"): CONNECTION_ENDED,
@@ -172,18 +172,18 @@ _CODES_WITH_THROTTLING_TEXT = (40001, 51021)
 
 
 def map_business_code(code: int, *, message: str, purpose: Purpose) -> ErrorMapping:
-    """Codes of the business API are integers. For a few of them the message decides."""
+    """Maps an integer code of the business API. For a few codes the message decides."""
     lowered = message.lower()
     if code == 40100:
         return _map_rate_limit(lowered)
-    # 40001 means "no permission", and was seen with a throttling message too.
+    # 40001 means "no permission", but TikTok has also sent 40001 with a throttling message.
     if code in _CODES_WITH_THROTTLING_TEXT and any(text in lowered for text in _THROTTLING_TEXTS):
         return RATE_LIMITED
     return _lookup(code, purpose) or _map_by_range(code)
 
 
 def map_open_code(code: str, *, status: int, purpose: Purpose) -> ErrorMapping:
-    """Codes of TikTok for Developers are words. For an unlisted one the HTTP status decides."""
+    """Maps a word code of TikTok for Developers. For an unlisted code the HTTP status decides."""
     mapping = _lookup(code, purpose)
     if mapping is not None:
         return mapping
@@ -196,7 +196,7 @@ def map_open_code(code: str, *, status: int, purpose: Purpose) -> ErrorMapping:
 
 
 def map_http_status(status: int) -> ErrorMapping:
-    """For a response without an envelope: it came from a gateway, or the address is wrong."""
+    """Maps a response without an envelope: a gateway sent the response, or the address is wrong."""
     if status == 429:
         return RATE_LIMITED
     if status >= 500:
@@ -209,7 +209,7 @@ def _lookup(code: int | str, purpose: Purpose) -> ErrorMapping | None:
 
 
 def _map_rate_limit(message: str) -> ErrorMapping:
-    """40100 covers the limits a second, a minute and a day; only the message tells them apart."""
+    """40100 covers the limits per second, minute and day; only the message distinguishes them."""
     if "qps" in message:
         return RATE_LIMITED_ONE_SECOND
     return RATE_LIMITED_FIVE_MINUTES if "temporarily restricted" in message else RATE_LIMITED

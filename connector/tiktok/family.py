@@ -34,29 +34,29 @@ class ApiFamily(Protocol):
     app: AppConfig
 
     name: ClassVar[str]
-    """The family's name in our API and database: marketing, accounts, login_kit."""
+    """The family's name in the service's API and database: marketing, accounts, login_kit."""
     display_name: ClassVar[str]
     """The family's name for people: "TikTok Ads"."""
     code_parameter: ClassVar[str]
-    """The callback parameter that contains the code. It takes precedence over the other name."""
+    """The callback parameter that contains the code. This name has precedence over the other name."""
     has_advertisers: ClassVar[bool]
-    """Whether the accounts are ad accounts, of which a person selects one."""
+    """True if the accounts are ad accounts, of which a person selects one."""
     can_refresh: ClassVar[bool]
-    """Whether TikTok renews these tokens. If not, a probe checks whether a token still works."""
+    """True if TikTok renews these tokens. Otherwise a probe checks that a token still works."""
     reports_user_id_in_grant: ClassVar[bool]
-    """Whether a grant names the TikTok user. If not, `user_id_call` asks for the user."""
+    """True if a grant names the TikTok user. Otherwise `user_id_call` asks for the user."""
     scopes_in_link: ClassVar[bool]
-    """Whether the consent link names the scopes. If not, the app's settings at TikTok do."""
+    """True if the consent link names the scopes. Otherwise the app's settings at TikTok name them."""
     credentials: ClassVar[Literal["app", "client"]]
-    """Whether the settings `app_id`, `app_secret` or `client_key`, `client_secret` are used."""
+    """Selects the settings `app_id`, `app_secret` or the settings `client_key`, `client_secret`."""
     consent_url_setting: ClassVar[str]
-    """The field of `Settings` that holds the address of the consent page."""
+    """The field of `Settings` with the address of the consent page."""
     api_url_setting: ClassVar[str]
-    """The field of `Settings` that holds the origin of the API."""
+    """The field of `Settings` with the origin of the API."""
 
     @property
     def api(self) -> str:
-        """Origin of the only host that calls of this family may reach."""
+        """The origin of the only host that calls of this family may reach."""
         return self.app.api
 
     def authorize_url(self, *, redirect_uri: str, state: str) -> str: ...
@@ -64,7 +64,7 @@ class ApiFamily(Protocol):
     def exchange_call(self, code: str, *, redirect_uri: str) -> Call[Grant]: ...
 
     def refresh_call(self, tokens: Tokens) -> Call[Tokens] | None:
-        """None if these tokens cannot be refreshed."""
+        """Returns None if these tokens cannot be refreshed."""
         return None
 
     def user_id_call(self, tokens: Tokens) -> Call[str]:

@@ -1,8 +1,8 @@
 """An HTTP request to TikTok and its response, as data.
 
 A `Call` is a request together with the parser of its response, so a family describes both in one
-place and never touches a socket. `Response.requested_at` is taken before the request is sent: an
-expiry that is computed from it errs early, and no parser needs a clock.
+place and never opens a socket. `Response.requested_at` is the time before the request is sent: an
+expiry that is computed from this time is slightly too early, never too late. No parser needs a clock.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from .responses import ParseContext, ResponseData, parse_open_response
 
 
 def challenge(verifier: str) -> str:
-    """The PKCE challenge in TikTok's form: lower-case hex, where RFC 7636 requires base64url.
+    """Returns the PKCE challenge in TikTok's form: lower-case hex, although RFC 7636 requires base64url.
 
-    TikTok requires PKCE of desktop and mobile apps only; our web flow does not use it. Source:
+    TikTok requires PKCE of desktop and mobile apps only; the web flow does not use PKCE. Source:
     TikTok's "Login Kit for Desktop".
     """
     return hashlib.sha256(verifier.encode()).hexdigest()

@@ -1,7 +1,7 @@
 """The Marketing API: a person gives the app access to ad accounts.
 
-The token has no expiry and no refresh token: it works until the person withdraws access, so a probe
-checks whether it still works. One consent gives one token for all the advertisers that the person
+The token has no expiry and no refresh token. The token works until the person withdraws access, so a
+probe checks that the token still works. One consent gives one token for all the advertisers that the person
 selected. Source: the Marketing API portal's "Authentication" and the pages of the endpoints named
 in the paths.
 """
@@ -32,7 +32,7 @@ class MarketingApi(ApiFamily):
     display_name: ClassVar[str] = "TikTok Ads"
     code_parameter: ClassVar[str] = "auth_code"
     has_advertisers: ClassVar[bool] = True
-    # Never, even if a response should contain a refresh token, which is then stored but not used.
+    # False, even if a response contains a refresh token, which is then stored but not used.
     # TikTok documents no refresh for these tokens and lists the attempt as a cause of 40107, a code
     # that ends the connection: an attempt would end connections that work.
     can_refresh: ClassVar[bool] = False
@@ -113,7 +113,7 @@ class MarketingApi(ApiFamily):
 
 
 def _token_header(tokens: Tokens) -> dict[str, str]:
-    # Only this header: TikTok answers 40104 to a token in the query or as Bearer.
+    # Only this header: TikTok responds with 40104 to a token in the query or as Bearer.
     return {"Access-Token": tokens.access.get_secret_value()}
 
 

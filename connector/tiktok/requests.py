@@ -1,7 +1,7 @@
 """Builds consent links, and requests with JSON, form or query parameters.
 
-Nothing here depends on the family. `Request.endpoint` names a call in the log
-(`oauth2/advertiser/get`); it is made from the path only, so it can never contain a secret.
+This module does not depend on the family. `Request.endpoint` names a call in the log
+(`oauth2/advertiser/get`). The name is made from the path only, so it can never contain a secret.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _CREDENTIAL_HEADERS = {"authorization", "access-token"}
 def add_query(url: str, parameters: Mapping[str, str]) -> str:
     """Adds the parameters to the query of the URL.
 
-    TikTok's portal shows a complete consent link, and operators paste all of it. Parameters that we
-    set ourselves are replaced (for example the portal's placeholder `state`); the rest stays byte
-    for byte.
+    TikTok's portal shows a complete consent link, and operators paste the whole link. `parameters`
+    replace parameters of the same name (for example the portal's placeholder `state`). All other
+    bytes stay the same.
     """
     parts = urlsplit(url)
     existing_pairs = [
@@ -79,7 +79,7 @@ def with_credentials(request: Request, credentials: Mapping[str, str]) -> Reques
 
 
 def _url(api: str, path: str) -> str:
-    # Without the trailing slash the business API answers 404 in plain text (Marketing API portal,
+    # Without the trailing slash the business API responds 404 in plain text (Marketing API portal,
     # "Return codes"; documented for tt_user/oauth2/refresh_token).
     return f"{api.rstrip('/')}{path}/"
 
@@ -90,5 +90,5 @@ def _endpoint_name(path: str) -> str:
 
 def _encode(parameters: Mapping[str, str]) -> str:
     # A space becomes %20 rather than +, because not every decoder turns + into a space, and JSON
-    # text and redirect addresses must arrive exactly.
+    # text and redirect addresses must not change.
     return urlencode(parameters, quote_via=quote, safe="")

@@ -6,8 +6,8 @@ message, log_id}}`, its OAuth endpoints flat and often with HTTP 200 on failure 
 checked first (https://developers.tiktok.com/doc/oauth-error-handling).
 
 A parser returns the promised type or raises a `TikTokError`, whatever the response contains. The
-errors of JSON parsers contain the body, which may contain a token, so our errors are raised outside
-the `except` block and have no context. Optional fields of a refresh response may be missing or
+errors of JSON parsers contain the body, which may contain a token. So the errors of this module are
+raised outside the `except` block and have no context. Optional fields of a refresh response may be missing or
 malformed, because its tokens are the only valid ones.
 """
 
@@ -51,7 +51,7 @@ _MAX_LIFETIME_SECONDS = 100 * 365 * 86400
 
 @dataclass(frozen=True)
 class ParseContext:
-    """The purpose of a call, and the secrets of its request, which no message may repeat."""
+    """The purpose of a call, and the secrets of its request. No message may repeat a secret."""
 
     purpose: Purpose = "call"
     secrets: tuple[SecretStr, ...] = ()
@@ -59,14 +59,14 @@ class ParseContext:
 
 @dataclass(frozen=True)
 class ResponseData:
-    """A JSON object of a response. A method with several names reads the first one present."""
+    """A JSON object of a response. A method with several names reads the first present field."""
 
     fields: JsonObject = field(repr=False)
     requested_at: datetime
     request_id: str | None = None
 
     def id(self, *names: str) -> str:
-        """Ids are documented as strings and also arrive as integers. A float has lost digits."""
+        """Accepts strings, as documented, and integers, which TikTok also sends. A float lost digits."""
         value = _first_present(self.fields, names)
         text = str(value) if type(value) is int and value >= 0 else value
         if isinstance(text, str) and 0 < len(text) <= _MAX_ID_LENGTH and text.isprintable():
@@ -77,14 +77,14 @@ class ResponseData:
         return None if _first_present(self.fields, names) in (None, "") else self.id(*names)
 
     def display_text(self, name: str) -> str:
-        """A name for people, at most one line. A malformed one never fails the response."""
+        """Returns a name for people, at most one line. A malformed name never fails the response."""
         value = self.fields.get(name)
         if not isinstance(value, str):
             return ""
         return _CONTROL_CHARACTERS.sub("", value)[:_MAX_DISPLAY_TEXT_LENGTH]
 
     def scopes(self) -> tuple[str, ...]:
-        """Depending on the family, a list of numbers (some beyond 2^53) or comma-separated text."""
+        """Accepts a list of numbers (some beyond 2^53) or comma-separated text; the family decides."""
         value = self.fields.get("scope")
         if isinstance(value, str):
             return tuple(filter(None, re.split(r"[,\s]+", value)))
@@ -94,8 +94,8 @@ class ResponseData:
     def tokens(self, *, replacing: Tokens | None = None) -> Tokens:
         """Reads the field names of every family and API version.
 
-        A field that the response lacks is taken from the tokens it replaces. A token without a
-        lifetime is valid until it is revoked.
+        If the response lacks a field, the field of `replacing` is used. A token without a lifetime is
+        valid until it is revoked.
         """
         refresh = self.fields.get("refresh_token")
         tokens = Tokens(
@@ -139,7 +139,7 @@ class ResponseData:
         raise self._malformed()
 
     def _expiry(self, *names: str) -> datetime | None:
-        """Counted from the request. None if the lifetime is missing, zero or malformed."""
+        """Counts from the request. Returns None if the lifetime is missing, zero or malformed."""
         value = _first_present(self.fields, names)
         if isinstance(value, str) and value.isdecimal() and len(value) <= 10:
             value = int(value)
@@ -158,9 +158,9 @@ class ResponseData:
 
 
 def parse_business_response(response: Response, context: ParseContext) -> ResponseData:
-    """The fields of `data` merged with the top-level fields.
+    """Merges the fields of `data` with the top-level fields.
 
-    Token fields have been seen at the top level as well, and in one variant of the exchange without
+    TikTok has also sent token fields at the top level, and in one variant of the exchange without
     any `code` (Marketing API portal, "Authentication"; NangoHQ/nango#1701).
     """
     payload = parse_json_object(response.body) or {}
@@ -176,7 +176,7 @@ def parse_business_response(response: Response, context: ParseContext) -> Respon
 
 
 def parse_open_response(response: Response, context: ParseContext) -> ResponseData:
-    """OAuth responses are flat, others have `data`; the fields of both are merged."""
+    """Merges the fields of `data` with the top-level fields: OAuth responses are flat."""
     payload = parse_json_object(response.body)
     if payload is None:
         _raise_for_status(response)
@@ -203,9 +203,9 @@ def _raise_for_status(response: Response) -> NoReturn:
 
 
 def parse_json_object(body: bytes) -> dict[str, object] | None:
-    """None unless the body is a JSON object that can be stored again.
+    """Returns None if the body is not a JSON object that can be stored again.
 
-    That excludes NaN, integers of thousands of digits, unlimited nesting, and unpaired surrogates,
+    This excludes NaN, integers of thousands of digits, unlimited nesting, and unpaired surrogates,
     which only an escape can contain and which no database accepts.
     """
     try:
@@ -243,7 +243,7 @@ def _raise_mapped(mapping: ErrorMapping, response: Response, upstream: UpstreamE
 
 
 def _request_id(fields: JsonObject, response: Response) -> str | None:
-    """`log_id` in TikTok's samples, `logid` in some tables; otherwise from the tracing headers."""
+    """Reads `log_id` (TikTok's samples), `logid` (some tables), or else the tracing headers."""
     candidates = (
         *(fields.get(name) for name in ("request_id", "log_id", "logid")),
         *(_header(response, name) for name in ("x-tt-logid", "x-tt-trace-id")),
@@ -253,7 +253,7 @@ def _request_id(fields: JsonObject, response: Response) -> str | None:
 
 
 def _redact(message: object, context: ParseContext) -> str:
-    """TikTok's message, safe to show: one short line that contains no secret and no token."""
+    """Makes TikTok's message safe to show: one short line without secrets and tokens."""
     text = message if isinstance(message, str) else ""
     secrets = [secret.get_secret_value() for secret in context.secrets]
     # Longest first: a shorter secret may be part of a longer one.

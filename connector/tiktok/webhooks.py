@@ -31,7 +31,7 @@ _MAX_TIMESTAMP = 2**32
 @dataclass(frozen=True)
 class Signature:
     timestamp: str
-    """The text as received, because TikTok signed this text."""
+    """The received text, because TikTok signed this text."""
     signatures: tuple[str, ...]
 
 
@@ -45,13 +45,13 @@ def verify_and_parse(
     signed_at = datetime.fromtimestamp(int(header.timestamp), UTC)
     if abs(now - signed_at) > MAX_SIGNATURE_AGE:
         raise Unauthenticated(
-            "This webhook was signed too long ago, or our clock is wrong. Check the clock."
+            "This webhook was signed too long ago, or this service's clock is wrong. Check the clock."
         )
     return _parse_event(body, signed_at)
 
 
 def _parse_signature(header: str) -> Signature | None:
-    """`t=<unix>,s=<hex>` in any order and spacing; several `s` while a secret is replaced."""
+    """Parses `t=<unix>,s=<hex>` in any order and spacing; several `s` while a secret is replaced."""
     if len(header) > _MAX_HEADER_LENGTH:
         return None
     pairs = [part.strip().partition("=") for part in header.split(",")]
@@ -72,7 +72,7 @@ def _signature_matches(body: bytes, header: Signature, secrets: Iterable[SecretS
         for secret in secrets
         if secret.get_secret_value()
     ]
-    # Compared as bytes, because compare_digest refuses non-ASCII text, which anybody may send.
+    # Compared as bytes, because compare_digest refuses non-ASCII text, which any client may send.
     return any(
         hmac.compare_digest(expected.encode(), received.encode(errors="replace"))
         for expected in expected_signatures
@@ -97,7 +97,7 @@ def _parse_event(body: bytes, signed_at: datetime) -> WebhookEvent:
 
 
 def _parse_content(fields: Mapping[str, object]) -> dict[str, object]:
-    """A string that contains JSON. https://developers.tiktok.com/doc/webhooks-events"""
+    """TikTok sends a string that contains JSON. https://developers.tiktok.com/doc/webhooks-events"""
     content = fields.get("content")
     if isinstance(content, dict):
         return content

@@ -1,7 +1,7 @@
-"""The HTTP API and the pages. `routes` is the table of contents.
+"""The HTTP API and the pages. `routes` lists all addresses.
 
-`build_application` makes an aiohttp application of the service's parts, and `listen` serves it. Every
-error has one JSON shape. A route without an access level is closed.
+`build_application` makes an aiohttp application of the service's parts, and `listen` serves the
+application. Every error has the same JSON shape. A route without an access level refuses every request.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Who may call a route. Every row of the route table has an access level; a route without one is closed.
+"""Decides if a caller may call a route. A route without an access level refuses every request.
 
-Credentials are read only where they matter: on routes that are not public, and in the exchange, which
-uses them if they are sent. A header takes precedence over the session cookie. The cookie is accepted for
-safe methods, and for other methods only if the request comes from a page of this service.
+Credentials are read on routes that are not public, and by the exchange, which uses them if they are sent.
+A header has precedence over the session cookie. The cookie is accepted for safe methods. For other
+methods the cookie is accepted only if the request comes from a page of this service.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 class Access(Enum):
     PUBLIC = "public"
-    """Anyone, without credentials."""
+    """Every caller, without credentials."""
 
     SELECTION = "selection"
     """A user, a server, or a selection ticket for its own connection."""
@@ -43,7 +43,7 @@ ACCESS_LEVELS: web.AppKey[dict[web.AbstractRoute, Access]] = web.AppKey("access_
 async def authorize(request: web.Request) -> None:
     route = request.match_info.route
     if route.resource is None:
-        return  # No such route: the router's own handler answers 404 or 405.
+        return  # No such route: the router's own handler responds with 404 or 405.
     access = request.app[ACCESS_LEVELS].get(route)
     if access is None:
         raise InternalError("This route has no access level.")
@@ -78,7 +78,7 @@ async def authenticate(request: web.Request) -> Principal | None:
         return None
     if request.method not in SAFE_METHODS and not _is_same_origin(request):
         raise Forbidden(
-            "A session cookie is accepted for this only from a page of this service. Other pages "
+            "Only a page of this service may send this request with a session cookie. Other pages "
             "must send an Authorization header."
         )
     return principal
@@ -88,7 +88,7 @@ async def authenticate_optional(request: web.Request) -> Principal | None:
     """For a public route.
 
     Two kinds of credentials are ignored: a session cookie that a page of another origin caused the
-    browser to send, and the project's public key, which supabase-js sends while nobody is signed in.
+    browser to send, and the project's public key, which supabase-js sends while no user is signed in.
     """
     headers = request.headers
     if not headers.get("X-API-Key") and is_public_project_key(headers.get("Authorization")):
@@ -105,7 +105,7 @@ async def authenticate_optional(request: web.Request) -> Principal | None:
 
 
 def resolve_user_id(principal: Principal, requested: UserId | None) -> UserId:
-    """The user for whom an operation is done: the caller, or the user that a server names."""
+    """Returns the user of the operation: the caller, or the user that a server names."""
     if principal.user_id is None:
         if requested is None:
             raise InvalidRequest("user_id is missing: a server must name the user.")
@@ -116,13 +116,13 @@ def resolve_user_id(principal: Principal, requested: UserId | None) -> UserId:
 
 
 def visible_scope(request: web.Request) -> Scope:
-    """The connections that the caller may use: a user's own, or everyone's for a server."""
+    """Returns the connections that the caller may use: all for a server, else the user's own."""
     user_id = request[PRINCIPAL].user_id
     return Scope.everyone() if user_id is None else Scope.user(user_id)
 
 
 def list_scope(request: web.Request, requested: UserId | None) -> Scope:
-    """The connections to list: `visible_scope`, unless the caller names a user."""
+    """Returns the connections to list: `visible_scope`, unless the caller names a user."""
     principal = request[PRINCIPAL]
     if principal.kind == "server" and requested is None:
         return Scope.everyone()

@@ -1,4 +1,4 @@
-"""The ad accounts of a connection, and which of them is selected."""
+"""Lists the ad accounts of a connection, and selects one of them."""
 
 from __future__ import annotations
 

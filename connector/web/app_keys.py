@@ -1,4 +1,4 @@
-"""What handlers find in `request.app` and in `request`."""
+"""The keys and types of the values that handlers read from `request.app` and from `request`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ HTTP_SETTINGS = web.AppKey("http_settings", HttpSettings)
 REQUEST_ID = web.RequestKey("request_id", str)
 PRINCIPAL = web.RequestKey("principal", Principal)
 CLEAR_SESSION_COOKIE = web.RequestKey("clear_session_cookie", bool)
-"""Set if the browser sent an invalid session cookie, which the response then deletes."""
+"""Set if the browser sent an invalid session cookie. The response then deletes the cookie."""
 
 IS_MALFORMED = web.RequestKey("is_malformed", bool)
 """Set on the empty request that stands for bytes which are not a valid HTTP request."""

@@ -1,4 +1,4 @@
-"""Connections, and what a user may do with their own."""
+"""The endpoints of connections: list, get, refresh and disconnect."""
 
 from __future__ import annotations
 

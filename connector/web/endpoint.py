@@ -1,8 +1,8 @@
-"""A row of the route table; and its handler as it is written, and as aiohttp calls it.
+"""The rows of the route table, and the adapter from a typed handler to an aiohttp handler.
 
 The annotations of a handler declare its input and output: `query` and `body` are models that are parsed
 before the handler runs, and a returned model becomes the JSON response. The OpenAPI document is generated
-from the same annotations, so it always matches.
+from the same annotations, so the document always matches.
 """
 
 from __future__ import annotations
@@ -72,4 +72,5 @@ def json_response(model: BaseModel, *, status: int = 200) -> web.Response:
 def _model_in(hint: Any) -> Model | None:
     """A handler that sets a cookie returns its model inside a response and is annotated with both."""
     choices = get_args(hint) or (hint,)
-    return next((c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    models = (hint for hint in choices if isinstance(hint, type) and issubclass(hint, BaseModel))
+    return next(models, None)

@@ -1,4 +1,4 @@
-"""Every error as an HTTP response, in one JSON shape."""
+"""Turns every error into an HTTP response, all in the same JSON shape."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .request_parsing import MAX_LINE_BYTES
 from .schemas import ErrorResponse, TikTokErrorBody, TikTokErrorResponse
 
 DEFAULT_RETRY_AFTER = 5.0
-"""For an error that waiting helps against, if the error does not say how long."""
+"""Used for a status 429 or 503 if the error does not contain a time to wait."""
 
 HTTP_ERRORS: dict[int, ClientError] = {
-    404: NotFound("There is nothing at this address."),
+    404: NotFound("This address does not exist."),
     405: MethodNotAllowed("This address does not accept this method."),
     413: BodyTooLarge("The body is too large: the limit is 64 KiB."),
     415: UnsupportedMediaType("Send the body as JSON, with Content-Type: application/json."),

@@ -1,4 +1,4 @@
-"""Whether the process runs, whether it can do its work, and its metrics."""
+"""The endpoints for health, readiness and metrics."""
 
 from __future__ import annotations
 

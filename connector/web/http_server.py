@@ -1,8 +1,8 @@
-"""Listens for HTTP requests, with one JSON error shape for all of them.
+"""Listens for HTTP requests. All errors have the same JSON shape.
 
-aiohttp answers two kinds of requests before any middleware runs: one that its parser rejects, and one
-with an unknown `Expect` header. Its plain-text answer and its log line quote the request, which may
-contain a code or a ticket. `RequestHandler` sends both through the middleware instead.
+aiohttp responds to two kinds of requests before any middleware runs: a request that its parser rejects,
+and a request with an unknown `Expect` header. Its plain-text response and its log line quote the request,
+which may contain a code or a ticket. `RequestHandler` sends both requests through the middleware instead.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def listen(
     *,
     shutdown_timeout: float,
 ) -> AsyncIterator[list[tuple[str, int]]]:
-    """The addresses it listens on. On exit, `shutdown_timeout` limits the wait for running requests."""
+    """Yields the listen addresses. On exit, `shutdown_timeout` limits the wait for running requests."""
     runner = web.AppRunner(app, shutdown_timeout=shutdown_timeout)
     try:
         await runner.setup()
@@ -88,7 +88,7 @@ class RequestHandler(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         if isinstance(exc, HttpProcessingError):
-            # `request` is an empty one that aiohttp puts in the place of bytes that it could not parse.
+            # aiohttp could not parse the bytes, so `request` is an empty request.
             request[IS_MALFORMED] = True
             return web.Response(status=400)  # `finish_response` replaces it.
         return super().handle_error(request, status, exc, message)

@@ -1,7 +1,7 @@
 """The one middleware: gives each request an id, authorizes it, turns errors into responses, and logs it.
 
 The log line contains the route pattern, never the requested path or query, which may contain a code. An
-unexpected error is logged with its traceback; the response only says that it happened.
+unexpected error is logged with its traceback; the response does not contain the error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     request[REQUEST_ID] = _request_id(request.headers.get("X-Request-Id"))
     response = await _handle(request, handler)
     if request.content.exception() is not None:
-        response.force_close()  # The body is incomplete, so the next request cannot be found.
+        response.force_close()  # The body is incomplete, so the start of the next request is unknown.
     if CLEAR_SESSION_COOKIE in request and not response.prepared:
         response.del_cookie(SESSION_COOKIE, path="/")
     _record_request(request, response.status, clock.ticks() - started)
@@ -64,7 +64,7 @@ def _request_id(requested: str | None) -> str:
 
 def _record_request(request: web.Request, status: int, seconds: float) -> None:
     resource = request.match_info.route.resource
-    # A method or path that matches no route is not recorded: it may contain anything.
+    # A method or path that matches no route is not recorded, because a client may send any text.
     method, route = (request.method, resource.canonical) if resource else ("-", "unknown")
     principal = request.get(PRINCIPAL)
     request.app[SERVICES].metrics.record_request(

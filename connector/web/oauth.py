@@ -1,4 +1,4 @@
-"""To TikTok's consent page, and back with an authorization code."""
+"""The endpoints that start a connection at TikTok's consent page and exchange the authorization code."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def require_family(request: web.Request, name: str) -> ApiFamily:
         if family.name == name:
             settings = REQUIRED_SETTINGS[family.credentials]
             raise InvalidRequest(f"family {name} is not configured: it needs {settings}.")
-    raise InvalidRequest(f"family must be one of {', '.join(f.name for f in FAMILIES)}.")
+    raise InvalidRequest(f"family must be one of {', '.join(family.name for family in FAMILIES)}.")
 
 
 def _start(request: web.Request, start: StartRequest) -> StartResponse:
@@ -108,7 +108,7 @@ def _issue_state(
 
 
 def _code(body: ExchangeRequestBody, family: ApiFamily) -> str:
-    """The family's own parameter comes first: a callback may contain both, with different values."""
+    """Prefers the family's own parameter: a callback may contain both, with different values."""
     if family.code_parameter == "auth_code":
         return body.auth_code or body.code or ""
     return body.code or body.auth_code or ""
@@ -125,9 +125,9 @@ def _selection_ticket(request: web.Request, oauth_state: OAuthState, reply: Succ
 
 
 def _selection_ticket_lifetime(oauth_state: OAuthState, now: datetime) -> timedelta:
-    """From 30 to 60 minutes, so that it ends at a whole number of ticket lifetimes after the state.
+    """Returns 30 to 60 minutes: the ticket expires a whole number of ticket lifetimes after the state.
 
-    So POSTs of one code within the same 30 minutes of the state's age return the same ticket.
+    POSTs of one code in the same 30 minutes of the state's age therefore return the same ticket.
     """
     age = max(now - oauth_state.issued_at, timedelta(0))
     return (age // TICKET_LIFETIME + 2) * TICKET_LIFETIME - (now - oauth_state.issued_at)
@@ -142,6 +142,6 @@ async def _with_token(
     try:
         usable = await connections.get_token(response.connection_id, actor=actor)
     except ConnectorError:
-        return response  # The account is connected, which is what the request asked for.
+        return response  # The request succeeded: the account is connected.
     access_token = usable.tokens.access.get_secret_value()
     return ExchangeWithTokenResponse(**dict(response), access_token=access_token)

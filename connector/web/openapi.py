@@ -1,7 +1,7 @@
 """The OpenAPI document, generated from the route table and the annotations of the handlers.
 
-Only the introduction is written by hand: summaries are docstrings, schemas are the request and response
-models, and who may call a route is its access level.
+Only the introduction is written by hand. Summaries are docstrings, schemas are the request and response
+models, and the access level of a route describes its callers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SECURITY_SCHEMES: Json = {
     "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
 }
 ACCESS_TEXT = {
-    Access.PUBLIC: "Anyone.",
+    Access.PUBLIC: "Every caller, without credentials.",
     Access.SELECTION: "A user for themselves, a server for any user, or a selection ticket for its "
     "connection.",
     Access.USER: "A user for themselves, or a server for any user.",
@@ -103,7 +103,7 @@ def _responses(endpoint: Endpoint) -> Json:
     if endpoint.response is not None:
         success["content"] = _content(endpoint.response)
     failure = {
-        "description": "An error; `code` says which.",
+        "description": "An error; `code` names the error.",
         "content": {
             "application/json": {
                 "schema": {"anyOf": [_ref(TikTokErrorResponse), _ref(ErrorResponse)]},
@@ -137,7 +137,7 @@ def _query_parameters(model: Model | None) -> list[Json]:
 
 
 def _query_schema(field: Json) -> Json:
-    """Without null, which a query cannot express: an optional parameter is left out."""
+    """Removes null, because a query cannot contain null: an optional parameter is omitted."""
     schema = {name: value for name, value in field.items() if name not in ("title", "default")}
     choices = [choice for choice in schema.pop("anyOf", ()) if choice != {"type": "null"}]
     return schema | (choices[0] if choices else {})
@@ -155,5 +155,6 @@ def _schemas(routes: Sequence[Route]) -> Json:
     return definitions
 
 
-def _error_codes(kind: type[ConnectorError]) -> set[str]:
-    return {kind.code}.union(*(_error_codes(child) for child in kind.__subclasses__()))
+def _error_codes(error_class: type[ConnectorError]) -> set[str]:
+    subclasses = error_class.__subclasses__()
+    return {error_class.code}.union(*map(_error_codes, subclasses))

@@ -1,4 +1,4 @@
-"""A connection as the API and `connector connections --json` show it. A token is never part of it."""
+"""Turns a connection into the JSON of the API and of `connector connections --json`, without tokens."""
 
 from __future__ import annotations
 

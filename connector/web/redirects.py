@@ -1,7 +1,7 @@
-"""To which addresses a person may be sent: exact origins, and nothing that a browser would correct.
+"""Checks the address to which a person is redirected: its origin must be allowed.
 
-A browser corrects many errors in an address (a tab, a backslash, a missing slash), and its result differs
-from what we parse. So an address that a browser would have to correct is rejected.
+A browser corrects many errors in an address (a tab, a backslash, a missing slash). The corrected address
+may differ from the address that this module parses. So an address with such an error is rejected.
 """
 
 from __future__ import annotations

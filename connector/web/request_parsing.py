@@ -15,7 +15,7 @@ T = TypeVar("T", bound=BaseModel)
 MAX_BODY_BYTES = 64 * 1024
 MAX_LINE_BYTES = 32 * 1024
 """For the first line and for each header. aiohttp's default of 8 KiB is too small: a browser also sends
-the cookies of a parent domain, and those of a signed-in Supabase user alone can be larger."""
+the cookies of a parent domain, and the cookies of a signed-in Supabase user alone can be larger."""
 
 BODY_TIMEOUT = 15.0
 
@@ -34,7 +34,7 @@ VALIDATION_MESSAGES = {
 
 
 async def parse_body(request: web.Request, model: type[T]) -> T:
-    """An empty body counts as an empty object, so that the error names the missing fields."""
+    """Parses an empty body as an empty object, so that the error names the missing fields."""
     body = await _read(request)
     if body:
         _check_media_type(request)
@@ -53,9 +53,10 @@ def parse_query(request: web.Request, model: type[T]) -> T:
 
 
 async def _read(request: web.Request) -> bytes:
-    """The parser of aiohttp does not tell a waiting reader when the framing of the body is invalid, so
-    such a body ends in the timeout too. The connection is then closed, because nobody knows where the
-    next request begins.
+    """Reads the body, or raises an error after a timeout.
+
+    The parser of aiohttp does not report an invalid framing of the body to a waiting reader, so such a body
+    also ends in the timeout. The connection is then closed, because the start of the next request is unknown.
     """
     try:
         async with asyncio.timeout(None if request.content.is_eof() else BODY_TIMEOUT):

@@ -1,4 +1,4 @@
-"""The headers of every response, and CORS."""
+"""Adds the headers of every response, including CORS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def add_response_headers(request: web.Request, response: web.StreamRespons
     """A signal handler of aiohttp, so that streamed responses have these headers too."""
     headers = response.headers
     headers["X-Request-Id"] = request.get(REQUEST_ID) or uuid4().hex
-    headers.pop("Server", None)  # It would reveal the versions of Python and aiohttp.
+    headers.pop("Server", None)  # Reveals the versions of Python and aiohttp.
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
     headers.setdefault("Cache-Control", "no-store")

@@ -1,7 +1,7 @@
-"""The table of contents of the API: method, path, handler, and who may call it.
+"""The table of all routes: method, path, handler and access level.
 
-The access level is a required field, so a row without one cannot be written. It belongs to the method and
-the path: a method that is added to a public path is not public by itself.
+The access level is a required field, so every row has an access level. The level belongs to the method and
+the path: a new method of a public path is not public by itself.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def build_application(services: WebServices, settings: HttpSettings) -> web.Appl
     app[OPENAPI_DOCUMENT] = build_document(ROUTES)
     app[ACCESS_LEVELS] = {}
     for route in ROUTES:
-        # A client that may read a resource may also ask for its headers alone.
+        # A client that may GET a resource may also request only its headers.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             added = app.router.add_route(method, route.path, route.endpoint.handle)
             app[ACCESS_LEVELS][added] = route.access

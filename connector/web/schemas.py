@@ -134,7 +134,7 @@ class ExchangeResponse(ResponseModel):
 
 
 class ExchangeWithTokenResponse(ExchangeResponse):
-    """Only if CONNECTOR_RETURN_ACCESS_TOKEN is on."""
+    """Returned only if CONNECTOR_RETURN_ACCESS_TOKEN is on."""
 
     access_token: str
 
@@ -151,7 +151,7 @@ class ConnectionSummary(ResponseModel):
     advertiser: NamedItem | None
     advertiser_lost: bool
     account: NamedItem | None
-    """The profile or business account. The list does not load it, so it is null there."""
+    """The profile or business account. The list does not load the account and has null instead."""
 
     tiktok_user_id: str
     scopes: list[str]

@@ -13,7 +13,7 @@ from .schemas import SessionEndedResponse, SessionResponse
 
 
 async def get_session(request: web.Request) -> SessionResponse:
-    """Get who is authenticated."""
+    """Get the authenticated user or server."""
     return _session(request)
 
 
@@ -22,7 +22,7 @@ async def create_session(request: web.Request) -> SessionResponse | web.Response
     principal = request[PRINCIPAL]
     if principal.selection_for is not None:
         raise Forbidden("This ticket can only select the ad account of its connection.")
-    # A session cookie is not enough, or a session could prolong itself.
+    # A session cookie is refused, because a session could otherwise prolong itself.
     if not (request.headers.get("Authorization") or request.headers.get("X-API-Key")):
         raise Unauthenticated("Send a ticket, a user's token or an API key to create a session.")
     services = request.app[SERVICES]

@@ -1,4 +1,7 @@
-"""The pages and their parts, read once at start. A name is looked up, never joined to a path."""
+"""Serves the pages and their parts, which are read once at start.
+
+A requested name is looked up in a table and never joined to a path.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ STATIC_FILES = web.AppKey("static_files", dict[str, StaticFile])
 
 
 def load_static_files(folder: Path = FOLDER) -> dict[str, StaticFile]:
-    """By the path below the folder, which is also the path below /static/."""
+    """Returns the files by their path in the folder, which is also their path below /static/."""
     paths = (path for path in folder.rglob("*") if path.suffix in CONTENT_TYPES)
     return {
         path.relative_to(folder).as_posix(): _read(path, CONTENT_TYPES[path.suffix])

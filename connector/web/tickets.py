@@ -1,4 +1,4 @@
-"""Connect links for people without a login."""
+"""Creates connect links for people without a login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usable access tokens, for servers only."""
+"""Returns usable access tokens, to servers only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .schemas import AccessTokenResponse, UserTokenQuery
 
 
 async def read_token(request: web.Request) -> AccessTokenResponse:
-    """Get a usable access token of this connection; it is refreshed first if it expires soon."""
+    """Get a usable access token of this connection; the token is refreshed first if it expires soon."""
     usable = await request.app[SERVICES].connections.get_token(
         request.match_info["id"], actor=request[PRINCIPAL].actor
     )

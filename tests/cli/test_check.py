@@ -179,9 +179,9 @@ async def test_a_secret_that_is_too_short_is_a_problem_that_does_not_repeat_the_
         ("TIKTOK_REDIRECT_URI", "http://localhost/" + 500 * "x", "longer than 512"),
         ("TIKTOK_REDIRECT_URI", "https://app.example.com:8443/back", "a port or a query"),
         ("CONNECTOR_PUBLIC_URL", "http://connect.example.com", "unencrypted"),
-        ("CONNECTOR_ALLOWED_ORIGINS", "http://app.example.com", "Anybody on the network"),
+        ("CONNECTOR_ALLOWED_ORIGINS", "http://app.example.com", "Any machine on the network"),
         ("CONNECTOR_API_KEYS", "", "none of your servers"),
-        ("CONNECTOR_ACCEPT_UNSIGNED_STATE", "true", "Anybody who knows"),
+        ("CONNECTOR_ACCEPT_UNSIGNED_STATE", "true", "Any person who knows"),
     ],
 )
 async def test_a_valid_setting_that_cannot_work_is_reported(

@@ -110,7 +110,7 @@ async def test_an_outage_ends_the_run_and_leaves_the_remaining_connections_to_th
     await tiktok.fault(LOGIN_KIT_TOKENS, "status", 503, times=-1)
     result = await cli.run("refresh", "--all")
     assert result.code == 1
-    assert "does not answer" in result.err
+    assert "does not respond" in result.err
     assert "code=tiktok_unreachable" in result.out
     assert (await cli.run("refresh", "--due")).code in (0, 1)
 

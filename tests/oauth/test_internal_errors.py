@@ -53,7 +53,7 @@ async def test_a_grant_that_cannot_be_journaled_still_becomes_a_connection(
 ) -> None:
     monkeypatch.setattr(harness.service.journal, "append", None)
     assert (await harness.connect()).success
-    assert "could not journal new grant, continuing without" in caplog.text
+    assert "could not journal new grant, continuing without journal entry" in caplog.text
 
 
 @on_sqlite

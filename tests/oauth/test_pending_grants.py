@@ -274,7 +274,7 @@ async def test_a_grant_that_the_store_rejects_does_not_block_the_other_grants(
         await harness.retry_pending()
         assert (await harness.connect(user_id=ANNA)).success
         assert harness.service.journal.entry_count == 1
-    assert "store rejected pending item, kept in journal kind=grant" in caplog.text
+    assert "store rejected pending item, not removed from journal kind=grant" in caplog.text
 
 
 async def test_a_code_is_not_sent_without_space_in_the_journal(

@@ -1,5 +1,5 @@
-// The English texts. A translation has the same keys and is listed in LANGUAGES in i18n.js; a text that
-// it lacks is shown in English.
+// The English texts. A translation has the same keys and is listed in LANGUAGES in i18n.js. If a
+// translation lacks a text, the English text is shown.
 //
 // {name} is replaced by a value; { one, other } are plural forms, selected by the value `count`.
 
@@ -98,7 +98,7 @@ export const en = {
         text: "TikTok no longer lists this ad account for you. Choose another one, or reconnect and select it at TikTok.",
       },
       refresh_failing: {
-        title: "TikTok does not answer as expected",
+        title: "TikTok does not respond as expected",
         text: "We try again {when}. You do not need to do anything.",
       },
       reconnect_required: errors.reconnect_required,
@@ -131,7 +131,7 @@ export const en = {
     page: "Connecting TikTok",
     title: "Connecting TikTok…",
     lead: "This takes a few seconds. Please keep this page open.",
-    slow: "TikTok is slow to answer. We are still waiting.",
+    slow: "TikTok responds slowly. We are still waiting.",
     done: "{title} is connected",
     done_lead: "We keep the connection working. You only need to come back if TikTok asks you to.",
     advertiser: "Ad account",
@@ -186,7 +186,7 @@ export const en = {
       },
       retrying: {
         title: { one: "{count} connection is being retried", other: "{count} connections are being retried" },
-        text: "TikTok does not answer as expected. You do not need to do anything yet.",
+        text: "TikTok does not respond as expected. You do not need to do anything yet.",
       },
       only_first: "Only the first {count} are counted.",
     },

@@ -11,16 +11,16 @@ export const errors = {
     text: "TikTok sent you back without a permission. Start again. If it happens again, tell the operator of this service.",
   },
   no_callback: {
-    title: "There is nothing to finish here",
+    title: "No connection to complete",
     text: "TikTok sends people to this page after they agree. Start from the beginning to connect.",
   },
   state_expired: {
-    title: "This took too long",
+    title: "Connecting took too long",
     text: "For your security, the time to connect is limited. Start again. It takes about a minute.",
   },
   invalid_state: {
     title: "This link is not valid",
-    text: "The link was changed, so we cannot tell who started it. Nothing was connected. Please start again from the beginning.",
+    text: "The link was changed, so we cannot verify who started the connection. Nothing was connected. Please start again from the beginning.",
   },
   invalid_request: {
     title: "This link is incomplete",
@@ -31,8 +31,8 @@ export const errors = {
     text: "A permission from TikTok works only once, and only for a short time. Start again to get a new one.",
   },
   wrong_user: {
-    title: "Another person started this",
-    text: "You are signed in as a different person than the one who started this. Nothing was connected. If you started it, sign out here and start again from your own link.",
+    title: "Another person started this connection",
+    text: "You are signed in as a different person than the person who started this connection. Nothing was connected. If you started the connection, sign out here and start again from your own link.",
   },
   no_advertisers: {
     title: "No ad account was shared",
@@ -56,15 +56,15 @@ export const errors = {
   },
   store_unreachable: {
     title: "Our database is not reachable right now",
-    text: "We ask TikTok for access only when we can save the answer. Nothing is lost.",
+    text: "We ask TikTok for access only when we can store the result. Nothing is lost.",
   },
   journal_unwritable: {
-    title: "We cannot save this right now",
-    text: "We ask TikTok for access only when we can save the answer. Nothing is lost.",
+    title: "Our server cannot store data right now",
+    text: "We ask TikTok for access only when we can store the result. Nothing is lost.",
   },
   busy: {
-    title: "This is already in progress",
-    text: "Another window or server is working on it. The result appears here in a moment.",
+    title: "Another request is still running",
+    text: "Another window or server is working on this connection. The result appears here in a moment.",
   },
   configuration: {
     title: "This service is not set up correctly",
