@@ -1,8 +1,8 @@
 """The composition root: builds every part from the settings, starts and stops them.
 
-`Service.build` makes the parts and opens nothing. `async with service` opens the store and the journal
-and recovers what dead processes left in it. `service.web_application()` is the whole service: opened
-when the application starts, with its background loops.
+`Service.build` builds the parts and opens nothing. `async with service` opens the store and the journal,
+and recovers the journal entries of dead processes. `service.web_application()` returns the web application,
+which opens the service and runs its background loops.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 PERIODIC_WORK_SECONDS = 5.0
 CONNECTIONS_FOR_EXCHANGES = 64
-"""Connections to TikTok beyond those of the background, so that hanging refreshes block no exchange."""
+"""Further connections to TikTok, so that refreshes that wait for TikTok do not block an exchange."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Service:
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None, demo: bool = False) -> Self:
         clock = clock or Clock()
-        random = Random()  # noqa: S311 - spreads load, guards nothing
+        random = Random()  # noqa: S311 - spreads load and protects no secret
         cipher = TokenCipher(settings.encryption_keys or load_or_create_keys(settings.database))
         database = select_database(
             sqlite_path=settings.database,
@@ -213,14 +213,15 @@ class Service:
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
+        error_class: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
         await self._exit_stack.aclose()
 
     async def _recover_journal(self) -> None:
-        """If the store does not answer, the flush is repeated before the first lease or code claim."""
+        """Recovers the journal. If the store does not answer, the flush is repeated before the first lease
+        or code claim."""
         entries = self.journal.recovered_entries()
         self.token_recovery.recover(entries, self.journal.recovered_owners())
         self.code_exchange.pending_grants.recover(entries)

@@ -10,7 +10,7 @@ from .errors import ConnectorError, TikTokError
 from .model import Attempt, Operation
 
 AttemptObserver = Callable[[str, Attempt], None]
-"""Called with the family and every attempt, to count them."""
+"""Called with the family and the attempt, to count attempts."""
 
 
 def ignore_attempt(_family: str, _attempt: Attempt) -> None:
@@ -19,7 +19,7 @@ def ignore_attempt(_family: str, _attempt: Attempt) -> None:
 
 @dataclass(frozen=True)
 class AttemptTimer:
-    """Started before the operation; `finish` makes the attempt."""
+    """Measures one operation. `start` is called before the operation, and `finish` returns the attempt."""
 
     operation: Operation
     actor: str
@@ -31,7 +31,7 @@ class AttemptTimer:
         return cls(operation, actor, clock, clock.ticks())
 
     def finish(self, error: ConnectorError | None = None, *, message: str = "") -> Attempt:
-        """`message` replaces the error's own message."""
+        """Returns the attempt. A `message` replaces the message of the error."""
         upstream = error.upstream if isinstance(error, TikTokError) else None
         return Attempt(
             at=self.clock.now(),

@@ -1,9 +1,9 @@
-"""The exceptions that become an HTTP response.
+"""Defines the exceptions that become an HTTP response.
 
-An error is raised as the class that says what happened. The HTTP status, the error code and whether a
-retry helps stand on the class; one middleware turns each of them into the same JSON shape. A message is
-a sentence for a person outside and never contains a token, a code, a secret or a body. The detail is
-for the operator (a key's id, a setting's name): only the log and the terminal show it.
+Each class describes one kind of error. The class has the HTTP status, the error code and the attribute
+`retryable`. One middleware converts every error to the same JSON format. The message is a sentence for the
+caller and never contains a token, a code, a secret or a body. The detail is for the operator (a key's id,
+a setting's name): only the log and the terminal show the detail.
 
 ConnectorError
 ├── ClientError                 the caller can correct the request
@@ -32,8 +32,8 @@ ConnectorError
 │       └── UnreadableResponse  503 tiktok_unreachable    not a response of TikTok's API
 ├── StoreUnreachable            503 store_unreachable
 ├── JournalUnwritable           503 journal_unwritable    no one-time code or token is sent
-├── Busy                        503 busy                  another process is doing the same
-└── InternalError               500 internal_error        a bug of ours
+├── Busy                        503 busy                  another process does the same work
+└── InternalError               500 internal_error        a bug in the service
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class UnknownAdvertiser(ClientError):
 
 @dataclass(frozen=True)
 class UpstreamError:
-    """TikTok's own error fields, passed on so that TikTok's support can find the call."""
+    """TikTok's own error fields. With them TikTok's support can find the call."""
 
     code: int | str | None = None
     message: str = ""
@@ -196,5 +196,5 @@ _CLASSES_BY_CODE: dict[str, type[ConnectorError]] = {
 
 
 def error_class(code: str) -> type[ConnectorError]:
-    """The class for the code of a stored error; `InternalError` for an unknown code."""
+    """Returns the class for the code of a stored error, or `InternalError` for an unknown code."""
     return _CLASSES_BY_CODE.get(code, InternalError)

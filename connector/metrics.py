@@ -1,4 +1,4 @@
-"""The Prometheus metrics of one service, in their own registry.
+"""Collects the Prometheus metrics of one service in their own registry.
 
 Label values are fixed words, such as a route pattern or an error code: never an id or a requested path,
 because each value creates a time series.
@@ -65,7 +65,7 @@ class Metrics:
         self._token_operation_durations.labels(family, attempt.operation).observe(duration)
 
     def record_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        """Called for every request, so the labelled series are cached."""
+        """Records one request. The labelled series are cached, because every request calls this method."""
         key = (route, method, status)
         series = self._request_series.get(key)
         if series is None:
@@ -83,5 +83,5 @@ class Metrics:
         self._journal_write_failing.set(write_failing)
 
     def render(self) -> bytes:
-        """In the Prometheus text format."""
+        """Returns the metrics in the Prometheus text format."""
         return generate_latest(self._registry)

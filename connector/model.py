@@ -1,7 +1,7 @@
-"""The data classes that several packages share. All are frozen.
+"""Defines the data classes that several packages share. All are frozen.
 
-A `Connection` never holds a token, so that a response made of one cannot leak a token. Times are aware
-and in UTC. Ids are strings, byte for byte.
+A `Connection` never contains a token, so a response with a connection cannot leak a token. Times are aware
+and in UTC. Ids are strings and are never changed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
 from .errors import InvalidRequest
 
 UserId = NewType("UserId", str)
-"""A customer's user, in canonical lower case. Only `parse_user_id` makes one from a request."""
+"""A customer's user, in canonical lower case. Only `parse_user_id` reads a user id from a request."""
 
 Ciphertext = NewType("Ciphertext", str)
-"""Encrypted text, safe to store."""
+"""Encrypted text, which may be stored."""
 
 ConnectionStatus = Literal["active", "refresh_failing", "reconnect_required", "revoked"]
-"""`refresh_failing`: still retried, and the old token is used while it is valid. `reconnect_required`: TikTok
-has ended the grant. `revoked`: disconnected here; TikTok may not have confirmed the revocation yet."""
+"""`refresh_failing`: refreshes are retried, and the old token is used while it is valid.
+`reconnect_required`: TikTok has ended the grant. `revoked`: the user has disconnected; TikTok may not have
+confirmed the revocation yet."""
 
 Operation = Literal["exchange", "refresh", "read", "probe", "revoke"]
 
@@ -40,7 +41,7 @@ def parse_user_id(text: object, *, field: str = "user_id") -> UserId:
 
 
 def format_utc(time: datetime) -> str:
-    """ISO 8601 of fixed width, so that the text sorts like the time."""
+    """Returns ISO 8601 text of fixed width, which sorts like the time."""
     return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
@@ -62,11 +63,11 @@ class Tokens:
     access: SecretStr
     refresh: SecretStr | None = None
     expires_at: datetime | None = None
-    """None: valid until revoked."""
+    """None means valid until revoked."""
 
     refresh_expires_at: datetime | None = None
     issued_at: datetime | None = None
-    """With `expires_at`, the lifetime from which refreshes are scheduled."""
+    """Refreshes are scheduled by the lifetime from `issued_at` to `expires_at`."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ class Grant:
 
     tokens: Tokens
     tiktok_user_id: str | None = None
-    """None if the response does not say who consented."""
+    """None if the response does not name the user."""
 
     scopes: tuple[str, ...] = ()
 
 
 class Failure(FrozenModel):
-    """The last error of a connection whose token operations fail, and since when they fail."""
+    """The last error of a connection whose token operations fail; `since` is the time of the first error."""
 
     code: str
     message: str
@@ -118,7 +119,7 @@ class Connection(FrozenModel):
 
 
 class StoredTokens(FrozenModel):
-    """A connection's encrypted tokens, and the version that the next write must name."""
+    """The encrypted tokens of a connection, and the version that the next write must name."""
 
     connection_id: str
     user_id: UserId
@@ -134,12 +135,12 @@ class StoredTokens(FrozenModel):
 
 
 def is_active(status: ConnectionStatus) -> bool:
-    """Whether the tokens are still used and refreshed."""
+    """Returns True if the tokens are used and refreshed."""
     return status in ("active", "refresh_failing")
 
 
 class Attempt(FrozenModel):
-    """One operation at TikTok: who caused it, how it ended and how long it took."""
+    """One operation at TikTok, with its actor, result and duration."""
 
     at: UtcDatetime
     operation: Operation
@@ -168,7 +169,7 @@ class OAuthState:
 
 @dataclass(frozen=True)
 class Principal:
-    """An authenticated caller. A server may act for any user; a user only for themselves."""
+    """An authenticated caller. A server may act for any user, and a user only for the same user."""
 
     kind: Literal["server", "user"]
     actor: str

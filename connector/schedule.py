@@ -1,9 +1,9 @@
-"""When a token is due, computed from the numbers that TikTok returned and nothing else.
+"""Computes due times only from the numbers that TikTok returned.
 
-The background refreshes a token at about three quarters of its lifetime, and a read refreshes it when
-less than the refresh margin is left. Both follow the lifetime of the token itself, so a change of
-TikTok's from 24 hours to 2, or to five minutes, needs no setting. Times that many connections could
-share are spread at random.
+The background refreshes a token at about three quarters of its lifetime. A read refreshes a token if its
+remaining lifetime is shorter than the refresh margin. Both times depend on the lifetime of the token. So
+if TikTok changes the lifetime from 24 hours to 2, or to five minutes, no setting changes. Times that many
+connections could share are spread at random.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_RETRY_AFTER = timedelta(hours=1)
 
 
 def refresh_margin(tokens: Tokens) -> timedelta:
-    """The remaining lifetime below which a read refreshes: a fifth of a short lifetime at most."""
+    """Five minutes, or a fifth of the lifetime if that is shorter."""
     if tokens.expires_at is None or tokens.issued_at is None:
         return MAX_REFRESH_MARGIN
     return min(MAX_REFRESH_MARGIN, (tokens.expires_at - tokens.issued_at) * REFRESH_MARGIN_FRACTION)
@@ -45,22 +45,25 @@ def next_due(tokens: Tokens, now: datetime, *, probe_every: timedelta, random: R
 
 
 def next_probe(now: datetime, every: timedelta, *, random: Random) -> datetime:
-    """Within the interval, so that a revoked token is found no later than promised."""
+    """Returns a time within the interval, so that a revoked token is detected before the interval ends."""
     return now + every * random.uniform(*PROBE_AT_FRACTION)
 
 
 def retry_at(
     now: datetime, *, failures: int, random: Random, retry_after: float | None = None
 ) -> datetime:
-    """After `failures` in a row; no sooner than TikTok asked for, up to `MAX_RETRY_AFTER`."""
-    longest = min(MIN_RETRY_DELAY * 2.0 ** min(failures - 1, 10), MAX_RETRY_DELAY)
-    backoff = longest * random.uniform(0.5, 1.0)
+    """Returns the time of the next retry after `failures` in a row.
+
+    The retry is not earlier than TikTok requested, up to `MAX_RETRY_AFTER`.
+    """
+    max_backoff = min(MIN_RETRY_DELAY * 2.0 ** min(failures - 1, 10), MAX_RETRY_DELAY)
+    backoff = max_backoff * random.uniform(0.5, 1.0)
     requested = min(timedelta(seconds=retry_after or 0), MAX_RETRY_AFTER)
     return now + max(backoff, requested * random.uniform(1.0, 1.25))
 
 
 def seconds_until_retry(failure: Failure, now: datetime) -> float | None:
-    """None if a retry is allowed now."""
+    """Returns None if a retry is allowed now."""
     if failure.retry_at is None or failure.retry_at <= now:
         return None
     return (failure.retry_at - now).total_seconds()

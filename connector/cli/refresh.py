@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from connector import schedule
 from connector.app import Service
 from connector.connections import Scope
 from connector.errors import ConnectorError, InternalError, StoreUnreachable, TikTokUnreachable
@@ -34,9 +35,6 @@ MINUTE = timedelta(minutes=1)
 CONCURRENCY = 64
 OUTAGE_THRESHOLD = 5
 """This many unanswered calls in a row are an outage."""
-
-REFRESH_SAFETY_FRACTION = 0.7
-"""A token becomes due after this fraction of its lifetime."""
 
 
 def refresh(options: Namespace) -> int:
@@ -211,7 +209,7 @@ async def _shortest_lifetime(service: Service) -> timedelta | None:
 
 
 def _interval_warning(interval: timedelta, shortest: timedelta) -> str:
-    minutes = max(1, int(shortest * REFRESH_SAFETY_FRACTION / MINUTE))
+    minutes = max(1, int(shortest * schedule.REFRESH_AT_FRACTION[0] / MINUTE))
     return (
         f"An interval of {format_duration(interval)} is too long: the shortest-lived token is valid "
         f"for {format_duration(shortest)}, so some tokens expire between two runs. Run the command "

@@ -1,8 +1,8 @@
-"""Building blocks for asyncio, free of any knowledge of the service's data.
+"""General tools for asyncio that do not depend on the service's data.
 
-`SingleFlight`: one task per key, shared by callers. `Batcher`: concurrent calls merged into one.
-`AdaptiveLimit`: how many background tasks may run. `poll`: repeat with a growing pause.
-`scoped_task`: a task that never outlives its block.
+`SingleFlight` runs one task per key, which callers share. `Batcher` merges concurrent calls into one.
+`AdaptiveLimit` limits the number of background tasks. `poll` repeats with a growing pause.
+`scoped_task` runs a task that ends before its block ends.
 """
 
 from __future__ import annotations

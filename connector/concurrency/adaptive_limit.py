@@ -1,8 +1,8 @@
-"""How many background tasks may run at once.
+"""Limits the number of background tasks that run concurrently.
 
-The limit falls to one when TikTok is unreachable or asks for fewer calls, and then grows by one with each
-task that completes, so it doubles with each round. While foreground requests arrive, a lower limit leaves
-capacity to them.
+The limit drops to one if TikTok is unreachable or asks for fewer calls. Then the limit grows by one with
+each task that completes, so the limit doubles with each round. While foreground requests arrive, a lower
+limit leaves capacity for these requests.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from connector.clock import Clock
 
 BATCH_SIZE = 32
-"""Small batches spread the responses. Starting hundreds at once made the event loop alternate between bursts
-and idle time and halved the throughput."""
+"""Small batches spread the responses. Hundreds of tasks that start together made the event loop alternate
+between bursts and idle time, and halved the throughput."""
 
 LIMIT_DURING_READS, BATCH_DURING_READS = 64, 8
-"""Enough to refresh a million connections of two hours each, and too few for readers to notice."""
+"""Enough to refresh a million connections of two hours each, and too few to slow down reads."""
 
 FOREGROUND_WINDOW_SECONDS = 1.0
 
@@ -37,7 +37,7 @@ class AdaptiveLimit:
 
     @property
     def batch_size(self) -> int:
-        """How many tasks may be started now; zero or less: none."""
+        """The number of tasks that may be started now. Zero or less means none."""
         limit, batch = self._current_limits()
         return min(limit - self._running(), batch)
 
@@ -51,14 +51,15 @@ class AdaptiveLimit:
         self._task_finished.set()
 
     async def wait_for_capacity(self) -> None:
-        """Waits until several tasks may start: one store call per finished task would double the store's work."""
+        """Waits until several tasks may start, because one store call per finished task would double the
+        work of the store."""
         limit, batch = self._current_limits()
         while self._running() and limit - self._running() < min(self._limit / 4, batch):
             self._task_finished.clear()
             await self._task_finished.wait()
 
     def _current_limits(self) -> tuple[int, int]:
-        """The limit, and the size of one batch."""
+        """Returns the limit and the size of one batch."""
         if self._clock.ticks() - self._last_foreground_request < FOREGROUND_WINDOW_SECONDS:
             return min(self._limit, LIMIT_DURING_READS), BATCH_DURING_READS
         return self._limit, BATCH_SIZE

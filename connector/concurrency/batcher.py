@@ -1,9 +1,9 @@
-"""Concurrent calls merged into one: while one call runs, the next items are collected.
+"""Merges concurrent calls into one: while one call runs, the next items are collected.
 
-A quiet service calls once for each item; a busy one calls seldom, for many items, and the cost of a
-call is shared. Each caller gets the result of its own item, and waits for a batch no longer than
-`max_wait_seconds`. An error that one item may have caused must not fail the other items: such a batch
-is repeated one item at a time.
+An idle service makes one call for each item. A busy service makes fewer calls with many items, and the
+items share the cost of a call. Each caller gets the result of its own item, and waits for a batch no longer
+than `max_wait_seconds`. If one item may have caused an error, the batch is repeated one item at a time,
+because the error must not fail the other items.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Batcher(Generic[I, R]):
         max_wait_seconds: float = MAX_WAIT_SECONDS,
         max_running: int | None = None,
     ) -> None:
-        """`execute` returns one result an item, in order. Items with equal keys never share a batch."""
+        """`execute` returns one result per item, in order. Items with equal keys never share a batch."""
         self._execute = execute
         self._conflict_key = conflict_key
         self._retry_singly_on = retry_singly_on
@@ -55,7 +55,7 @@ class Batcher(Generic[I, R]):
     async def submit(self, item: I) -> R:
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         if not self._waiting:
-            # Even an idle batcher waits for the end of this event loop turn: items of one turn share a call.
+            # An idle batcher also waits for the end of this event loop turn: items of one turn share a call.
             self._schedule_dispatch(self._max_wait_seconds if self._batches_running else 0)
         self._waiting.append(_Submission(item, result))
         return await result
@@ -84,7 +84,7 @@ class Batcher(Generic[I, R]):
             self._schedule_dispatch(0)
 
     def _take_batch(self) -> list[_Submission[I, R]]:
-        # A caller that was cancelled has a result that is done.
+        # If a caller was cancelled, its result is done.
         self._waiting = [waiting for waiting in self._waiting if not waiting.result.done()]
         batch = self._waiting[: self._batch_length()]
         del self._waiting[: len(batch)]
@@ -124,8 +124,10 @@ def _fail(submission: _Submission[I, R], error: Exception) -> None:
 
 
 def _copy_error(error: Exception) -> Exception:
-    """Raising an error adds a traceback to it, so callers must not share one. Only our own errors are
-    known to be copyable."""
+    """Copies an error for each caller, because `raise` adds a traceback to the error.
+
+    Only a `ConnectorError` can be copied safely.
+    """
     if isinstance(error, ConnectorError):
         return copy(error).with_traceback(error.__traceback__)
     return error

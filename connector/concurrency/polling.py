@@ -10,7 +10,7 @@ from connector.clock import Clock
 async def poll(
     clock: Clock, *, wait_seconds: float, min_pause: float, max_pause: float
 ) -> AsyncIterator[None]:
-    """Yields at once, then again after each pause; ends when `wait_seconds` have passed."""
+    """Yields immediately and then after each pause, until `wait_seconds` have passed."""
     deadline, pause = clock.ticks() + wait_seconds, min_pause
     while True:
         yield

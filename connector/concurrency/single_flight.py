@@ -1,7 +1,6 @@
-"""One task per key: concurrent callers share the task and its result.
+"""Runs one task per key: concurrent callers share the task and its result.
 
-A task is never cancelled by its callers. A caller may be cancelled; the task goes on, because the work
-may have used a one-time token by then.
+If a caller is cancelled, the task continues, because the task may have used a one-time token before.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ R = TypeVar("R")
 
 class SingleFlight(Generic[K, R]):
     def __init__(self, on_done: Callable[[K, BaseException | None], None]) -> None:
-        """`on_done` is called with the key and the error, if any, when a task has ended."""
+        """`on_done` is called after each task with the key, and with the error or None."""
         self._tasks: dict[K, asyncio.Task[R]] = {}
         self._on_done = on_done
 
@@ -27,7 +26,7 @@ class SingleFlight(Generic[K, R]):
         return len(self._tasks)
 
     async def run(self, key: K, start: Callable[[], Coroutine[Any, Any, R]]) -> R:
-        """The result of the running task for `key`, or of a new task."""
+        """Returns the result of the running task for `key`, or of a new task."""
         return await asyncio.shield(self._tasks.get(key) or self.start(key, start()))
 
     def start(self, key: K, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
@@ -37,7 +36,7 @@ class SingleFlight(Generic[K, R]):
 
     def _finish(self, key: K, task: asyncio.Task[R]) -> None:
         del self._tasks[key]
-        # Reading the exception here also tells asyncio that an error nobody waits for was handled.
+        # Reading the exception marks the error as handled, even if no caller waits for the task.
         self._on_done(key, None if task.cancelled() else task.exception())
 
     async def wait_until_idle(self) -> None:

@@ -1,4 +1,4 @@
-"""A task that never outlives its block."""
+"""Runs a task that ends before its block ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 @asynccontextmanager
 async def scoped_task(work: Coroutine[Any, Any, R]) -> AsyncIterator[asyncio.Task[R]]:
-    """Cancelled on exit if it still runs, and awaited."""
+    """Starts a task. On exit the task is cancelled if it still runs, and awaited."""
     task = asyncio.create_task(work)
     try:
         yield task

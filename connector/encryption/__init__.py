@@ -1,4 +1,4 @@
-"""Tokens at rest: keys, AES-256-GCM, and the associated data that binds a ciphertext to its row."""
+"""Encrypts stored tokens with AES-256-GCM. Associated data binds each ciphertext to its row."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The associated data that binds a ciphertext to its row.
+"""Builds the associated data that binds a ciphertext to its row.
 
-A ciphertext that is copied to another row does not decrypt there. The values are the rows' natural
+A ciphertext that is copied to another row cannot be decrypted there. The values are the rows' natural
 keys, which never change.
 """
 

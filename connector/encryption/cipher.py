@@ -1,8 +1,8 @@
-"""AES-256-GCM under the newest key; decryption under any configured key.
+"""Encrypts with AES-256-GCM under the newest key, and decrypts under any configured key.
 
-A ciphertext reads `v1.<key id>.<base64url>`. The first key encrypts and all keys decrypt, so a key is
-replaced by putting the new one first and re-encrypting all rows. Signatures use keys of their own,
-derived for each purpose, never the encryption key itself.
+A ciphertext has the form `v1.<key id>.<base64url>`. The first key encrypts and all keys decrypt. To
+replace a key, the operator puts the new key first and re-encrypts all rows. A signature never uses an
+encryption key itself: its key is derived from the encryption key for one purpose.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class TokenCipher:
         try:
             return self._decrypt(ciphertext, associated_data=associated_data)
         except DecryptionFailed as error:
-            # Each cause is logged once: a missing key fails for every row.
+            # Each cause is logged once, because a missing key fails for every row.
             if error.detail not in self._logged_errors:
                 self._logged_errors.add(error.detail)
                 log.warning("decryption failed error=%s", error.detail)
@@ -97,7 +97,10 @@ class TokenCipher:
         return ciphertext.startswith(f"{ENVELOPE_VERSION}.{self._keys[0].id}.")
 
     def derive_signing_keys(self, purpose: str) -> tuple[bytes, ...]:
-        """One signing key for each encryption key, newest first: the first signs, all of them verify."""
+        """Returns one signing key for each encryption key, newest first.
+
+        The first key signs, and all keys verify.
+        """
         return tuple(
             HKDF(SHA256(), KEY_BYTES, salt=None, info=b"connector " + purpose.encode()).derive(
                 key.secret

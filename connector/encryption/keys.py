@@ -1,4 +1,4 @@
-"""Encryption keys: `id:base64`, 32 bytes each."""
+"""Parses and generates encryption keys: `id:base64`, 32 bytes each."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 KEY_BYTES = 32
 
 KEY_ID = re.compile("[A-Za-z0-9_-]{1,32}")
-"""Shorter than any key, so a message about an id cannot show a key that was written in its place."""
+"""Shorter than any key. So a message about an id cannot show a key that was set instead of an id."""
 
 KEY_FORMAT_HELP = "each key is id:base64, the id of at most 32 letters, digits, - and _"
 
 
 class InvalidKey(ValueError):
-    """The message says why the key is unusable and never contains the key."""
+    """The message names the reason and never contains the key."""
 
 
 @dataclass(frozen=True)

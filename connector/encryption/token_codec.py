@@ -1,4 +1,4 @@
-"""Tokens as JSON text, which is encrypted at once and never stored as it is."""
+"""Converts tokens to JSON text and back. The text is never stored unencrypted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An entry, and its record in the file: a JSON array that begins with a checksum of the rest."""
+"""Encodes an entry as a record of the file: a JSON array that begins with a checksum of the rest."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # SQLite reads it too.
+COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # SQLite also reads this JSON.
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What to do again after a crash. `fields` is JSON and holds tokens only encrypted."""
+    """Work to repeat after a crash. `fields` is JSON, and tokens in it are encrypted."""
 
     kind: str
     fields: Mapping[str, Any]
@@ -38,7 +38,7 @@ def encode(entry: Entry) -> str:
 
 
 def decode(record: Any) -> Entry | None:
-    """None if this is not what was written."""
+    """Returns None if the record is damaged."""
     with suppress(TypeError, ValueError):
         match json.loads(record):
             case [checksum, str(kind), dict(fields)]:

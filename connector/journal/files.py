@@ -1,14 +1,14 @@
-"""The SQLite files in the journal's folder: our own and those of dead processes. Every call blocks.
+"""Manages the SQLite files of this process and of dead processes. Every call blocks.
 
-A file has the owner id of the process that created it as its name, and no name is used twice. So a
+The name of a file is the owner id of the process that created the file. No name is used twice, so a
 path that exists still names the same file. SQLite uses POSIX locks: the kernel drops them when the
 process ends, but also when the process closes any other descriptor of the same file. Therefore
-nothing but SQLite opens these files.
+only SQLite opens these files.
 
-An answer with a reservation never needs a disk block that the file does not have yet:
+A response with a reservation never needs a new disk block:
 
 - The database is filled and emptied once, and cannot grow after that. If more space is needed, a
-  larger file is created, all entries are copied, and only then the old file is removed.
+  larger file is created, all entries are copied, and then the old file is removed.
 - The WAL has space for every page of the database and for all pages before a checkpoint. One
   transaction writes a page only once, and after a checkpoint SQLite overwrites the WAL.
 """
@@ -45,14 +45,14 @@ create trigger commit_both instead of insert on commits begin
 end;
 commit;
 """
-"""A commit is one statement, because the thread has to wait for Python's lock after each one."""
+"""A commit is one statement, because the thread must wait for Python's lock after each statement."""
 
 PAGE_SIZE = 4096
-RESERVED_BYTES_PER_ANSWER = 8 * 1024
-"""Encrypted tokens have one or two KiB. A larger answer is only written if there is spare space."""
-PAGES_PER_ANSWER = 3
+RESERVED_BYTES_PER_RESPONSE = 8 * 1024
+"""Encrypted tokens have one or two KiB. A larger response is written only if spare space exists."""
+PAGES_PER_RESPONSE = 3
 SPARE_PAGES = 16
-MIN_FREE_ANSWERS = 32
+MIN_FREE_RESPONSES = 32
 CHECKPOINT_PAGES = 1000
 LOCK_TIMEOUT_SECONDS = 1.0
 
@@ -65,9 +65,9 @@ class JournalFile:
 
     def __init__(self, path: Path, *, lock_timeout: float = 0) -> None:
         self.path = path
-        self.free_answers = 0
-        """A lower bound of how many more answers the file has space for."""
-        self._all_answers = 0
+        self.free_responses = 0
+        """The file has space for at least this number of further responses."""
+        self._all_responses = 0
         self._commits = 0
         uri = path.absolute().as_uri() + "?mode=rw"
         self._connection = sqlite3.connect(
@@ -84,7 +84,7 @@ class JournalFile:
             raise
 
     def set_up(self, records: Mapping[int, str], *, pages: int) -> None:
-        """Writes the records, and allocates the disk blocks of so many free pages."""
+        """Writes the records, and allocates the disk blocks of `pages` free pages."""
         for pragma in (f"page_size = {PAGE_SIZE}", "temp_store = memory", "secure_delete = off"):
             self._execute(f"pragma {pragma}").fetchall()
         [mode] = self._execute("pragma journal_mode = wal").fetchone()
@@ -105,22 +105,22 @@ class JournalFile:
         [page_count] = self._execute("pragma page_count").fetchone()
         self._execute(f"pragma max_page_count = {page_count}").fetchall()
         self.measure()
-        self._all_answers = self.free_answers
+        self._all_responses = self.free_responses
         sync_directory(self.path.parent)
 
     def measure(self) -> None:
         [pages] = self._execute("pragma freelist_count").fetchone()
-        self.free_answers = (pages - SPARE_PAGES) // PAGES_PER_ANSWER
+        self.free_responses = (pages - SPARE_PAGES) // PAGES_PER_RESPONSE
 
     def is_blank(self) -> bool:
-        """True before `set_up`. A file that is empty because it was truncated is not blank."""
+        """Returns True before `set_up`. A file that is empty because it was truncated is not blank."""
         with suppress(*FILE_ERRORS):
             tables = self._execute("select 1 from sqlite_master").fetchall()
             return not tables and self.path.stat().st_size in (0, PAGE_SIZE)
         return False
 
     def read(self) -> list[Entry | None]:
-        """The owner id of the file and its entries, oldest first. None stands for damage."""
+        """Returns the owner id of the file and its entries, oldest first. None means damage."""
         entries: list[Entry | None] = [Entry(DEAD_OWNER, {"owner_id": self.path.name[:32]})]
         try:
             for [record] in self._execute("select record from entries where id > 0 order by id"):
@@ -134,20 +134,20 @@ class JournalFile:
         return max(path.stat().st_mtime_ns for path in paths if path.exists())
 
     def commit(self, records: Mapping[int, str], removals: Sequence[int]) -> None:
-        """Synced when it returns. It always writes, also without records, to test the disk."""
+        """Writes and syncs the changes. Without changes it also writes, to test the disk."""
         self._commits += 1
         rows = [f'"{id}":{record}' for id, record in records.items()]
         text = ",".join(rows) or f'"0":{self._commits}'
         self._execute("insert into commits values (?, ?)", (f"{{{text}}}", json.dumps(removals)))
-        self.free_answers -= sum([1 + len(row) // RESERVED_BYTES_PER_ANSWER for row in rows])
-        if self.free_answers < self._all_answers // 2:
+        self.free_responses -= sum([1 + len(row) // RESERVED_BYTES_PER_RESPONSE for row in rows])
+        if self.free_responses < self._all_responses // 2:
             self.measure()
         if not self.path.exists():
-            reason = "It was moved or removed while in use"
+            reason = "The file was moved or removed while in use"
             raise FileNotFoundError(errno.ENOENT, reason, str(self.path))
 
     def remove(self) -> None:
-        """Unlinks before it unlocks, and the database last, so that a crash leaves no lone WAL."""
+        """Unlinks the files before the lock ends, the database last: a crash leaves no WAL alone."""
         with suppress(OSError):
             for suffix in ("-wal", "-journal", ""):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
@@ -161,18 +161,18 @@ class JournalFiles:
     def __init__(
         self, folder: Path, owner_id: str, records: Callable[[], Mapping[int, str]]
     ) -> None:
-        """`records` returns everything that a new file must contain. A thread calls it."""
+        """`records` returns all records that a new file must contain. A thread calls `records`."""
         self._folder = folder
         suffixes = itertools.chain([""], map("-{}".format, itertools.count(2)))
         self._paths = (folder / f"{owner_id}{suffix}.db" for suffix in suffixes)
         self._records = records
-        self._answers = MIN_FREE_ANSWERS
+        self._responses = MIN_FREE_RESPONSES
         self._own: JournalFile | None = None
         self._orphans: list[JournalFile] = []
 
     @property
-    def free_answers(self) -> int:
-        return self._own.free_answers if self._own else 0
+    def free_responses(self) -> int:
+        return self._own.free_responses if self._own else 0
 
     def recover(self) -> list[Entry]:
         """Locks and reads the files of dead processes. `_start_file` removes them later."""
@@ -182,7 +182,7 @@ class JournalFiles:
             entries = file.read()
             recovered += [entry for entry in entries if entry is not None]
             if None in entries:
-                log.warning("damaged journal file kept path=%s", file.path)
+                log.warning("damaged journal file not removed path=%s", file.path)
                 file.close()
             else:
                 self._orphans.append(file)
@@ -194,30 +194,30 @@ class JournalFiles:
                 file = JournalFile(path)
                 if not file.is_blank():
                     yield file
-                else:  # A process that is just creating it notices, and uses another name.
+                else:  # If a process is creating this file, it notices the removal and uses another name.
                     file.remove()
             except FILE_ERRORS as error:
                 if not is_locked(error) and path.exists():
                     log.warning("journal file skipped path=%s error=%s", path, error)
 
-    def reserve(self, answers: int) -> None:
-        """Makes space for so many answers. If the disk has none, the present space remains."""
+    def reserve(self, responses: int) -> None:
+        """Makes space for this number of responses. If the disk is full, the space stays as it is."""
         if self._own is not None:
             self._own.measure()
-        if self.free_answers < answers:
-            self._start_file(answers * 5 // 4 + MIN_FREE_ANSWERS)
+        if self.free_responses < responses:
+            self._start_file(responses * 5 // 4 + MIN_FREE_RESPONSES)
 
     def commit(self, records: Mapping[int, str], removals: Sequence[int]) -> None:
-        """To our file. If that fails, everything is written to a new file."""
+        """Writes to the file of this process. If this fails, all records are written to a new file."""
         if self._own is not None:
             with suppress(OSError, sqlite3.Error):
                 self._own.commit(records, removals)
                 return
-        self._start_file(self._answers)
+        self._start_file(self._responses)
 
-    def _start_file(self, answers: int) -> None:
+    def _start_file(self, responses: int) -> None:
         make_folder(self._folder)
-        pages = answers * PAGES_PER_ANSWER + SPARE_PAGES
+        pages = responses * PAGES_PER_RESPONSE + SPARE_PAGES
         if shutil.disk_usage(self._folder).free < (2 * pages + CHECKPOINT_PAGES) * PAGE_SIZE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
         new = None
@@ -229,7 +229,7 @@ class JournalFiles:
             new.remove()
             raise
         old = [*self._orphans, self._own]
-        self._own, self._orphans, self._answers = new, [], answers
+        self._own, self._orphans, self._responses = new, [], responses
         for file in filter(None, old):
             file.remove()
 
@@ -240,12 +240,12 @@ class JournalFiles:
 
 
 def create(path: Path) -> JournalFile | None:
-    """None if another process took the new file for an orphan, and locked and removed it."""
+    """Returns None if another process locked and removed the new file as an orphan."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         return JournalFile(path, lock_timeout=LOCK_TIMEOUT_SECONDS)
     except sqlite3.Error as error:
-        # SQLite starts no transaction in a file whose name is gone.
+        # SQLite starts no transaction in a file that was unlinked.
         if is_locked(error) or not path.exists():
             return None
         path.unlink()
@@ -262,7 +262,7 @@ def make_folder(folder: Path) -> None:
             path.mkdir(mode=0o700)
             sync_directory(path.parent)
     if not folder.is_dir():
-        reason = "It is a file, but a folder is needed: move it away"
+        reason = "The path is a file, but must be a folder: move the file away"
         raise NotADirectoryError(errno.ENOTDIR, reason, str(folder))
 
 

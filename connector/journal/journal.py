@@ -1,4 +1,4 @@
-"""Group commit: callers on the event loop wait for the next commit, which a thread makes."""
+"""Commits in groups: callers on the event loop wait for the next commit, which a thread makes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TypeVar
 from connector.errors import JournalUnwritable
 
 from .entries import Entry, RecoveredEntry, RecoveredOwner, encode
-from .files import DEAD_OWNER, MIN_FREE_ANSWERS, JournalFiles
+from .files import DEAD_OWNER, MIN_FREE_RESPONSES, JournalFiles
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Journal:
         self.owner_id = uuid.uuid4().hex
         """Identifies this process in the store."""
         self.write_error: str | None = None
-        """A sentence for the operator while the disk refuses us."""
+        """A sentence for the operator, while the journal cannot be written."""
         self._records: dict[int, str] = {}
         self._files = JournalFiles(path, self.owner_id, self._records.copy)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
@@ -74,7 +74,7 @@ class Journal:
 
     @property
     def entry_count(self) -> int:
-        """How many of TikTok's answers the store does not have yet."""
+        """The number of TikTok's responses that the store does not have yet."""
         return len(self._entry_ids)
 
     async def open(self) -> None:
@@ -95,26 +95,26 @@ class Journal:
                 self._entry_ids.add(entry_id)
                 self._recovered_entries.append(RecoveredEntry(entry_id, entry))
         try:
-            self._files.reserve(MIN_FREE_ANSWERS)
+            self._files.reserve(MIN_FREE_RESPONSES)
         except (OSError, sqlite3.Error) as error:
-            # On a full disk recovered entries can still be used. SQLite hides why a write failed.
+            # On a full disk recovered entries can still be used. SQLite hides the cause of a failed write.
             if isinstance(error, OSError) and error.errno not in DISK_FULL_ERRNOS:
                 raise
             self._unwritable(error)
 
     def recovered_entries(self) -> list[RecoveredEntry]:
-        """The entries of dead processes, oldest first. Each stays until it is removed."""
+        """Returns the entries of dead processes, oldest first. An entry stays until it is removed."""
         return list(self._recovered_entries)
 
     def recovered_owners(self) -> list[RecoveredOwner]:
-        """The dead processes. Each is reported again after the next start, until it is removed."""
+        """Returns the dead processes. An owner is returned after each start until it is removed."""
         return list(self._recovered_owners)
 
     @asynccontextmanager
     async def reserve(self, marker: Entry | None = None) -> AsyncIterator[None]:
-        """Space for one answer, which is appended inside. Waits while others use all the space.
+        """Reserves space for one response, which the caller appends inside the block.
 
-        The marker is in the journal until the caller leaves.
+        Waits while other reservations use all the space. The marker is in the journal during the block.
         """
         marker_id = self._next_id()
         granted = asyncio.get_running_loop().create_future()
@@ -141,7 +141,7 @@ class Journal:
         return entry_id
 
     async def remove(self, entry_id: int) -> None:
-        """Is written with the next commit, or after `MAX_REMOVAL_DELAY`."""
+        """Writes the removal with the next commit, or after `MAX_REMOVAL_DELAY`."""
         if not self._is_open or self._records.pop(entry_id, None) is None:
             return
         self._entry_ids.discard(entry_id)
@@ -151,7 +151,7 @@ class Journal:
             asyncio.get_running_loop().call_later(MAX_REMOVAL_DELAY, self._commit_removals)
 
     async def close(self) -> None:
-        """To be called after the last caller is done. A file without entries is removed."""
+        """Must be called after all other calls have ended. Removes a file without entries."""
         if self._commit_task is not None:
             await self._commit_task
         if self._records and self._pending.removals:
@@ -205,23 +205,23 @@ class Journal:
         self._resolve([reservation.granted for reservation in granted], error)
 
     async def _grant(self, waiting: list[Reservation]) -> list[Reservation]:
-        """Returns those that have space. The others wait for a reservation to end, or fail."""
-        error, wanted = None, len(self._reservations) + len(waiting)
-        if waiting and self._files.free_answers < wanted:
-            error = await self._attempt(partial(self._files.reserve, wanted))
+        """Returns the reservations that get space. The rest wait until a reservation ends, or fail."""
+        error, required = None, len(self._reservations) + len(waiting)
+        if waiting and self._files.free_responses < required:
+            error = await self._attempt(partial(self._files.reserve, required))
             if error is not None and self._space_error is None:
                 log.warning("journal cannot grow path=%s error=%s", self.path, error)
             self._space_error = error
         waiting = [reservation for reservation in waiting if not reservation.granted.done()]
-        free = max(0, self._files.free_answers - len(self._reservations))
-        granted, others = waiting[:free], waiting[free:]
+        free = max(0, self._files.free_responses - len(self._reservations))
+        granted, still_waiting = waiting[:free], waiting[free:]
         self._reservations.update(granted)
         for reservation in granted:
             self._records.update(reservation.marker)
         if self._reservations:
-            self._pending.reservations[:0] = others
+            self._pending.reservations[:0] = still_waiting
         else:
-            self._resolve([reservation.granted for reservation in others], error)
+            self._resolve([reservation.granted for reservation in still_waiting], error)
         return granted
 
     def _resolve(self, futures: Iterable[Future], error: DiskError | None) -> None:

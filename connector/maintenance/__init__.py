@@ -1,4 +1,4 @@
-"""Maintenance of the database: old rows are deleted periodically; an operator starts a key rotation."""
+"""Maintains the database: deletes old rows periodically, and rotates keys when an operator asks for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deletes rows that are older than they need to be kept."""
+"""Deletes rows that are older than their retention period."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from connector.store import Store
 CLEANUP_INTERVAL = timedelta(hours=1)
 ATTEMPTS_KEPT_PER_CONNECTION = 50
 MIN_ATTEMPT_AGE = timedelta(hours=24)
-"""Younger attempts stay even beyond the fifty, because the activity of the last day counts them."""
+"""Younger attempts are not deleted even if there are more than fifty, because the activity of the last
+day counts them."""
 EVENT_RETENTION = timedelta(days=30)
 
 

@@ -1,9 +1,9 @@
 """Re-encrypts every ciphertext in the store under the newest key.
 
-Safe beside a running service: a row is replaced only if it still holds the ciphertext that was read,
-so a token that was refreshed meanwhile stays as it is. The rotation therefore repeats until one whole
-pass has found no ciphertext under an old key. Rows that cannot be decrypted are left unchanged and
-reported.
+The rotation can run beside a service: a row is replaced only if it still has the ciphertext that was
+read, so the rotation never overwrites a token that was refreshed at the same time. The rotation repeats
+until one whole pass has found no ciphertext under an old key. Rows that cannot be decrypted stay unchanged
+and are reported.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ MAX_PASSES = 10
 class RotationReport:
     rows: int = 0
     undecryptable: dict[str, str] = field(default_factory=dict)
-    """Why, by `<table>/<row key>`."""
+    """The reason for each `<table>/<row key>`."""
 
     old_key_in_use: bool = False
-    """Each pass found new ciphertexts under an old key: another process still encrypts with it."""
+    """True if each pass found new ciphertexts under an old key: another process still uses that key."""
 
 
 class KeyRotation:
@@ -45,7 +45,7 @@ class KeyRotation:
         return sum([len(rows) async for _, rows in self._outdated_rows()])
 
     async def run(self, *, on_progress: Callable[[int], None]) -> RotationReport:
-        """`on_progress` is called with the number of rows done since the last call."""
+        """Calls `on_progress` with the number of rows that were processed since the last call."""
         report = RotationReport()
         for _ in range(MAX_PASSES):
             report.undecryptable.clear()
@@ -62,7 +62,7 @@ class KeyRotation:
         return report
 
     async def sample_undecryptable(self) -> dict[str, str]:
-        """Why, for each row that cannot be decrypted among the first rows of each table."""
+        """Tries the first rows of each table. Returns the reason for each row that cannot be decrypted."""
         undecryptable: dict[str, str] = {}
         for table_name in ENCRYPTED_TABLES:
             rows = await self._store.list_ciphertexts(table_name, after_key=None)
@@ -78,7 +78,7 @@ class KeyRotation:
                 yield table_name, [row for row in rows if self._is_outdated(row.ciphertext)]
 
     def _is_outdated(self, text: str) -> bool:
-        """`user_accounts` may hold plain tokens, if the operator wants them so: they stay plain."""
+        """Returns False for plain text: `user_accounts` has plain tokens if the operator configured this."""
         return is_encrypted(text) and not self._cipher.uses_newest_key(text)
 
     def _reencrypt(
@@ -86,13 +86,15 @@ class KeyRotation:
     ) -> list[Replacement]:
         replacements: list[Replacement] = []
         for row in rows:
-            bound_to = _associated_data(table_name, row)
+            associated_data = _associated_data(table_name, row)
             try:
-                text = self._cipher.decrypt(Ciphertext(row.ciphertext), associated_data=bound_to)
+                text = self._cipher.decrypt(
+                    Ciphertext(row.ciphertext), associated_data=associated_data
+                )
             except DecryptionFailed as error:
                 undecryptable[f"{table_name}/{row.row_key}"] = error.detail
                 continue
-            new = self._cipher.encrypt(text, associated_data=bound_to)
+            new = self._cipher.encrypt(text, associated_data=associated_data)
             replacements.append(Replacement(row_key=row.row_key, old=row.ciphertext, new=new))
         return replacements
 

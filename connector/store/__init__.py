@@ -1,4 +1,4 @@
-"""The database behind typed operations.
+"""Provides typed operations on the database.
 
 `Store` has one method per operation. SQLite, Supabase and PostgreSQL implement the interface `Database`.
 An operation is one transaction. All errors are classes of `connector.errors`.

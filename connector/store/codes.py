@@ -1,4 +1,4 @@
-"""Authorization codes: one exchange per code, however often the code is posted."""
+"""Operations on authorization codes. A code has one exchange, even if it is posted several times."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ class CodeOperations(Operations):
             now=items[-1].now,
             lease_seconds=items[-1].lease.total_seconds(),
         )
-        found = {row.get("code_hash"): [row] for row in rows}
+        rows_by_hash = {row.get("code_hash"): [row] for row in rows}
         return [
-            parse_row_or_error(CodeClaimRow, found.get(claim["code_hash"], [])) for claim in claims
+            parse_row_or_error(CodeClaimRow, rows_by_hash.get(claim["code_hash"], []))
+            for claim in claims
         ]
 
     async def record_code_result(
@@ -68,7 +69,7 @@ class CodeOperations(Operations):
         attempt: Attempt | None,
         now: datetime | None,
     ) -> None:
-        """Ends the claim. A reply is final; without one, the next POST of the code continues."""
+        """Ends the claim. A reply is final. Without a reply, the next POST of the code continues."""
         await self._call(
             "record_code_result",
             code_hash=code_hash,
@@ -90,7 +91,7 @@ class CodeOperations(Operations):
         now: datetime | None,
         lease: timedelta,
     ) -> bool:
-        """Claims the code and stores its grant. False if the code has already become a connection."""
+        """Claims the code and stores its grant. Returns False if the code already has a connection."""
         rows = await self._call(
             "restore_pending_grant",
             code_hash=code_hash,

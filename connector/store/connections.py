@@ -1,4 +1,4 @@
-"""Connections, without their tokens."""
+"""Operations on connections, without their tokens."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ConnectionOperations(Operations):
     async def upsert_connection(
         self, upsert: ConnectionUpsert, *, now: datetime | None
     ) -> StoredReply:
-        """The returned reply names the connection, which may have existed before."""
+        """Returns a reply that names the connection, which may have existed before."""
         return await self._upserts.submit(BatchItem(upsert.model_dump(mode="json"), now))
 
     async def _upsert_connections(self, items: Sequence[BatchItem]) -> list[StoredReply]:
         upserts: list[JsonObject] = [item.fields for item in items]
-        # All callers use one order. Otherwise two overlapping batches could wait for each other's rows.
+        # All calls use the same order. Otherwise two overlapping batches could wait for each other's rows.
         ordered = sorted(upserts, key=itemgetter("user_id"))
         rows = await self._call("upsert_connections", connections=ordered, now=items[-1].now)
         replies = {saved.code_hash: saved.reply for saved in parse_rows(SavedConnection, rows)}
@@ -49,7 +49,7 @@ class ConnectionOperations(Operations):
         account_token: str | None,
         now: datetime | None,
     ) -> bool:
-        """False if the connection is gone or disconnected."""
+        """Returns False if the connection does not exist or is disconnected."""
         rows = await self._call(
             "select_advertiser",
             connection_id=connection_id,
@@ -70,7 +70,8 @@ class ConnectionOperations(Operations):
         family: str | None = None,
         after_id: str | None = None,
     ) -> AsyncIterator[Connection]:
-        """Without their accounts, which can be thousands; `get_connection` returns them."""
+        """Lists connections without their accounts, because one connection may have thousands of
+        accounts. `get_connection` returns the accounts."""
         while True:
             rows = await self._call(
                 "list_connections",

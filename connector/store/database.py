@@ -1,4 +1,4 @@
-"""The interface that each database implements."""
+"""Defines the interface that each database implements."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ class Database(Protocol):
     async def open(self) -> None: ...
 
     async def call(self, operation: str, **arguments: Any) -> list[dict[str, Any]]:
-        """Runs one operation in one transaction: all of it takes effect, or nothing."""
+        """Runs one operation in one transaction: either all changes take effect, or none."""
 
     async def close(self) -> None: ...

@@ -1,7 +1,7 @@
-"""Error codes of PostgreSQL and PostgREST as exceptions of ours.
+"""Converts error codes of PostgreSQL and PostgREST to exceptions of this service.
 
-Only the code is used, because the message beside it may quote a row. Callers get one of three general
-sentences; the remedy is in the detail, for the operator.
+Only the code is used, because the message of the database may quote a row. Callers get one of three
+general sentences. The detail contains the remedy, for the operator.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from connector.errors import ConfigurationError, ConnectorError, InternalError, StoreUnreachable
 
 TRANSIENT_PREFIXES = ("08", "40", "5", "PGRST0")
-"""Connection failures, serialization failures, resources, gateways: the call itself may be fine."""
+"""Connection failures, serialization failures, resources, gateways: the call itself may be correct."""
 
 ROLLBACK_CODES = {"40001", "40P01", "55P03"}
 """Rolled back because of another transaction: a serialization failure, a deadlock or a locked row."""
 
 RETRY_STATUSES = {"408", "429"}
-"""HTTP statuses of a gateway in front that asks the client to retry."""
+"""HTTP statuses of a gateway that asks the client to retry."""
 
 APPLY_SQL = (
     "apply sql/tables/*.sql, then sql/functions/*.sql, in one transaction: "
@@ -33,7 +33,7 @@ REMEDIES = {
     "42703": _SCHEMA,
     "PGRST301": _KEY,
     "401": _KEY,
-    "42501": "The database refuses our role: SUPABASE_SERVICE_ROLE_KEY must be the service_role key, "
+    "42501": "The database refuses the role: SUPABASE_SERVICE_ROLE_KEY must be the service_role key, "
     "and SUPABASE_DB_URL must name the role postgres.",
     "28000": _LOGIN,
     "28P01": _LOGIN,
@@ -48,7 +48,7 @@ UNREACHABLE = "The store does not answer; try again shortly."
 
 
 class RolledBack(StoreUnreachable):
-    """The transaction certainly had no effect, and trying again soon may succeed."""
+    """The transaction had no effect for certain, and a retry may soon succeed."""
 
 
 def error_for_code(code: str) -> ConnectorError:

@@ -1,4 +1,4 @@
-"""Ciphertexts of all tables, for the rotation of an encryption key."""
+"""Lists and replaces the ciphertexts of all tables, for the rotation of an encryption key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CiphertextOperations(Operations):
     async def replace_ciphertexts(
         self, table_name: str, replacements: Sequence[Replacement]
     ) -> None:
-        """A row that no longer holds the old ciphertext is left unchanged."""
+        """Replaces ciphertexts. A row that no longer has the old ciphertext stays unchanged."""
         ordered = sorted(replacements, key=lambda replacement: replacement.row_key)
         await self._call(
             "replace_ciphertexts",

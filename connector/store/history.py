@@ -1,4 +1,4 @@
-"""Attempts, counts and the deletion of old rows."""
+"""Lists attempts, counts rows and deletes old rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HistoryOperations(Operations):
         events_before: datetime,
         max_rows: int = CLEANUP_BATCH,
     ) -> bool:
-        """Whether more rows are left than one call deletes."""
+        """Returns True if more rows remain, because one call deletes a limited number."""
         rows = await self._call(
             "delete_old_rows",
             before=before,

@@ -1,4 +1,4 @@
-"""What the classes with the store's operations share."""
+"""Defines the base class of the store's operations."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Operations:
         return rows
 
     def _log_once(self, error: ConnectorError) -> None:
-        """Callers get a general sentence; the log gets the detail, once for as long as it lasts."""
+        """Logs the detail of an error once until the error changes. Callers get a general sentence."""
         if error.detail != self._last_logged_error:
             log.warning("store call failed code=%s error=%s", error.code, error.detail)
         self._last_logged_error = error.detail

@@ -1,4 +1,4 @@
-"""The row change that one token operation produced."""
+"""Defines the row change that one token operation produced."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from .records import JsonObject
 
 
 class Outcome(FrozenModel):
-    """The store applies it only if the row's token version is still `token_version`, and, where it
-    brings no new tokens, only if `lease_owner` still has the lease. Otherwise it is superseded: the
-    attempt is stored, and nothing else changes."""
+    """The result of a token operation.
+
+    The store applies an outcome only if the row's token version is still `token_version`. An outcome
+    without new tokens is applied only if `lease_owner` also still has the lease. Otherwise the outcome is
+    superseded: the attempt is stored, and nothing else changes.
+    """
 
     connection_id: str
     token_version: int
@@ -130,7 +133,7 @@ class Outcome(FrozenModel):
 
     @classmethod
     def tokens_deleted(cls, stored: StoredTokens, attempt: Attempt, *, lease_owner: str) -> Outcome:
-        """The tokens of a disconnected connection were revoked, or revoking them was given up."""
+        """The tokens of a disconnected connection were revoked, or were not revoked in seven days."""
         return cls(
             connection_id=stored.connection_id,
             token_version=stored.token_version,
@@ -141,7 +144,7 @@ class Outcome(FrozenModel):
         )
 
     def apply_to(self, stored: StoredTokens) -> StoredTokens:
-        """The row after the store has applied this outcome. No outcome ends a revocation."""
+        """Returns the row after the store has applied this outcome. No outcome ends a revocation."""
         changes: JsonObject = {
             "status": "revoked" if stored.status == "revoked" else self.status,
             "last_failure": self.last_failure,

@@ -1,9 +1,9 @@
 """PostgreSQL: calls the functions of `sql/functions/` directly, which is faster than through PostgREST.
 
-We keep no session state, so a pooler that gives each transaction another server connection may stand in
-between (Supabase's on port 6543, PgBouncer). Behind a pooler, statements have no names: there a name may
-already belong to another replica's statement, which would then run in place of ours. That costs a second
-round trip, so the first connection finds out whether a pooler is there, unless the address says so.
+The service uses no session state. So the address may be that of a pooler which gives each transaction
+another server connection (Supabase's on port 6543, PgBouncer). Behind a pooler statements have no names,
+because a name may already belong to another replica's statement, which would run instead. An unnamed
+statement needs a second round trip. So the first connection detects a pooler, unless the address names it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PRISMA_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout"}
 """Supabase's copyable addresses contain these parameters, which PostgreSQL does not know."""
 
 CONNECTION_ERRORS = (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""A connection cut at the wrong moment also shows as an internal error of asyncpg's state machine."""
+"""A connection that is lost may also raise an internal error of asyncpg's state machine."""
 
 BUILT_IN = "pg_catalog"
 
@@ -47,7 +47,7 @@ class Postgres:
         self._behind_pooler: bool | None = None
 
     async def open(self) -> None:
-        """Makes no connection yet: as with Supabase, the first call does."""
+        """Creates the pool without a connection. The first call connects, as with Supabase."""
         self._pool = await asyncpg.create_pool(
             _address(self._dsn.get_secret_value()),
             min_size=0,
@@ -78,7 +78,7 @@ class Postgres:
         try:
             return await connection.fetch(statement, *values)
         finally:
-            # asyncpg first cancels an interrupted statement at the server, if the server still answers.
+            # asyncpg first cancels an interrupted statement at the server, if the server still responds.
             with suppress(TimeoutError):
                 await self._pool.release(connection, timeout=CANCEL_GRACE)
 
@@ -98,7 +98,8 @@ class Postgres:
 
 
 async def _detect_pooler(dsn: str | None) -> bool:
-    """A pooler reports a process id of its own at connect time; a statement returns the real one."""
+    """Compares two process ids. A pooler reports its own id at connect time, and a statement returns
+    the id of the server process."""
     connection = await asyncpg.connect(dsn, statement_cache_size=0)
     try:
         return bool(
@@ -109,7 +110,7 @@ async def _detect_pooler(dsn: str | None) -> bool:
 
 
 async def _skip_reset(connection: Connection) -> None:
-    """There is no session state to reset, and resetting would double the round trips."""
+    """Does nothing: no session state exists, and a reset would double the round trips."""
 
 
 def _address(dsn: str) -> str:
@@ -117,11 +118,13 @@ def _address(dsn: str) -> str:
     query = dict(parse_qsl(parts.query))
     if not query.keys() & PRISMA_PARAMETERS:
         return dsn
-    known = {name: value for name, value in query.items() if name not in PRISMA_PARAMETERS}
-    return parts._replace(query=urlencode(known)).geturl()
+    postgres_parameters = {
+        name: value for name, value in query.items() if name not in PRISMA_PARAMETERS
+    }
+    return parts._replace(query=urlencode(postgres_parameters)).geturl()
 
 
 @cache
 def _statement(operation: str, *names: str) -> str:
     values = ", ".join(f"p_{name} => ${number}" for number, name in enumerate(names, 1))
-    return f"select * from public.connector_{operation}({values})"  # noqa: S608 (our own names, no values)
+    return f"select * from public.connector_{operation}({values})"  # noqa: S608 (names from this package, no values)

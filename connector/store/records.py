@@ -1,4 +1,4 @@
-"""The rows and JSON objects that the store's operations take and return."""
+"""Defines the rows and JSON objects that the store's operations take and return."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ StoredReply = JsonObject
 
 
 class ExistingConnection(FrozenModel):
-    """A connection that the user already has in the family being connected."""
+    """A connection that the user already has in the same family."""
 
     id: str
     tiktok_user_id: str
@@ -34,11 +34,11 @@ class ClaimedCode(FrozenModel):
     """This process may redeem the code until its claim expires."""
 
     encrypted_grant: Ciphertext | None = None
-    """Set where the code was redeemed before, but no connection was made of the grant yet."""
+    """Set if the code was redeemed before, but its grant did not become a connection yet."""
 
     existing_connections: tuple[ExistingConnection, ...] = ()
     legacy_advertiser_id: str | None = None
-    """The advertiser in `user_accounts`, which the customer's own code may have written."""
+    """The advertiser in `user_accounts`. The customer's own code may have written this value."""
 
 
 class AnsweredCode(FrozenModel):
@@ -70,7 +70,7 @@ class CodeClaimRow(ClaimedCode):
 
 
 class ConnectionUpsert(FrozenModel, extra="forbid"):
-    """A new connection. `id` is used for a new row only; an existing row keeps its own."""
+    """A new connection. `id` is used only for a new row. An existing row keeps its id."""
 
     code_hash: str
     id: str
@@ -110,7 +110,7 @@ class CleanupResult(FrozenModel):
 
 
 class AttemptCount(FrozenModel):
-    """How many attempts of one operation had one result in one hour; hour 0 is the oldest."""
+    """The number of attempts with one operation and one result in one hour. Hour 0 is the oldest."""
 
     hour: int
     operation: str
@@ -125,7 +125,7 @@ class ConnectionCount(FrozenModel):
 
 
 class EncryptedRow(FrozenModel):
-    """A ciphertext and the key columns that its associated data is built from."""
+    """A ciphertext, and the key columns that form its associated data."""
 
     row_key: str
     ciphertext: str = Field(repr=False)
@@ -135,7 +135,7 @@ class EncryptedRow(FrozenModel):
 
 
 class Replacement(FrozenModel, extra="forbid"):
-    """`new` is written only if the row still holds `old`."""
+    """`new` is written only if the row still has `old`."""
 
     row_key: str
     old: str = Field(repr=False)

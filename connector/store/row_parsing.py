@@ -1,4 +1,4 @@
-"""Rows into records. Also replaces the characters that a database cannot store."""
+"""Converts rows to records, and replaces the characters that a database cannot store."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 R = TypeVar("R", bound=FrozenModel)
 
 
-def parse_rows(kind: type[R], rows: Sequence[Any]) -> list[R]:
-    """Raises without pydantic's message, because the message quotes the row."""
+def parse_rows(record_class: type[R], rows: Sequence[Any]) -> list[R]:
+    """Converts rows. An error never contains pydantic's message, because it quotes the row."""
     try:
-        return [kind.model_validate(row) for row in rows]
+        return [record_class.model_validate(row) for row in rows]
     except ValidationError:
-        raise _malformed_rows(f"The store did not return a {kind.__name__}.") from None
+        raise _malformed_rows(f"The store did not return a {record_class.__name__}.") from None
 
 
-def parse_first_row(kind: type[R], rows: Sequence[Any]) -> R:
+def parse_first_row(record_class: type[R], rows: Sequence[Any]) -> R:
     if not rows:
-        raise _malformed_rows(f"The store returned no {kind.__name__}.")
-    return parse_rows(kind, rows[:1])[0]
+        raise _malformed_rows(f"The store returned no {record_class.__name__}.")
+    return parse_rows(record_class, rows[:1])[0]
 
 
-def parse_row_or_error(kind: type[R], rows: Sequence[Any]) -> R | StoreUnreachable:
-    """For one item of a batch: returns the error, so that only this item fails."""
+def parse_row_or_error(record_class: type[R], rows: Sequence[Any]) -> R | StoreUnreachable:
+    """Returns the error instead of raising it, so that only one item of a batch fails."""
     try:
-        return parse_first_row(kind, rows)
+        return parse_first_row(record_class, rows)
     except StoreUnreachable as error:
         return error
 
@@ -50,7 +50,7 @@ def _malformed_rows(detail: str) -> StoreUnreachable:
 
 
 def replace_unstorable(value: Any) -> Any:
-    """PostgreSQL stores neither NUL nor a lone surrogate, and names at TikTok may contain them."""
+    """Replaces NUL and lone surrogates: names at TikTok may contain them, but PostgreSQL refuses them."""
     if isinstance(value, str):
         storable = value.isascii() and "\0" not in value
         return value if storable else UNSTORABLE.sub("\ufffd", value)

@@ -1,4 +1,4 @@
-"""Which database the store uses."""
+"""Selects the database of the store."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ def select_database(
     supabase_key: SecretStr | None,
     postgres_address: SecretStr | None,
 ) -> Database:
-    """PostgreSQL if its address is set, else Supabase, else SQLite.
+    """Returns PostgreSQL if its address is set, else Supabase, else SQLite.
 
-    The two clients are imported here: each import takes a quarter of a second, and most need neither.
+    The two clients are imported in this function: each import takes a quarter of a second, and most
+    installations need neither client.
     """
     if postgres_address is not None:
         from .postgres import Postgres

@@ -1,8 +1,8 @@
-"""Typed operations on top of `Database.call`, one class per subject.
+"""Combines the typed operations on `Database.call`, one class per subject.
 
 The name and arguments of each operation are written in three places: in these classes, in `sqlite/*.sql`
-and in `sql/functions/*.sql`; a test compares them. `now` is the time that replicas must agree
-on: None, as in production, uses the database's clock. Tokens are encrypted before they come here.
+and in `sql/functions/*.sql`; a test compares them. Replicas must agree on the time `now`. In production
+`now` is None, and the database's clock is used. Callers encrypt tokens before they call the store.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Store(
         self.name = database.name
 
     async def require_schema(self) -> None:
-        """Raises unless the database answers, can be written and has the schema of this version."""
+        """Raises unless the database responds, can be written and has the schema of this version."""
         rows = await self._call("schema_version")
         version = rows[0].get("version") if rows else None
         if version != SCHEMA_VERSION:

@@ -1,8 +1,8 @@
 """Supabase: each operation is one `rpc` to a function of `sql/functions/`.
 
 supabase-py builds the requests and an aiohttp session sends them, because supabase-py's own HTTP client
-collapses under concurrency (see docs/decisions.md). One deadline replaces its 120 seconds. Nothing is
-retried here; the caller knows what a second try would mean.
+is too slow with many concurrent requests (see docs/decisions.md). One deadline replaces the timeout of
+120 seconds. No request is retried, because only the caller knows if a repetition is safe.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ DEADLINE = 10.0
 MAX_CONNECTIONS = 64
 MAX_RESPONSE_BYTES = 2**25
 GATEWAY_STATUSES = {408, 429, 502, 503, 504}
-"""A gateway sent this status, so the call may succeed later, whatever the body says."""
+"""Statuses that a gateway sends. The call may succeed later, and the body is ignored."""
 
 
 class AiohttpBackedClient(httpx.AsyncClient):
-    """The HTTP client given to supabase-py; `request` uses one aiohttp session.
+    """The HTTP client that supabase-py uses; `request` uses one aiohttp session.
 
-    For `rpc` only: postgrest-py then reads no response header, and of the request only that no count
-    was asked for. Building both for every call took a fifth of its time.
+    This client supports `rpc` only. For `rpc`, postgrest-py reads no response header, and reads the
+    request only to see that no count was requested. So the response has no headers and a shared request:
+    creating both for every call took a fifth of the time of the call.
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
@@ -49,7 +50,7 @@ class AiohttpBackedClient(httpx.AsyncClient):
             content = await _read_limited(response.content)
             if response.ok and not content:
                 raise aiohttp.ClientPayloadError("an empty body: an empty list of rows is []")
-            # A gateway's own error has no code; postgrest-py then uses the status, if the body is empty.
+            # An error of a gateway has no code. If the body is empty, postgrest-py uses the status.
             is_postgrest = response.ok or (
                 b'"code"' in content and response.status not in GATEWAY_STATUSES
             )
@@ -94,7 +95,7 @@ class Supabase:
         except APIError as error:
             raise error_for_code(str(error.code or "")) from None
         if not _are_rows(response.data):
-            # A maintenance page or a proxy answered: this says nothing about the call.
+            # The response is from a maintenance page or a proxy, and is not the result of the call.
             raise unreachable_error("The response does not consist of rows.")
         return response.data
 

@@ -1,4 +1,4 @@
-"""Encrypted tokens, the leases for refreshing them, and the outcomes of token operations."""
+"""Operations on encrypted tokens, on refresh leases, and on the outcomes of token operations."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class TokenRowOperations(Operations):
         rows = await self._call(
             "get_stored_tokens", connection_ids=list(dict.fromkeys(connection_ids))
         )
-        # If a row has no id, the response is malformed as a whole: no caller can be told "unknown".
+        # If a row has no id, the whole response is malformed: a missing row does not mean "unknown" then.
         keys = parse_rows(StoredTokensKey, rows)
-        found = {
+        tokens_by_id = {
             key.connection_id: parse_row_or_error(StoredTokens, [row])
             for key, row in zip(keys, rows, strict=True)
         }
-        return [found.get(connection_id) for connection_id in connection_ids]
+        return [tokens_by_id.get(connection_id) for connection_id in connection_ids]
 
     async def find_stored_tokens(self, user_id: UserId, family: str) -> StoredTokens | None:
-        """An active connection is preferred, then the newest one."""
+        """Returns an active connection if one exists, and the newest if several match."""
         rows = await self._call("find_stored_tokens", user_id=user_id, family=family)
         return parse_first_row(StoredTokens, rows) if rows else None
 
@@ -52,7 +52,8 @@ class TokenRowOperations(Operations):
         now: datetime | None,
         lease: timedelta,
     ) -> StoredTokens | None:
-        """None if another owner has the lease, the connection has ended, or the row has another version."""
+        """Returns None if another owner has the lease, the connection has ended, or the row has another
+        version."""
         rows = await self._call(
             "acquire_refresh_lease",
             connection_id=connection_id,
@@ -78,7 +79,10 @@ class TokenRowOperations(Operations):
     async def release_leases(
         self, owners: Sequence[str], *, now: datetime | None, max_lease: timedelta
     ) -> int:
-        """Makes due what these owners have leased; returns how many. No lease is longer than `max_lease`."""
+        """Ends the leases of these owners, makes the connections due and returns their number.
+
+        No lease is longer than `max_lease`.
+        """
         rows = await self._call(
             "release_leases",
             owners=list(owners),
@@ -90,7 +94,7 @@ class TokenRowOperations(Operations):
     async def apply_outcomes(
         self, outcomes: Sequence[Outcome], *, now: datetime | None
     ) -> set[str]:
-        """The ids of the connections that were changed; an outcome that is too late changes nothing."""
+        """Returns the ids of the changed connections. An outcome that is too late changes nothing."""
         ordered = sorted(outcomes, key=lambda outcome: outcome.connection_id)
         rows = await self._call(
             "apply_outcomes", outcomes=[outcome.as_json for outcome in ordered], now=now

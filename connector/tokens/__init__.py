@@ -1,4 +1,4 @@
-"""Keeps tokens valid. These rules keep a connection from being lost; they are written only here.
+"""Keeps tokens valid. These rules protect connections from loss. They are written only here.
 
 1. One refresh at a time per connection, across replicas. Inside a process all callers share one task;
    between processes the lease in the store decides. Acquiring the lease is a write, so the store is
@@ -6,24 +6,24 @@
 2. The lease outlasts the longest call to TikTok. A process does not send a call that could
    still run after its lease. The lease only coordinates running processes: the process that recovers
    the journal of a dead process saves the recovered tokens and then releases the dead process's leases.
-   Waiting longer would not bring back a response that was never received.
-3. A refresh that has started is never cancelled. It is a task of its own: the caller may go away, and
-   shutdown waits for it.
-4. TikTok's response is journaled before anything else is done with it, and saved in the store before a
-   caller gets the new tokens. If the store fails, callers get the new tokens from memory, and they are
+   A response that the dead process never received is lost, and a longer lease would not recover it.
+3. A refresh that has started is never cancelled. The refresh is a task of its own: its caller may be
+   cancelled, and shutdown waits for the task.
+4. TikTok's response is first written to the journal. The new tokens are then saved in the store before
+   a caller gets them. If the store fails, callers get the new tokens from memory, and the tokens are
    saved before a new lease is acquired. After a restart the journal is recovered first.
-5. Every write names the version of the tokens that it started from. The store refuses older ones, so
-   a late writer, or a refresh that a reconnect has overtaken, changes nothing and reads the row again.
-6. The rejection of a refresh token is believed only if the row has no newer tokens and the lease still
-   belongs to this process: another process may have rotated the token, or be about to. One UPDATE checks
-   both and sets the status.
+5. Every write names the version of the tokens that it started from. The store refuses an older version.
+   So a late writer, or a refresh that ends after a reconnect, changes nothing and reads the row again.
+6. TikTok's rejection of a refresh token is accepted only if the row has no newer tokens and this process
+   still has the lease. Otherwise another process may have rotated the token, or may soon rotate it. One
+   UPDATE checks both conditions and sets the status.
 7. While refreshes fail for a transient reason, reads get the old token until it expires, and TikTok is
    not called before the next retry is due.
-8. The background runs a limited number of refreshes. When TikTok cannot be reached, or asks for fewer
-   calls, the limit drops to one and then doubles with each successful round, so the end of an outage
-   does not start all refreshes at once.
-9. Reads come first. While tokens are being read the background runs only a few refreshes, and the
-   others later.
+8. The background runs a limited number of refreshes. If TikTok cannot be reached, or asks for fewer
+   calls, the limit drops to one and then doubles with each successful round. So not all refreshes start
+   together at the end of an outage.
+9. Reads have priority. While tokens are read, the background runs only a few refreshes and delays the
+   rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Usable tokens: decrypted, and valid for at least the refresh margin where that is possible."""
+"""Returns usable tokens: decrypted, and valid for at least the refresh margin if possible."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class TokenAccess:
         self._clock = clock
 
     async def get_usable(self, stored: StoredTokens | None, *, actor: str) -> UsableTokens:
-        """Fresh tokens, refreshed first if necessary; unexpired ones where the refresh fails."""
+        """Returns tokens after a refresh, if one is needed; the old tokens if the refresh fails and the
+        old tokens have not expired."""
         self._refresher.background_limit.note_foreground_request()
         if stored is None:
             raise NotFound("There is no such connection.")
@@ -48,8 +49,8 @@ class TokenAccess:
         try:
             refreshed = await self._refresh(current, actor=actor)
         except ConnectorError as error:
-            may_keep = not isinstance(error, PERMANENT_ERRORS)
-            if may_keep and schedule.is_unexpired(current.tokens, self._clock.now()):
+            is_transient = not isinstance(error, PERMANENT_ERRORS)
+            if is_transient and schedule.is_unexpired(current.tokens, self._clock.now()):
                 return current
             raise
         is_unexpired = schedule.is_unexpired(refreshed.tokens, self._clock.now())

@@ -1,4 +1,4 @@
-"""Refreshes and probes whatever is due, for as long as the service runs."""
+"""Refreshes and probes all due connections while the service runs."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class StartedRefresh:
     """The row before the refresh."""
 
     task: asyncio.Task[RefreshResult]
-    """Owned by the `TokenRefresher` and never to be cancelled; await it only shielded."""
+    """The `TokenRefresher` owns the task. Never cancel it, and await it only shielded."""
 
 
 @dataclass(frozen=True)
 class BatchResult:
     started: tuple[StartedRefresh, ...]
     more_due: bool
-    """Whether more connections may be due than this batch had capacity for."""
+    """True if the batch was full, so more connections may be due."""
 
 
 class BackgroundRefresher:
@@ -43,7 +43,7 @@ class BackgroundRefresher:
         self._clock = clock
 
     async def run_batch(self, *, actor: str = ACTOR) -> BatchResult:
-        """Leases what is due, as far as the limit allows, and starts a refresh of each."""
+        """Leases due connections, up to the limit, and starts a refresh of each."""
         max_rows = self._limit.batch_size
         if max_rows <= 0:
             return BatchResult(started=(), more_due=True)
@@ -64,7 +64,7 @@ class BackgroundRefresher:
             self._limit.record_completion()
 
     async def run_forever(self) -> None:
-        """No error in a batch ends the loop."""
+        """Runs batches until the task is cancelled. An error in a batch does not end the loop."""
         while True:
             more_due = False
             try:

@@ -1,4 +1,4 @@
-"""What a failed token operation changes in the row, and the errors that are raised for such a row."""
+"""Describes the row change of a failed token operation, and raises the error of such a row."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def failure_outcome(
         error.code,
         failure.retry_at,
     )
-    # A transient error says nothing about the token. But a failed refresh leaves a token that expires
-    # soon, and a failed probe does not.
+    # A transient error says nothing about the token. The status changes only after a failed refresh,
+    # because that token expires soon. A failed probe leaves a token that is still valid.
     was_refresh = attempt.operation in ("refresh", "read")
     return Outcome.failed(
         stored,
@@ -80,7 +80,10 @@ def _next_failure(
 
 def failure_message(stored: StoredTokens, error: ConnectorError) -> str:
     if isinstance(error, TikTokUnreachable) and error.upstream is None:
-        return f"{error.message} If TikTok did act, its answer was lost on the way."
+        return (
+            f"{error.message} TikTok may have processed the request, but its response was not "
+            "received."
+        )
     if isinstance(error, ReconnectRequired) and stored.last_failure is not None:
         return f"{error.message} Before this, an attempt failed with {stored.last_failure.code}."
     return error.message
@@ -95,7 +98,7 @@ def require_active(stored: StoredTokens) -> None:
 
 
 def raise_if_backing_off(failure: Failure, now: datetime) -> None:
-    """Until the next retry is allowed, a request gets the error of the last attempt."""
+    """Raises the error of the last attempt until the next retry is allowed."""
     retry_after = schedule.seconds_until_retry(failure, now)
     if retry_after is not None:
         raise error_from_failure(failure, retry_after=retry_after)

@@ -1,7 +1,7 @@
-"""The lease: the right to refresh one connection, which only one process has at a time.
+"""The lease is the right to refresh one connection. Only one process has it at a time.
 
-The store decides when a lease ends, by its own clock. The process measures the time that is left on its
-own monotonic clock, which it reads before it sends the request. So no two clocks are compared.
+The store ends a lease by the clock of the database. The process measures the remaining time with its own
+monotonic clock, which is read before the request is sent. So no two clocks are compared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from .recovery import TokenRecovery
 REFRESH_LEASE = timedelta(seconds=60)
 MAX_TIKTOK_CALL = timedelta(seconds=REQUEST_DEADLINE_SECONDS)
 SEND_WITHIN_SECONDS = (REFRESH_LEASE - MAX_TIKTOK_CALL).total_seconds()
-"""Counted from before the store is asked, because the lease starts before the store's answer is here."""
+"""Counted from the time before the call of the store, because the lease starts before the response of
+the store arrives."""
 
 LEASE_WAIT = timedelta(seconds=25)
 MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.05, 0.5
@@ -33,17 +34,17 @@ MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.05, 0.5
 
 @dataclass(frozen=True)
 class RefreshLease:
-    """`stored` is the row as it was when the lease was acquired."""
-
     stored: StoredTokens
+    """The row at the time when the lease was acquired."""
+
     owner: str
     send_before: float
-    """In `Clock.ticks` of this process. A call sent later might still run when the lease has ended."""
+    """In `Clock.ticks` of this process. A later call to TikTok might still run when the lease ends."""
 
 
 @dataclass(frozen=True)
 class NewerTokens:
-    """Another process has saved newer tokens meanwhile, so no refresh is needed."""
+    """Another process has saved newer tokens, so no refresh is needed."""
 
     stored: StoredTokens
 
@@ -52,13 +53,14 @@ class NewerTokens:
 class LeaseWaiter:
     connection_id: str
     lease: RefreshLease | None = None
-    """Set once the background has handed a lease over."""
+    """The lease that the background has handed over to this refresh."""
 
 
 class LeaseWaiters:
     """The refreshes of this process that wait for a lease.
 
-    Where the background acquires the lease first, it hands the lease over to the refresh that waits.
+    If the background acquires the lease first, the background hands the lease over to the waiting
+    refresh.
     """
 
     def __init__(self) -> None:
@@ -73,7 +75,7 @@ class LeaseWaiters:
             del self._waiters[connection_id]
 
     def hand_over(self, lease: RefreshLease) -> bool:
-        """False if no refresh waits for this lease."""
+        """Returns False if no refresh waits for this lease."""
         waiter = self._waiters.get(lease.stored.connection_id)
         if waiter is None:
             return False
@@ -99,7 +101,7 @@ class RefreshLeases:
         self._clock = clock
 
     async def acquire(self, stored: StoredTokens) -> RefreshLease | NewerTokens:
-        """Waits while another process has the lease. Raises the error with which that process failed."""
+        """Waits while another process has the lease. If that process fails, its error is raised."""
         with self.waiters.wait_for(stored.connection_id) as waiter:
             if (lease := await self._try_acquire(stored, waiter)) is not None:
                 return lease
@@ -109,7 +111,7 @@ class RefreshLeases:
                 min_pause=MIN_POLL_SECONDS,
                 max_pause=MAX_POLL_SECONDS,
             ):
-                # Look first: if the other process has just failed, this process would fail as well.
+                # Read the row first: if the other process has just failed, this process would also fail.
                 if (newer := await self._result_of_other_owner(stored)) is not None:
                     return newer
                 if (lease := await self._try_acquire(stored, waiter)) is not None:

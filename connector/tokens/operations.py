@@ -1,7 +1,7 @@
 """Runs a token operation at TikTok: refresh, probe or revoke.
 
-Each operation ends in one `Outcome`. Only a definite answer ends a connection: `ReconnectRequired`, or
-`AccessTokenRejected` where no refresh can follow. Every other error is transient: it is recorded, and
+Each operation ends in one `Outcome`. Only a definite response ends a connection: `ReconnectRequired`, or
+`AccessTokenRejected` if no refresh can follow. Every other error is transient: the error is recorded, and
 the operation is repeated later.
 """
 
@@ -44,7 +44,7 @@ RefreshOperation = Literal["refresh", "read"]
 
 @dataclass(frozen=True)
 class OperationContext:
-    """One operation, decided before it starts; `timer` names it."""
+    """The inputs of one operation. `timer.operation` names the operation."""
 
     lease: RefreshLease
     timer: AttemptTimer
@@ -57,7 +57,7 @@ class OperationContext:
 class OperationSucceeded:
     outcome: Outcome
     tokens: Tokens | None
-    """The tokens that are valid now; None after a revocation."""
+    """The tokens that are now valid; None after a revocation."""
 
     entry_id: int | None = None
     """The journal entry with the outcome, if there is one."""
@@ -100,15 +100,16 @@ class TokenOperations:
         actor: str,
         tokens: Tokens | None = None,
     ) -> OperationResult:
-        """Revokes the tokens of a disconnected connection and probes tokens that cannot be refreshed.
+        """Runs the requested operation, but revokes the tokens of a disconnected connection and probes
+        tokens that cannot be refreshed.
 
-        `tokens` are those of the lease, if they were decrypted before. Raises only `Busy`: nothing
-        was sent then, and there is nothing to save.
+        `tokens` are the decrypted tokens of `lease`, if the caller has them. The only error raised is
+        `Busy`: in this case nothing was sent, and nothing must be saved.
         """
         operation: Operation = "revoke" if lease.stored.status == "revoked" else requested
         timer = AttemptTimer.start(operation, actor=actor, clock=self._clock)
         try:
-            context = self._decide(lease, timer, tokens)
+            context = self._prepare(lease, timer, tokens)
         except ConnectorError as error:
             return self._failed(lease, timer, error)
         try:
@@ -120,12 +121,12 @@ class TokenOperations:
         except Busy:
             raise
         except AccessTokenRejected as error:
-            ended = ReconnectRequired(error.message, upstream=error.upstream)
-            return self._failed(lease, context.timer, ended)
+            permanent_error = ReconnectRequired(error.message, upstream=error.upstream)
+            return self._failed(lease, context.timer, permanent_error)
         except ConnectorError as error:
             return self._failed(lease, context.timer, error)
 
-    def _decide(
+    def _prepare(
         self, lease: RefreshLease, timer: AttemptTimer, tokens: Tokens | None
     ) -> OperationContext:
         family = self._families.get(lease.stored.family)
@@ -139,7 +140,7 @@ class TokenOperations:
 
     def _decrypt(self, stored: StoredTokens) -> Tokens:
         if stored.encrypted_tokens is None:
-            raise ReconnectRequired("There is no token any more: connect TikTok again.")
+            raise ReconnectRequired("The token was deleted: connect TikTok again.")
         return self._cipher.decrypt_tokens(
             stored.encrypted_tokens, associated_data=stored_tokens_associated_data(stored)
         )
@@ -148,7 +149,7 @@ class TokenOperations:
         lease, stored = context.lease, context.lease.stored
         async with self._journal.reserve():
             if self._clock.ticks() > lease.send_before:
-                raise Busy("This refresh was held up too long; try again shortly.", retry_after=5)
+                raise Busy("This refresh was delayed too long; try again shortly.", retry_after=5)
             now = self._clock.now()
             tokens = replace(await self._tiktok_client.execute(call), issued_at=now)
             outcome = Outcome.refreshed(
@@ -170,7 +171,7 @@ class TokenOperations:
         try:
             return await self._journal.append(Entry(REFRESH_ENTRY, outcome.as_json))
         except JournalUnwritable:
-            # The old refresh token is used up, so the new one must be saved: only the store is left.
+            # The old refresh token is used, so the store must save the new token without the journal.
             log.exception("could not journal new tokens connection_id=%s", outcome.connection_id)
             return None
 

@@ -1,9 +1,9 @@
 """Writes the outcomes of token operations to the store, many in one call.
 
-New tokens are in the journal before they come here. If the store cannot take them, they stay in the
-list of unsaved outcomes, and reads get them from there. An outcome without tokens is not kept: its
-lease ends by itself and the operation is repeated. An outcome that the store rejects permanently is a
-bug of ours: it stays in the list and blocks only its own connection.
+New tokens are in the journal before an outcome is written. If the store cannot save the tokens, their
+outcome stays in the list of unsaved outcomes, and reads use this list. An outcome without tokens does not
+stay in the list: its lease expires and the operation is repeated. If the store rejects an outcome
+permanently, this is a bug in the service: the outcome stays in the list and blocks only its connection.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ MAX_RUNNING_CALLS = 2
 """A slow store must not be filled with writes of outcomes: token reads need its connections, too."""
 
 MAX_WAIT_SECONDS = 0.05
-"""Shorter than a call to TikTok. Larger and fewer batches cost the store less."""
+"""Shorter than a call to TikTok. Fewer and larger batches are less work for the store."""
 
 
 class SaveResult(Enum):
     SAVED = "saved"
     SUPERSEDED = "superseded"
-    """The store refused it because another write came first."""
+    """The store refused the outcome because another write was earlier."""
 
 
 @dataclass(eq=False)
@@ -68,11 +68,11 @@ class OutcomeWriter:
         self.unsaved.append(UnsavedOutcome(outcome, entry_id))
 
     def has_unsaved_tokens(self, connection_id: str) -> bool:
-        """Whether the refresh token in the store is used up and its successor is only here."""
+        """Returns True if the store has a used refresh token, and only this process has the new one."""
         return any(unsaved.outcome.connection_id == connection_id for unsaved in self.unsaved)
 
     def with_unsaved(self, stored: StoredTokens) -> StoredTokens:
-        """The row as it will be when the unsaved outcomes are written."""
+        """Returns the row with the unsaved outcomes applied."""
         for unsaved in self.unsaved:
             outcome = unsaved.outcome
             if (outcome.connection_id, outcome.token_version) == (
@@ -90,7 +90,7 @@ class OutcomeWriter:
             if outcome.encrypted_tokens is not None:
                 self.add_unsaved(outcome, entry_id)
                 log.warning(
-                    "tokens not saved, kept for retry connection_id=%s error=%s",
+                    "tokens not saved, will retry connection_id=%s error=%s",
                     outcome.connection_id,
                     error.code,
                 )
@@ -100,7 +100,7 @@ class OutcomeWriter:
         return result
 
     async def flush_unsaved(self) -> None:
-        """One at a time, in order. Raises while the store does not answer."""
+        """Writes the unsaved outcomes one at a time, in order. Raises if the store does not answer."""
         for unsaved in list(self.unsaved):
             if self._clock.ticks() < unsaved.retry_at:
                 continue

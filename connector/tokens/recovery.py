@@ -1,7 +1,7 @@
-"""Continues what dead processes left: new tokens that were not saved, and leases they still have.
+"""Saves the unsaved tokens of dead processes, and releases the leases of these processes.
 
 Both are found in the journal when a process starts. The tokens are saved first. While new tokens are only
-in the journal, the refresh token in the store is used up, so the lease of the dead process must stay.
+in the journal, the refresh token in the store is a used one, so the lease of the dead process must stay.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .outcome_writer import OutcomeWriter
 log = logging.getLogger(__name__)
 
 REFRESH_ENTRY = "refresh"
-"""The kind of the journal entries with an `Outcome` in them."""
+"""The kind of the journal entries that contain an `Outcome`."""
 
 
 class TokenRecovery:
@@ -46,7 +46,7 @@ class TokenRecovery:
         self._lock = asyncio.Lock()
 
     def recover(self, entries: Iterable[RecoveredEntry], owners: Iterable[RecoveredOwner]) -> None:
-        """Selects the entries of its own kind, and remembers the owner ids of dead processes. Writes nothing."""
+        """Remembers the refresh entries and the owner ids of dead processes. Writes nothing."""
         for recovered in entries:
             if recovered.entry.kind == REFRESH_ENTRY:
                 self._recover_outcome(recovered.entry_id, recovered.entry)
@@ -56,14 +56,14 @@ class TokenRecovery:
         try:
             outcome = Outcome.model_validate(entry.fields)
         except ValidationError:
-            log.error("unreadable journal entry kept entry_id=%d", entry_id)
+            log.error("unreadable journal entry not removed entry_id=%d", entry_id)
             return
         self._outcome_writer.add_unsaved(outcome, entry_id)
 
     async def flush(self) -> None:
         """Saves unsaved tokens, then releases the leases of dead processes.
 
-        Called before each new lease. Raises while the store does not answer.
+        Called before each new lease. Raises if the store does not answer.
         """
         if not self._outcome_writer.unsaved and not self._dead_owners:
             return
@@ -79,7 +79,7 @@ class TokenRecovery:
                 owners, now=self._clock.database_time(), max_lease=self._max_lease
             )
         except (InternalError, ConfigurationError) as error:
-            # These leases end by themselves, so new leases need not wait for this release.
+            # These leases expire, so new leases need not wait for the release.
             log.error("could not release leases of dead processes error=%s", error.code)
         else:
             log.info(
@@ -92,6 +92,6 @@ class TokenRecovery:
             await self._journal.remove(entry_id)
 
     async def close(self) -> None:
-        """The last try. The journal keeps whatever the store does not take."""
+        """Tries one last flush. Tokens that the store does not save stay in the journal."""
         with contextlib.suppress(ConnectorError):
             await self.flush()

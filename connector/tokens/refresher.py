@@ -62,10 +62,10 @@ class TokenRefresher:
         operation: RefreshOperation = "refresh",
         tokens: Tokens | None = None,
     ) -> RefreshResult:
-        """Runs the operation, or joins the one that runs for this connection already.
+        """Runs the operation, or waits for the running operation of the same connection.
 
-        Where the tokens cannot be refreshed they are probed, and those of a disconnected connection
-        are revoked. `tokens` are those of `stored`, if the caller has decrypted them.
+        Tokens that cannot be refreshed are probed, and the tokens of a disconnected connection are
+        revoked. `tokens` are the decrypted tokens of `stored`, if the caller has them.
         """
         return await self._running.run(
             stored.connection_id, partial(self._refresh_once, stored, tokens, operation, actor)
@@ -84,11 +84,11 @@ class TokenRefresher:
     def start_with_lease(
         self, lease: RefreshLease, *, actor: str
     ) -> asyncio.Task[RefreshResult] | None:
-        """For the background. None if no new refresh starts for this connection."""
+        """Starts a refresh for the background. Returns None if no new refresh is started."""
         connection_id = lease.stored.connection_id
         if self._leases.waiters.hand_over(lease):
             return None
-        # A refresh that still runs although its lease has ended is not started a second time.
+        # A refresh may still run after its lease has ended. No second refresh is started then.
         if connection_id in self._running or self._outcome_writer.has_unsaved_tokens(connection_id):
             return None
         return self._running.start(
@@ -120,13 +120,13 @@ class TokenRefresher:
         except ConnectorError:
             if outcome.encrypted_tokens is None:
                 raise
-            saved = SaveResult.SAVED  # The writer keeps the tokens, and they are valid.
+            saved = SaveResult.SAVED  # The writer has the tokens, and the tokens are valid.
         if saved is SaveResult.SUPERSEDED and (newer := await self._newer_tokens(stored)):
             return RefreshResult(newer)
         return RefreshResult(outcome.apply_to(stored), result.tokens)
 
     async def _save_failure(self, stored: StoredTokens, failed: OperationFailed) -> RefreshResult:
-        """Returns the newer tokens if another process has saved some. Otherwise raises the error."""
+        """Returns newer tokens if another process has saved them. Otherwise raises the error."""
         try:
             saved = await self._outcome_writer.write(failed.outcome)
         except ConnectorError:
@@ -155,5 +155,5 @@ class TokenRefresher:
         self.background_limit.note_task_finished()
 
     async def wait_until_idle(self) -> None:
-        """Shutdown waits here, because a refresh is never cancelled."""
+        """Waits until no refresh runs. Shutdown calls this, because a refresh is never cancelled."""
         await self._running.wait_until_idle()

@@ -1,4 +1,4 @@
--- Who may call our functions. The rules for all files in sql/functions:
+-- Restricts the callers of the functions. The rules for all files in sql/functions:
 --
 -- - Run sql/tables first, then these files in alphabetical order. This file comes first, because the other
 --   files call connector.restrict_privileges(). Keep its name alphabetically first.
@@ -11,22 +11,22 @@
 --
 -- The rules for the functions:
 --
--- - The same names and arguments are in connector/store/*.py and connector/store/sqlite/*.sql, there
+-- - The same names and arguments are in connector/store/*.py and connector/store/sqlite/*.sql, but
 --   without the prefixes. One call is one transaction, so a change and its event are one operation.
 -- - Functions are `security definer` with an empty `search_path` and call require_service_role() first.
--- - `p_now` is null in production. Then the database's clock counts, because replicas must agree on the
---   time. Tests pass a time. An operation reads the clock once, and uses this one value everywhere.
--- - A JSON null in an item becomes an SQL null, also where the column is jsonb.
--- - `enable_seqscan = off` where an index serves the lookup. Postgres keeps a plan that it made while the
---   tables were small, and that plan reads the whole table. For the same reason a list that comes as JSON
---   is looked up with `= any (array (…))`: Postgres expects a hundred rows from a JSON list.
+-- - `p_now` is null in production, and the database's clock is used, because replicas must agree on the
+--   time. Tests pass a time. An operation reads the clock once and uses this value everywhere.
+-- - A JSON null in an item becomes an SQL null, even if the column is jsonb.
+-- - A function sets `enable_seqscan = off` if its lookup can use an index. Otherwise Postgres may reuse a
+--   plan from the time when the tables were small, and this plan reads the whole table. For the same reason
+--   rows of a JSON list are found with `= any (array (…))`: Postgres expects a hundred rows from a JSON list.
 
 drop procedure if exists connector.restrict_privileges;
 drop function if exists connector.require_service_role;
 
 -- Every public function calls this first. The privileges alone do not protect a `security definer` function:
 -- a restored dump, or one `grant all on all functions in schema public`, gives `execute` back to anon.
--- PostgREST sets the role. A direct connection sets no role, so its login role counts. current_user is the
+-- PostgREST sets the role. A direct connection sets no role, so its login role is used. current_user is the
 -- owner of the calling function, because that function is a `security definer`.
 create function connector.require_service_role() returns void
 language plpgsql stable
@@ -43,9 +43,9 @@ begin
 end
 $$;
 
--- Every file in sql/functions ends with a call of this procedure. Closed by default: Postgres and Supabase
--- let everyone execute a new function in `public`. Here, functions with the prefix `connector_` are for
--- service_role only, and everything in the schema `connector` is for its owner only.
+-- Every file in sql/functions ends with a call of this procedure, because Postgres and Supabase let every
+-- role execute a new function in `public`. The procedure allows functions with the prefix `connector_` only
+-- for service_role, and all objects in the schema `connector` only for its owner.
 create procedure connector.restrict_privileges()
 language plpgsql
 set search_path = ''

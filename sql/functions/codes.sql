@@ -6,7 +6,7 @@ drop function if exists
     public.connector_restore_pending_grant;
 
 -- Many codes in one call. If another replica claims a code at the same moment, this call returns the code as
--- not acquired and without its reply; the caller that waits for the reply calls again.
+-- not acquired and without its reply. The caller must call again to get the reply.
 create function public.connector_claim_codes(
     p_claims jsonb, p_now timestamptz, p_lease_seconds double precision
 )
@@ -108,8 +108,8 @@ begin
     return query
     update connector.codes c
     set
-        -- A pending grant is deleted only when there is a reply: a caller that releases its claim
-        -- without a grant does not delete the grant that another caller stored.
+        -- A pending grant is deleted only if `p_reply` is set. So a caller that releases its claim without a
+        -- grant does not delete the grant that another caller stored.
         encrypted_grant =
             case when p_reply is null then coalesce(p_encrypted_grant, c.encrypted_grant) end,
         reply = p_reply,
@@ -121,7 +121,7 @@ begin
 end
 $$;
 
--- Returns no row where the code has already become a connection.
+-- Returns no row if the code already has a connection.
 create function public.connector_restore_pending_grant(
     p_code_hash text, p_user_id uuid, p_family text, p_claimed_by text, p_encrypted_grant text,
     p_now timestamptz, p_lease_seconds double precision

@@ -10,7 +10,7 @@ drop view if exists
     connector.connection_details,
     connector.connection_summaries;
 
--- For people: no token. The view with the tokens is connector.stored_tokens in tokens.sql.
+-- A view for people, without tokens. The view with the tokens is connector.stored_tokens in tokens.sql.
 create view connector.connection_summaries as
 select
     c.id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes, c.selected_advertiser,
@@ -18,14 +18,14 @@ select
     c.connected_at, c.created_at, c.updated_at, c.token_version
 from connector.connections c;
 
--- With the accounts, which can be thousands.
+-- Adds the accounts. One connection may have thousands of accounts.
 create view connector.connection_details as
 select c.accounts, s.*
 from connector.connection_summaries s
 join connector.connections c on c.id = s.id;
 
 -- Updates first and inserts only if the row is missing: an upsert would violate the customer's own not-null
--- columns even where the row exists.
+-- columns even if the row exists.
 create function connector.write_user_account(p_user_id uuid, p_advertiser jsonb, p_token text)
 returns void
 language plpgsql
@@ -52,9 +52,9 @@ begin
 end
 $$;
 
--- Many connections in one call, each of another user. If one of them fails for all, because it breaks a rule
--- of the customer's own table or because another transaction has locked its row there, the whole call is
--- rolled back and the caller sends each connection in a call of its own.
+-- Upserts many connections in one call, each of another user. One connection can make the call fail: it may
+-- violate a rule of the customer's own table, or another transaction may have locked its row in that table.
+-- Then the whole call is rolled back, and the caller sends each connection in a separate call.
 create function public.connector_upsert_connections(p_connections jsonb, p_now timestamptz)
 returns table (code_hash text, reply jsonb)
 language plpgsql security definer
@@ -164,8 +164,8 @@ begin
         join upserted c on c.user_id = i.user_id
         cross join lateral jsonb_populate_record(null::connector.attempts, i.attempt) a
     ),
-    -- In the order in which codes are claimed: in another order, this call and another replica's claims
-    -- would wait for each other.
+    -- Locks the codes in the same order as connector_claim_codes. In another order, this call and another
+    -- replica's claims could wait for each other.
     locked_codes as (
         select l.code_hash
         from connector.codes l
@@ -187,7 +187,7 @@ begin
 end
 $$;
 
--- Returns no row where the connection is unknown or disconnected.
+-- Returns no row if the connection is unknown or disconnected.
 create function public.connector_select_advertiser(
     p_connection_id uuid, p_advertiser jsonb, p_account_token text, p_now timestamptz
 )

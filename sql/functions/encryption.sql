@@ -1,4 +1,4 @@
--- All ciphertexts, to re-encrypt them under a new key. The rules for these files are in access.sql.
+-- Lists and replaces all ciphertexts, for a key rotation. The rules for these files are in access.sql.
 
 drop function if exists
     public.connector_list_ciphertexts,
@@ -43,7 +43,7 @@ begin
 end
 $$;
 
--- Compare and swap: a ciphertext that has changed since it was listed stays as it is.
+-- Compares and swaps: a ciphertext that has changed since it was listed is not replaced.
 create function public.connector_replace_ciphertexts(p_table_name text, p_replacements jsonb)
 returns table (row_key text)
 language plpgsql security definer

@@ -71,8 +71,8 @@ begin
 end
 $$;
 
--- Deletes at most `max_rows` of each kind, because one call must end long before the statement timeout that
--- applies to PostgREST.
+-- Deletes at most `p_max_rows` rows of each table, because one call must end long before the statement
+-- timeout that applies to PostgREST.
 create function public.connector_delete_old_rows(
     p_before timestamptz, p_keep_attempts integer, p_events_before timestamptz, p_max_rows integer
 )

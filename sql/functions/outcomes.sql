@@ -2,10 +2,10 @@
 
 drop function if exists public.connector_apply_outcomes;
 
--- Many outcomes in one call, each of another connection. An outcome is refused when the row no longer has the
--- tokens that the operation started from. An outcome without new tokens is also refused when the lease has
--- passed to another owner. New tokens are accepted from a late owner as long as no newer ones were written:
--- they may be the only pair that still works.
+-- Applies many outcomes in one call, each of another connection. An outcome is refused if the row no longer
+-- has the tokens that the operation started from. An outcome without new tokens is also refused if another
+-- owner has acquired the lease. New tokens are accepted from a late owner if no newer tokens were written,
+-- because they may be the only valid pair.
 create function public.connector_apply_outcomes(p_outcomes jsonb, p_now timestamptz)
 returns table (id uuid, token_version integer)
 language plpgsql security definer
@@ -76,7 +76,7 @@ begin
         -- The row before the update: all parts of a statement see the rows as they were at its start.
         join connector.connections c on c.id = u.id
         where u.event is not null
-            -- An event reported that the connection had ended, before a late owner wrote its newest tokens.
+            -- An event has reported the end of the connection before a late owner wrote the newest tokens.
             or (c.status = 'reconnect_required' and u.status = 'active')
         union all
         select

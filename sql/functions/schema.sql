@@ -2,7 +2,7 @@
 
 drop function if exists public.connector_schema_version;
 
--- A change of any row's shape gets a new number. The service refuses a database of another version.
+-- A change of a table gets a new number. The service refuses a database of another version.
 delete from connector.schema
 where version <> 3;
 

@@ -9,8 +9,8 @@ drop function if exists
     public.connector_release_leases;
 drop view if exists connector.stored_tokens;
 
--- For the service itself: the encrypted tokens and no more than a refresh needs. The view for people, without
--- tokens, is connector.connection_summaries in connections.sql.
+-- A view for the service: the encrypted tokens and only the columns that a refresh needs. The view for people,
+-- without tokens, is connector.connection_summaries in connections.sql.
 create view connector.stored_tokens as
 select
     c.id as connection_id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes,
@@ -18,7 +18,7 @@ select
     c.token_version
 from connector.connections c;
 
--- The tokens stay in the row until TikTok has revoked them.
+-- Marks a connection. The tokens stay in the row until TikTok has revoked them.
 create function public.connector_mark_disconnected(p_connection_id uuid, p_now timestamptz)
 returns setof connector.stored_tokens
 language plpgsql security definer
@@ -105,7 +105,8 @@ begin
 end
 $$;
 
--- Returns no row where another owner has the lease or the tokens are no longer those of `token_version`.
+-- Returns no row if another owner has the lease, the row has no usable tokens, or the row has another version
+-- than `p_token_version`.
 create function public.connector_acquire_refresh_lease(
     p_connection_id uuid, p_token_version integer, p_owner text, p_now timestamptz,
     p_lease_seconds double precision
@@ -171,8 +172,8 @@ begin
     select array_agg(l.id)
     into v_ids
     from leased l;
-    -- A separate statement, because the statement above sees the tokens as they were before it waited
-    -- for its locks.
+    -- This must be a separate statement. The statement above uses a snapshot from before the rows were locked,
+    -- so it could return tokens that another transaction has replaced.
     return query
     select t.*
     from connector.stored_tokens t
@@ -181,8 +182,8 @@ end
 $$;
 
 -- Ends the leases of these owners and makes the connections due now. No lease is longer than
--- `max_lease_seconds`, so the index on due_at finds the leases among any number of rows. A row that another
--- transaction is writing keeps its lease.
+-- `p_max_lease_seconds`, so the index on due_at finds the leases in a table of any size. If another transaction
+-- has locked a row, the row keeps its lease.
 create function public.connector_release_leases(
     p_owners jsonb, p_now timestamptz, p_max_lease_seconds double precision
 )

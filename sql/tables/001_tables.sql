@@ -2,9 +2,9 @@
 -- Running this file again changes nothing. It contains no `begin` and no `commit`, so that one
 -- transaction can include all files: `cat sql/tables/*.sql sql/functions/*.sql | psql --single-transaction`.
 --
--- All our tables are in the schema `connector`, which PostgREST does not expose. The only other table is
--- the customer's own public.user_accounts: this file creates the table if it is missing, and otherwise
--- adds three columns and leaves the rest as it is.
+-- All tables of the service are in the schema `connector`, which PostgREST does not expose. The only other
+-- table is the customer's own public.user_accounts. If that table is missing, this file creates the table.
+-- Otherwise this file adds three columns and changes nothing else.
 
 create schema if not exists connector;
 revoke all on schema connector from public, anon, authenticated;
@@ -47,11 +47,11 @@ create table if not exists connector.connections (
     refresh_expires_at   timestamptz,
     verified_at          timestamptz,
     last_failure         jsonb,
-    -- When the background must look at the connection. A lease moves this time to the end of the lease,
-    -- so that one index finds both due connections and expired leases.
+    -- `due_at` is the end of the lease while lease_owner is set, otherwise the time of the next check. So
+    -- one index finds both due connections and expired leases.
     due_at               timestamptz,
     lease_owner          text,
-    -- The fencing version: counts the tokens this row has had. A write names the version it started from.
+    -- Increases with each new pair of tokens. A write is refused unless it names the current version.
     token_version        integer not null,
     connected_at         timestamptz not null,
     created_at           timestamptz not null,
@@ -63,7 +63,7 @@ create index if not exists connections_due
     on connector.connections (due_at)
     where due_at is not null;
 
--- One row per authorization code: who claimed the code, and the reply to its exchange.
+-- One row per authorization code: the process that claimed the code, and the reply to its exchange.
 create table if not exists connector.codes (
     code_hash        text primary key,
     user_id          uuid not null,
@@ -109,7 +109,7 @@ create index if not exists attempts_of_connection
 create index if not exists attempts_at
     on connector.attempts (at);
 
--- `alter table` locks the table against all readers, so it runs only where something must change.
+-- `alter table` locks the table against all readers, so it runs only if row level security is disabled.
 do $$
 declare
     v_table record;
@@ -165,7 +165,8 @@ $$;
 
 -- A privilege on the whole table includes the token column, and revoking the privilege on one column does
 -- not exclude that column. So each privilege that a role has on the table is replaced by the same privilege
--- on columns: `select` on all columns except the token, `insert` and `update` on all columns except our three.
+-- on columns: `select` on all columns except the token, `insert` and `update` on all columns except the three
+-- columns of the service.
 do $$
 declare
     v_role text;

@@ -16,7 +16,7 @@ import pytest
 
 from connector.journal import Entry, Journal
 from connector.journal.entries import encode
-from connector.journal.files import RESERVED_BYTES_PER_ANSWER
+from connector.journal.files import RESERVED_BYTES_PER_RESPONSE
 
 from .helpers import entry
 
@@ -64,8 +64,8 @@ def filled(disk: Path) -> Iterator[None]:
 
 
 def full_size(name: str) -> Entry:
-    """As large as an answer may be to have its space for certain."""
-    return entry(name, size=RESERVED_BYTES_PER_ANSWER - len(encode(entry(name, size=0))))
+    """As large as a response may be to have its space for certain."""
+    return entry(name, size=RESERVED_BYTES_PER_RESPONSE - len(encode(entry(name, size=0))))
 
 
 async def reserve_all(journal: Journal, reservations: AsyncExitStack) -> int:

@@ -96,7 +96,7 @@ async def test_a_damaged_entry_costs_no_other_and_its_file_is_left_where_it_is(
     with caplog.at_level(logging.WARNING, "connector.journal"):
         journal = await opened(folder)
     assert names(journal) == ["a", "c"]
-    assert f"damaged journal file kept path={path}" in caplog.text
+    assert f"damaged journal file not removed path={path}" in caplog.text
     assert "sss" not in caplog.text
     assert path.exists()
     await journal.append(entry("d"))

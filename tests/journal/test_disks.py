@@ -1,4 +1,4 @@
-"""A disk that refuses is noticed before an answer depends on it."""
+"""A disk that refuses is noticed before a response depends on it."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
@@ -80,7 +80,7 @@ async def test_a_removal_that_the_disk_refused_is_made_up_for(folder: Path) -> N
         assert names(after) == ["c"]
 
 
-async def test_a_disk_that_is_full_at_the_start_stops_new_answers_but_not_the_recovery(
+async def test_a_disk_that_is_full_at_the_start_stops_new_responses_but_not_the_recovery(
     folder: Path,
 ) -> None:
     await killed_with(folder, *"abc")
@@ -174,7 +174,7 @@ async def test_a_missing_folder_above_the_last_is_named(tmp_path: Path) -> None:
 
 async def test_a_file_in_place_of_the_folder_is_named_and_left_alone(folder: Path) -> None:
     folder.write_text("connector journal 1\n")
-    with pytest.raises(JournalUnwritable, match=f"is a file, but a folder is needed.*{folder}"):
+    with pytest.raises(JournalUnwritable, match=f"is a file, but must be a folder.*{folder}"):
         await Journal(folder).open()
     assert folder.read_text() == "connector journal 1\n"
 

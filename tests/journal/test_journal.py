@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connector.journal import Entry
-from connector.journal.files import RESERVED_BYTES_PER_ANSWER
+from connector.journal.files import RESERVED_BYTES_PER_RESPONSE
 
 from .helpers import entry, files_in, kill, names, opened, own_file, rows, running
 
@@ -101,7 +101,7 @@ async def test_a_marker_is_in_the_journal_while_its_reservation_lasts(folder: Pa
         assert names(after) == ["marker"]
 
 
-async def test_a_marker_is_not_counted_as_an_answer(folder: Path) -> None:
+async def test_a_marker_is_not_counted_as_a_response(folder: Path) -> None:
     async with running(folder) as journal, journal.reserve(entry("marker")):
         assert journal.entry_count == 0
         entry_id = await journal.append(entry("a"))
@@ -241,7 +241,7 @@ async def test_a_cancelled_reservation_does_not_disturb_the_others(folder: Path)
 
 
 async def test_an_entry_larger_than_its_reservation_is_written_all_the_same(folder: Path) -> None:
-    large = [entry("a", size=10 * RESERVED_BYTES_PER_ANSWER), entry("b", size=4 * 1024 * 1024)]
+    large = [entry("a", size=10 * RESERVED_BYTES_PER_RESPONSE), entry("b", size=4 * 1024 * 1024)]
     journal = await opened(folder)
     async with journal.reserve():
         await journal.append(large[0])

@@ -37,7 +37,7 @@ async def test_a_running_process_is_not_reported_as_dead(folder: Path) -> None:
             assert owners(third) == {second.owner_id}
 
 
-async def test_a_dead_owner_is_not_counted_as_an_answer(folder: Path) -> None:
+async def test_a_dead_owner_is_not_counted_as_a_response(folder: Path) -> None:
     await kill(await opened(folder))
     async with running(folder) as second:
         assert (second.entry_count, second.recovered_entries()) == (0, [])
@@ -81,7 +81,7 @@ async def test_a_dead_owner_survives_the_move_to_a_larger_file(folder: Path) -> 
         assert owners(third) == {first.owner_id, second.owner_id}
 
 
-async def test_a_damaged_owner_id_costs_no_answer(folder: Path) -> None:
+async def test_a_damaged_owner_id_loses_no_response(folder: Path) -> None:
     await kill(first := await opened(folder))
     path = await stopped_with(folder, *"abc")
     damage(path, first.owner_id.encode(), b"?" * 32)

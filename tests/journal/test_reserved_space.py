@@ -1,4 +1,4 @@
-"""Who has a reservation can append an answer, whatever other programs do to the disk."""
+"""A reservation guarantees space for a response, even if other programs fill the disk."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
@@ -23,7 +23,7 @@ async def use_reservation(journal: Journal, name: str) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1000])
-async def test_every_reserved_answer_can_be_appended_on_a_disk_that_was_filled_meanwhile(
+async def test_every_reserved_response_can_be_appended_on_a_disk_that_was_filled_meanwhile(
     at_once: int,
 ) -> None:
     with mounted(SMALL_DISK) as disk:
@@ -70,13 +70,13 @@ async def test_waiting_reservations_take_no_space_from_granted_ones() -> None:
                 ]
                 for _ in range(3):
                     await journal.remove(await journal.append(entry("a")))
-                await asyncio.gather(*(journal.append(full_size("answer")) for _ in range(count)))
+                await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
                 for other in others:
                     other.cancel()
                 await asyncio.wait(others)
         await kill(journal)
         async with running(disk / "connector.journal") as after:
-            assert names(after) == ["answer"] * count
+            assert names(after) == ["response"] * count
 
 
 async def test_a_disk_that_was_filled_up_is_used_for_any_number_of_transactions() -> None:
@@ -88,8 +88,8 @@ async def test_a_disk_that_was_filled_up_is_used_for_any_number_of_transactions(
                 assert own_file(journal)._commits > 600
 
 
-async def test_entries_that_stay_count_until_the_disk_has_no_space_for_another_answer() -> None:
-    """The store is away, the disk is full: what TikTok answers no more is asked for no more."""
+async def test_entries_that_stay_count_until_the_disk_has_no_space_for_another_response() -> None:
+    """The store is away, the disk is full: no further response is requested from TikTok."""
     with mounted("size=16m") as disk:
         journal = await opened(disk / "connector.journal")
         with filled(disk):
@@ -111,7 +111,7 @@ async def test_entries_that_stay_count_until_the_disk_has_no_space_for_another_a
             assert len(names(after)) == appended
 
 
-async def test_an_answer_without_reservation_cannot_take_reserved_space() -> None:
+async def test_a_response_without_reservation_cannot_take_reserved_space() -> None:
     with mounted(SMALL_DISK) as disk:
         journal = await opened(disk / "connector.journal")
         with filled(disk):
@@ -119,13 +119,13 @@ async def test_an_answer_without_reservation_cannot_take_reserved_space() -> Non
                 count = await reserve_all(journal, reservations)
                 with pytest.raises(JournalUnwritable):
                     await journal.append(entry("huge", size=2**20))
-                await asyncio.gather(*(journal.append(full_size("answer")) for _ in range(count)))
+                await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
         await kill(journal)
         async with running(disk / "connector.journal") as after:
-            assert names(after) == ["answer"] * count
+            assert names(after) == ["response"] * count
 
 
-async def test_where_a_file_cannot_be_made_larger_the_reserved_answers_still_fit(
+async def test_where_a_file_cannot_be_made_larger_the_reserved_responses_still_fit(
     folder: Path,
 ) -> None:
     """As above, where nothing can be mounted."""
@@ -133,11 +133,11 @@ async def test_where_a_file_cannot_be_made_larger_the_reserved_answers_still_fit
     with files_up_to(max(path.stat().st_size for path in folder.iterdir())):
         async with AsyncExitStack() as reservations:
             count = await reserve_all(journal, reservations)
-            await asyncio.gather(*(journal.append(full_size("answer")) for _ in range(count)))
+            await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
         await until_idle(journal)
     await kill(journal)
     async with running(folder) as after:
-        assert names(after) == ["answer"] * count
+        assert names(after) == ["response"] * count
 
 
 async def test_more_than_fits_at_first_is_reserved_while_the_disk_has_space(folder: Path) -> None:
@@ -151,7 +151,7 @@ async def test_more_than_fits_at_first_is_reserved_while_the_disk_has_space(fold
         assert len(files_in(folder)) == 2
         with files_up_to(max(path.stat().st_size for path in folder.iterdir())):
             count = 1000 + await reserve_all(journal, reservations)
-            await asyncio.gather(*(journal.append(full_size("answer")) for _ in range(count)))
+            await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
     await kill(journal)
     async with running(folder) as after:
         assert names(after)[:3] == ["before", "0", "100"]

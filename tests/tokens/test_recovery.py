@@ -162,7 +162,7 @@ async def test_an_unreadable_journal_entry_does_not_prevent_the_start(
     await replica.kill()
     restarted = await harness.start_replica()
     assert harness.is_accepted(await restarted.tokens(connection_id))
-    assert "unreadable journal entry kept" in caplog.text
+    assert "unreadable journal entry not removed" in caplog.text
     entries = [recovered.entry for recovered in restarted.service.journal.recovered_entries()]
     assert Entry("refresh", {"from": "another version"}) in entries
 
@@ -268,7 +268,7 @@ async def test_a_lost_response_is_requested_again_within_tiktoks_grace_period(
     await replica.read(connection_id)
     [lost, *_] = await replica.store.list_attempts(connection_id)
     assert lost.result == "tiktok_unreachable"
-    assert "its answer was lost on the way" in lost.message
+    assert "its response was not received" in lost.message
     harness.clock.advance(20)
     await replica.run_background()
     assert (await replica.connection(connection_id)).status == "active"

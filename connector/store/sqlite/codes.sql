@@ -2,8 +2,8 @@
 
 -- claim_codes (claims, now, lease_seconds)
 
--- Remembers which codes this call acquires. The rows alone do not show it: the same owner may have acquired
--- a code in an earlier call.
+-- Stores the codes that this call acquires. The rows of `codes` do not show this, because the same owner may
+-- have acquired a code in an earlier call.
 create temp table if not exists acquired_codes (
     code_hash text primary key
 );

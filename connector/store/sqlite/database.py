@@ -1,11 +1,12 @@
 """SQLite, the default store.
 
-Three connections. Reads of a few rows (`LOOP_READS`) run directly on the event loop: with the write-ahead
-log no writer blocks them, and a thread would cost more than the read. Reads that may scan a whole table
-run in a reading thread, so that one slow statistics query does not block token reads. All other operations
-run in one writing thread, in `begin immediate` transactions that are synced before they return, because a
-token that TikTok has rotated must survive a power cut. Callers wait for the thread or the file no longer
-than the deadline; an operation that has begun is finished. Other processes may use the same file.
+The class uses three connections. Reads of a few rows (`LOOP_READS`) run directly on the event loop: with
+the write-ahead log no writer blocks these reads, and a thread would be slower than the read. Reads that
+may scan a whole table run in a reading thread, so that a slow statistics query does not block token reads.
+All other operations run in one writing thread, in `begin immediate` transactions that are synced before
+they return, because a token that TikTok has rotated must survive a power cut. Callers wait for the thread
+or the file until the deadline. An operation that has started is finished. Other processes may use the
+same file.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class SQLite:
         )
 
     async def _check_writable(self) -> None:
-        """On a full disk reads still work, so being ready includes a write."""
+        """Tests a write, because reads still work on a full disk."""
         if time.monotonic() >= self._writable_until:
             await self._run_write(self._operations["check_writable"], {})
             self._writable_until = time.monotonic() + WRITE_CHECK_TTL
@@ -124,10 +125,10 @@ class SQLite:
         self._write(self._operations["tables"], {}, deadline=time.monotonic() + DEADLINE)
 
     def _write(self, sql: OperationSql, values: Parameters, *, deadline: float) -> list[Parameters]:
-        left = deadline - time.monotonic()
-        if left <= 0:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
             raise unreachable_error("The SQLite database was busy for too long.")
-        self._writer.execute(f"pragma busy_timeout = {left * 1000:.0f}")
+        self._writer.execute(f"pragma busy_timeout = {remaining * 1000:.0f}")
         self._writer.execute("begin immediate")
         try:
             rows = _rows(self._writer, sql, self._with_current_time(values))
@@ -139,7 +140,7 @@ class SQLite:
         return rows
 
     def _with_current_time(self, values: Parameters) -> Parameters:
-        """`now` is None in production. Read once, so that all statements of an operation use one time."""
+        """Sets `now` if it is None, as in production. All statements of an operation use this time."""
         if values.get("now", "") is not None:
             return values
         [current_time] = _rows(self._writer, self._operations["current_time"], {})
@@ -147,7 +148,8 @@ class SQLite:
 
 
 def _enable_wal(connection: sqlite3.Connection) -> None:
-    """Several processes may open a new file at once, and SQLite does not wait for the lock of this pragma."""
+    """Several processes may open a new file concurrently, and SQLite does not wait for the lock of this
+    pragma."""
     for _ in range(WAL_ATTEMPTS):
         try:
             connection.execute("pragma journal_mode = wal")
@@ -171,7 +173,7 @@ def _rows(
 async def _with_deadline(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     try:
         async with asyncio.timeout(DEADLINE + QUEUE_GRACE):
-            # Shielded: an operation that has begun is finished, even if its caller is cancelled.
+            # Shielded: an operation that has started is finished, even if its caller is cancelled.
             return await asyncio.shield(_in_thread(thread, work))
     except TimeoutError:
         raise unreachable_error("The SQLite database was busy for too long.") from None

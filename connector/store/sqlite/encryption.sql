@@ -1,4 +1,4 @@
--- All ciphertexts, to re-encrypt them under a new key. The rules for these files are in schema.sql.
+-- Lists and replaces all ciphertexts, for a key rotation. The rules for these files are in schema.sql.
 
 -- list_ciphertexts (table_name, after_key, max_rows)
 

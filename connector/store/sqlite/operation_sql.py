@@ -1,6 +1,6 @@
 """Reads the operations from the SQL files beside this module.
 
-An operation starts with a line `-- name (argument, argument)` and ends where the next one starts. Its
+An operation starts with a line `-- name (argument, argument)` and ends before the next such line. Its
 statements run in one transaction; the rows of the last statement are the result.
 """
 

@@ -1,9 +1,9 @@
 -- The tables, and the operations in SQLite's dialect. The same operations for PostgreSQL are in
--- sql/functions/*.sql, with the reasons for what they do. The rules for all files here:
+-- sql/functions/*.sql, with the reasons in comments. The rules for all files in this folder:
 --
--- - An operation starts with its name and arguments. It is one transaction; its last statement returns
---   the rows.
--- - Times are text in UTC, all of one width, so that they compare as text. JSON is text.
+-- - An operation starts with its name and arguments. One operation is one transaction. The last statement
+--   returns the rows.
+-- - Times are text in UTC with a fixed width, so that times compare as text. JSON is text.
 -- - The argument `now` is null in production. Then the driver calls `current_time` once and passes the
 --   result as `now`, so that an operation uses one time.
 -- - `add_seconds (time, seconds)` is a function that the driver adds to each connection.
