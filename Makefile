@@ -1,7 +1,7 @@
-# Everything a person or CI does here, by one word each. `make` alone lists the words.
+# The commands for developers and CI. `make` without a target lists the targets.
 #
-# What is installed is remembered by stamps inside .venv and node_modules, so a second run starts at
-# once; `make clean` forgets everything. ARGS goes to the program: make test ARGS="-k keeper".
+# Stamp files inside .venv and node_modules record each installation, so a second run installs nothing;
+# `make clean` deletes the stamps. ARGS is passed to the program: make test ARGS="-k refresh".
 
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -10,47 +10,47 @@ BENCHES = $(sort $(wildcard bench/[!_]*.py))
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --extra postgres $(ARGS) pyproject.toml
 
-# A venv whose Python has gone is no venv.
+# Without a working Python in .venv, the stamps are deleted and .venv is created again.
 $(shell [ -x $(BIN)/python ] || rm -f .venv/.run .venv/.dev)
 
 .PHONY: help run test coverage check format bench lock clean programs
 
-help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | while IFS=: read -r word does; do \
-		printf '  make %-8s %s\n' "$$word" "$$does"; done
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | while IFS=: read -r target description; do \
+		printf '  make %-8s %s\n' "$$target" "$$description"; done
 
-run: .venv/.run ## the service and a TikTok to try it with, no credentials: open the address it prints
+run: .venv/.run ## run the service with a TikTok simulator, without credentials, and print the address
 	@$(BIN)/python -m connector demo $(ARGS)
 
-test: check node_modules/.installed ## everything CI checks
+test: check node_modules/.installed ## run all checks and all tests, like CI
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-coverage: .venv/.dev node_modules/.installed ## the tests once more, with branch coverage of all processes
+coverage: .venv/.dev node_modules/.installed ## run the tests with branch coverage of all processes
 	@rm -rf .coverage-data && mkdir .coverage-data
 	@$(BIN)/python -m coverage run -m pytest -q $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
-check: .venv/.dev ## format, lint, types and layers only
+check: .venv/.dev ## check format, lint, types and layers
 	@echo '- checking format, lint, types and layers' >&2
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; \
-		echo 'Not formatted: make format'; exit 1; }
+		echo 'The code is not formatted. Run: make format'; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/python -m mypy --no-error-summary
-	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+	@output=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$output"; exit 1; }
 
-format: .venv/.dev ## format, and mend what can be mended by itself
+format: .venv/.dev ## format the code and fix lint errors that can be fixed automatically
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-bench: .venv/.dev node_modules/.installed ## the benchmarks, each printing its own table
+bench: .venv/.dev node_modules/.installed ## run the benchmarks; each benchmark prints a table
 	@for bench in $(BENCHES:%.py=%); do $(BIN)/python -m $${bench/\//.} || exit 1; done
 
-lock: $(BIN)/uv ## write the requirements anew from pyproject.toml (newest of all: ARGS=--upgrade)
+lock: $(BIN)/uv ## update the requirements from pyproject.toml (to the newest versions: ARGS=--upgrade)
 	@$(BIN)/$(LOCK) --output-file requirements/run.txt
 	@$(BIN)/$(LOCK) --group dev --constraint requirements/run.txt --output-file requirements/dev.txt
 
-clean: ## forget everything that was set up
+clean: ## delete everything that was installed
 	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache .coverage-data
 
@@ -73,7 +73,7 @@ $(BIN)/uv: .venv/.run
 programs:
 	@tools/setup programs
 
-# The lock holds hashes but no addresses: npm asks whichever registry it is set up for.
+# The lock file has hashes but no addresses: npm uses the registry of its configuration.
 node_modules/.installed: package-lock.json | programs
 	@echo '- installing PostgREST and axe-core with npm' >&2
 	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2

@@ -29,7 +29,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519Pri
 
 
 def jwt_claims(**changes: Any) -> dict[str, Any]:
-    """The claims of a token that is valid at noon; a change to None removes a claim."""
+    """Returns the claims of a token that is valid at noon; a change to None removes a claim."""
     claims = {
         "aud": "authenticated",
         "exp": NOON_TIMESTAMP + 3600,

@@ -31,7 +31,7 @@ class DatabaseView:
     dump: Callable[[], str]
 
     def rows(self, table: str) -> Rows:
-        """All rows of the table; JSON is parsed, ids are text."""
+        """Returns all rows of the table; JSON is parsed, ids are text."""
         schema = "connector." if self.kind != "sqlite" and table != "user_accounts" else ""
         return [_parse_row(row) for row in self.select(f"select * from {schema}{table}")]
 
@@ -60,7 +60,7 @@ def sqlite_view(path: Path) -> DatabaseView:
 
 
 def supabase_view(stack: Stack, kind: str) -> DatabaseView:
-    """Empties all tables first."""
+    """Returns the Supabase database with empty tables."""
     stack.truncate()
     environ = stack.environment()
     if kind == "postgres":

@@ -47,7 +47,7 @@ class ManualClock(Clock):
             del self._sleepers[sleeper]
 
     async def until_asleep(self, sleepers: int = 1) -> None:
-        """Waits until so many tasks sleep, because advancing the clock too early wakes none of them."""
+        """Waits until `count` tasks sleep, because advancing the clock too early wakes no task."""
         while sum(not sleeper.done() for sleeper in self._sleepers) < sleepers:
             self._task_fell_asleep.clear()
             await self._task_fell_asleep.wait()

@@ -29,7 +29,7 @@ between the moment it is found free and the moment a program listens on it."""
 
 
 def unprivileged_user() -> pwd.struct_passwd:
-    """The current user, or another one if that is root: PostgreSQL refuses to run as root."""
+    """Returns the current user, or another user instead of root: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid())
     try:
@@ -39,7 +39,7 @@ def unprivileged_user() -> pwd.struct_passwd:
 
 
 def free_port() -> int:
-    """For a program that needs its port before it starts."""
+    """Returns a free port for a program that needs its port before it starts."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", random.choice(LOCAL_PORTS)))
@@ -49,7 +49,7 @@ def free_port() -> int:
 def kill_with_parent(
     *command: str | Path, parent_death_signal: signal.Signals = signal.SIGKILL
 ) -> list[str]:
-    """The command, extended so that the process is signalled when the test run ends."""
+    """Extends the command so that the process is signalled when the test run ends."""
     name = parent_death_signal.name.removeprefix("SIG")
     return ["setpriv", f"--pdeathsig={name}", *map(str, command)]
 

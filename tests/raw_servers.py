@@ -1,4 +1,4 @@
-"""Servers on loopback that send exactly the given bytes, or fail in the ways that servers fail."""
+"""Servers on loopback that send exactly the specified bytes, or fail in the ways that servers fail."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Simulator:
             return body
 
     async def consent(self, family: str = "marketing", **fields: Any) -> str:
-        """Returns the authorization code of a consent that was given without the consent page."""
+        """Consents without the consent page and returns the authorization code."""
         app = LOGIN_KIT_APP if family == "login_kit" else BUSINESS_APP
         request = {"family": family, "app": app.id, **fields}
         return str((await self.post("/_sim/consent", request))["code"])
@@ -124,7 +124,7 @@ async def state_for(
     family: str = "marketing",
     **fields: str,
 ) -> str:
-    """A signed state, which a customer's server gets from POST /oauth/start."""
+    """Returns a signed state, which a customer's server gets from POST /oauth/start."""
     request = {"user_id": user_id, "family": family, **fields}
     async with http.post(f"{url}/oauth/start", json=request, headers=AS_SERVER) as response:
         assert response.status == 200, await response.text()
@@ -140,7 +140,7 @@ async def connect_account(
     family: str = "marketing",
     **consent: Any,
 ) -> Json:
-    """State, consent and exchange of one account; returns the response of POST /oauth/exchange."""
+    """Connects one account with state, consent and exchange; returns the response of the exchange."""
     state = await state_for(http, url, user_id=user_id, family=family)
     code = await simulator.consent(family, **consent)
     async with http.post(f"{url}/oauth/exchange", json={"code": code, "state": state}) as response:
@@ -150,6 +150,6 @@ async def connect_account(
 
 
 def unsigned_state(user_id: UserId, ts: int) -> str:
-    """The state that hand-written frontends build."""
+    """Returns the state that hand-written frontends build."""
     state = json.dumps({"user_id": user_id, "ts": ts}).encode()
     return base64.urlsafe_b64encode(state).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""A temporary Supabase: real PostgreSQL and PostgREST, behind our own gateway.
+"""A temporary Supabase: real PostgreSQL and PostgREST, behind the gateway of the tests.
 
     python -m tests.supabase_stack        prints the settings to export, runs until Ctrl-C
 
@@ -94,7 +94,7 @@ class Stack:
         self._exit_stack.close()
 
     def environment(self) -> dict[str, str]:
-        """The service's settings for this project; with `dsn` as SUPABASE_DB_URL it uses Postgres directly."""
+        """Returns the settings for this project; with `dsn` as SUPABASE_DB_URL the service uses Postgres."""
         return {
             "SUPABASE_URL": self.url,
             "SUPABASE_SERVICE_ROLE_KEY": self.service_role_key,
@@ -103,7 +103,7 @@ class Stack:
         }
 
     def user_token(self, sub: str, *, key: SigningKey | None = None, **claims: Any) -> str:
-        """A signed-in user's JWT, signed with the project's secret or with one of its signing keys."""
+        """Returns a signed-in user's JWT, signed with the project's secret or with a signing key."""
         now = int(time.time())
         all_claims = {
             "iss": f"{self.url}/auth/v1",
@@ -128,7 +128,7 @@ class Stack:
         self.script(f"truncate {', '.join(self.initially_empty_tables)} cascade")
 
     def apply(self, *files: Path) -> None:
-        """Like an operator. Call `reload_postgrest` afterwards if PostgREST must know the changes."""
+        """Runs SQL files like an operator. Call `reload_postgrest` afterwards if PostgREST must know the changes."""
         self._psql("postgres", *files)
 
     def dump(self, *options: str) -> str:
@@ -171,7 +171,7 @@ class Stack:
             **self._settings,
         }
         flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        # SIGQUIT stops the server at once: no checkpoint is needed, and no shared memory is left.
+        # SIGQUIT stops the server immediately: no checkpoint is needed, and no shared memory is left.
         server = kill_with_parent(
             self._programs / "postgres", "-D", data, *flags, parent_death_signal=signal.SIGQUIT
         )
@@ -233,7 +233,7 @@ class Stack:
 
 
 def schema_files() -> list[Path]:
-    """In the order in which they must be applied."""
+    """Returns the SQL files in the order in which they must be applied."""
     tables, functions = ROOT / "sql" / "tables", ROOT / "sql" / "functions"
     return [*sorted(tables.glob("*.sql")), *sorted(functions.glob("*.sql"))]
 
@@ -251,7 +251,7 @@ def _postgres_programs() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Without PGHOST and similar variables, with which psql would use another database."""
+    """Returns the environment without PGHOST and similar, which would select another database."""
     return {name: v for name, v in os.environ.items() if not name.startswith(("PG", "PGRST_"))}
 
 
@@ -272,7 +272,7 @@ def _lock(directory: Path) -> TextIO:
 
 
 def remove_abandoned_directories() -> None:
-    """Those of runs that were killed before they deleted their directory."""
+    """Deletes the directories of runs that were killed before they deleted their directory."""
     for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
             with (directory / "lock").open() as lock:

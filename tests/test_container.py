@@ -95,13 +95,13 @@ def test_every_port_is_published_on_loopback_only(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
 
 
-def test_only_the_service_starts_without_a_profile() -> None:
+def test_compose_starts_only_the_service_without_a_profile() -> None:
     assert [name for name, service in SERVICES.items() if "profiles" not in service] == [
         "connector"
     ]
 
 
-def test_in_the_try_profile_the_service_and_the_browser_use_the_same_simulator() -> None:
+def test_the_service_and_the_browser_use_the_same_simulator_in_the_try_profile() -> None:
     _, host_port, container_port = SERVICES["simulator"]["ports"][0].rsplit(":", 2)
     assert SERVICES["simulator"]["command"] == [
         "simulator",
@@ -120,7 +120,7 @@ def test_in_the_try_profile_the_service_and_the_browser_use_the_same_simulator()
     )
 
 
-async def test_in_the_try_profile_the_credentials_are_registered_at_the_simulator() -> None:
+async def test_the_credentials_of_the_try_profile_are_registered_at_the_simulator() -> None:
     simulator = build_simulator()
     (script,) = SERVICES["register"]["command"]
     async with serve_application(simulator) as origin:

@@ -1,4 +1,4 @@
-"""The documents name everything that the code has: a missing setting, route or error code fails here."""
+"""The documents name every setting, route and error code, and every link has a target."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def _kinds(kind: type[errors.ConnectorError]) -> Iterator[type[errors.ConnectorError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _kinds(child)
+def _error_classes(root: type[errors.ConnectorError]) -> Iterator[type[errors.ConnectorError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _error_classes(child)
 
 
 def test_every_route_is_in_the_readme() -> None:
@@ -38,20 +38,20 @@ def test_every_setting_is_in_the_readme_with_its_default(setting) -> None:  # ty
 
 def test_every_error_code_is_in_the_error_page_with_its_status() -> None:
     page = (ROOT / "docs" / "errors.md").read_text()
-    for kind in _kinds(errors.ConnectorError):
-        assert f"| {kind.status} | `{kind.code}` |" in page, kind.__name__
+    for error_class in _error_classes(errors.ConnectorError):
+        assert f"| {error_class.status} | `{error_class.code}` |" in page, error_class.__name__
 
 
-def test_every_failure_is_drawn_in_the_tree() -> None:
+def test_every_exception_is_in_the_tree_of_the_errors_docstring() -> None:
     tree = errors.__doc__ or ""
-    for kind in _kinds(errors.ConnectorError):
-        if kind.__module__ == errors.__name__:
-            assert re.search(rf"\b{kind.__name__}\b", tree), kind.__name__
+    for error_class in _error_classes(errors.ConnectorError):
+        if error_class.__module__ == errors.__name__:
+            assert re.search(rf"\b{error_class.__name__}\b", tree), error_class.__name__
 
 
 @pytest.mark.parametrize(
     "page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda p: str(p.name)
 )
-def test_every_link_between_documents_leads_somewhere(page: Path) -> None:
+def test_every_link_between_documents_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target

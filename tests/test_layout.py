@@ -1,4 +1,4 @@
-"""The layout of the repository: sizes of files, the map of packages, and tests that mirror the packages."""
+"""The repository has short files, a correct map of packages, and test folders that mirror the packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .supabase_stack import ROOT
 
 PACKAGE = ROOT / "connector"
 MAX_LINES = 300
-MAX_FLAT_MODULES = 14
+MAX_TOP_LEVEL_MODULES = 14
 SOURCE_FOLDERS = ("connector", "tiktok_simulator", "sql")
 SOURCE_SUFFIXES = {".py", ".sql", ".js", ".css"}
 
@@ -37,19 +37,19 @@ def packages() -> set[str]:
     return {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
 
-def flat_modules() -> set[str]:
+def top_level_modules() -> set[str]:
     return {path.stem for path in PACKAGE.glob("*.py")}
 
 
 def layers_of_the_map() -> Layers:
-    """The indented block of the docstring: names separated by `|`, then a description after two spaces."""
+    """Parses the indented block of the docstring: names separated by `|`, then a description after two spaces."""
     block = [line.strip() for line in (connector.__doc__ or "").splitlines() if line[:4] == "    "]
     return [set(re.split(r"\s{2,}", line)[0].split(" | ")) for line in block]
 
 
 def layers_of_the_contract() -> Layers:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    [contract] = [each for each in settings["contracts"] if each["type"] == "layers"]
+    [contract] = [item for item in settings["contracts"] if item["type"] == "layers"]
     assert contract["containers"] == ["connector"]
     assert contract["exhaustive"]
     layers = [set(layer.split(" | ")) - {"__main__"} for layer in contract["layers"]]
@@ -67,13 +67,13 @@ def test_no_source_file_is_longer_than_the_limit(folder: str) -> None:
     assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
-def test_few_modules_lie_flat_in_the_package() -> None:
-    assert len(flat_modules()) <= MAX_FLAT_MODULES
+def test_the_package_has_at_most_14_top_level_modules() -> None:
+    assert len(top_level_modules()) <= MAX_TOP_LEVEL_MODULES
 
 
 def test_the_map_of_packages_names_every_package_and_module_once() -> None:
     names = [name for layer in layers_of_the_map() for name in layer]
-    assert sorted(names) == sorted(packages() | flat_modules() - {"__init__", "__main__"})
+    assert sorted(names) == sorted(packages() | top_level_modules() - {"__init__", "__main__"})
 
 
 def test_the_map_of_packages_equals_the_import_contract() -> None:

@@ -94,7 +94,7 @@ def test_the_retry_delay_doubles_up_to_a_quarter_of_an_hour() -> None:
         assert longest / 2 <= delay <= longest
 
 
-def test_a_retry_waits_at_least_as_long_as_tiktok_asked_for_and_is_spread() -> None:
+def test_a_retry_waits_at_least_the_delay_that_tiktok_requested_plus_jitter() -> None:
     waits = [
         schedule.retry_at(NOON, failures=1, random=Random(n), retry_after=60) - NOON
         for n in range(100)
@@ -104,11 +104,11 @@ def test_a_retry_waits_at_least_as_long_as_tiktok_asked_for_and_is_spread() -> N
     assert len(set(waits)) == 100
 
 
-def test_a_retry_waits_an_hour_and_a_quarter_at_most_whatever_tiktok_asks_for() -> None:
+def test_a_retry_waits_at_most_75_minutes_for_any_delay_that_tiktok_requests() -> None:
     assert max(retry_delays(10, retry_after=99_999)) <= 3600 * 1.25
 
 
-def test_a_retry_that_is_due_has_nothing_left_to_wait() -> None:
+def test_the_remaining_delay_of_a_due_retry_is_zero() -> None:
     failure = Failure(code="x", message="", since=NOON, retry_at=NOON + MINUTE)
     assert schedule.seconds_until_retry(failure, NOON) == 60
     assert schedule.seconds_until_retry(failure, NOON + MINUTE) is None

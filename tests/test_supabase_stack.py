@@ -100,7 +100,7 @@ def test_the_operators_role_is_not_a_superuser(stack: Stack) -> None:
     assert stack.sql(query, "postgres") == [{"rolsuper": False, "rolbypassrls": True}]
 
 
-def test_truncate_keeps_the_rows_that_the_schema_inserted(stack: Stack) -> None:
+def test_truncate_does_not_delete_the_rows_that_the_schema_inserted(stack: Stack) -> None:
     filled = {row["name"] for row in stack.sql(module.TABLES)} - set(stack.initially_empty_tables)
     before = {name: stack.sql(f"select count(*) from {name}") for name in filled}
     stack.sql("insert into auth.users (id) values ($1)", uuid4())
@@ -147,9 +147,7 @@ async def test_the_gateway_publishes_the_keys_that_user_tokens_are_signed_with(
     stack.gateway.signing_keys = []
 
 
-def test_the_stack_command_prints_settings_and_leaves_no_process_or_file_when_it_is_killed() -> (
-    None
-):
+def test_the_stack_command_prints_settings_and_leaves_no_process_or_file_after_a_kill() -> None:
     runner = subprocess.Popen(
         [sys.executable, "-m", "tests.supabase_stack"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -165,8 +163,8 @@ def test_the_stack_command_prints_settings_and_leaves_no_process_or_file_when_it
     runner.send_signal(signal.SIGKILL)
     runner.wait()
     for child in children:
-        ended, _, _ = select.select([child], [], [], 10)
+        readable, _, _ = select.select([child], [], [], 10)
         os.close(child)
-        assert ended
+        assert readable
     module.remove_abandoned_directories()
     assert not directory.exists()

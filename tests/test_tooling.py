@@ -1,4 +1,4 @@
-"""`tools/setup`, `make` and `.env.example`, and what pytest does with a test that hangs."""
+"""`tools/setup`, `make` and `.env.example` work, and pytest ends a test that hangs."""
 
 from __future__ import annotations
 
@@ -119,14 +119,14 @@ def run_setup(programs: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_root_rights_setup_prints_the_install_command(bare_machine: Path) -> None:
+def test_setup_without_root_rights_prints_the_install_command(bare_machine: Path) -> None:
     write_program(bare_machine / "npm")
     result = run_setup(bare_machine)
     assert result.returncode == 1
     assert "sudo apt-get install --no-install-recommends chromium fonts-liberation" in result.stderr
 
 
-def test_with_root_rights_setup_installs_only_missing_programs(bare_machine: Path) -> None:
+def test_setup_with_root_rights_installs_only_missing_programs(bare_machine: Path) -> None:
     write_program(bare_machine / "id", "echo 0")
     write_program(bare_machine / "chromium")
     write_program(bare_machine / "apt-get", f'echo "$@" >>{bare_machine}/calls')
@@ -188,7 +188,9 @@ def test_the_env_example_overrides_no_default() -> None:
     assert set(active_values) == {""}
 
 
-def test_a_hanging_test_fails_where_it_waits_and_the_other_tests_run(tmp_path: Path) -> None:
+def test_a_hanging_test_fails_at_the_line_that_waits_and_the_other_tests_run(
+    tmp_path: Path,
+) -> None:
     result = run_hanging_tests(tmp_path, "-k", "not endless_fixture")
     assert "3 failed, 1 passed, 1 deselected" in result.stdout
     assert "Failed: The test hung for 0.5 seconds." in result.stdout

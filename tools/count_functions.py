@@ -2,9 +2,9 @@
 
     python -m tools.count_functions [--list]
 
-The service runs on SQLite against the simulator, in this process, with a profile hook in every thread.
-Each flow runs once before it is counted, so that imports and caches do not count. A short call path is
-easier to read; the figures are reported in docs/architecture.md and are no test.
+The service runs on SQLite against the simulator, in this process; every thread has a profile hook.
+Each flow runs once before the count, so that imports and caches do not count. A short call path is
+easier to read. The counts are in docs/architecture.md; no test checks them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HOUR = 3600
 
 
 class Recorder:
-    """The functions that were called while it is on, by module."""
+    """Records by module the functions that are called while `is_on` is true."""
 
     def __init__(self) -> None:
         self.functions: dict[str, set[str]] = defaultdict(set)
@@ -61,7 +61,7 @@ class Recorder:
 
 
 def stop_background_loops() -> None:
-    """They would refresh the token before the request does, and count as a part of it."""
+    """The loops would refresh the token before the request, and would be counted with the request."""
     for task in asyncio.all_tasks():
         code = getattr(task.get_coro(), "cr_code", None)
         if code is not None and code.co_filename.startswith(PACKAGE):
@@ -100,7 +100,7 @@ async def measure(recorder: Recorder, directory: Path) -> dict[str, dict[str, se
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--list", action="store_true", help="name the functions, too")
+    parser.add_argument("--list", action="store_true", help="also print the names of the functions")
     options = parser.parse_args()
     recorder = Recorder()
     threading.setprofile(recorder)

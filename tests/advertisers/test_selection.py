@@ -27,5 +27,5 @@ def test_the_first_previous_advertiser_that_is_still_granted_stays_selected() ->
     assert select_automatically(advertisers, previous=("4", None)) is None
 
 
-def test_nothing_is_selected_from_no_advertisers() -> None:
+def test_no_advertiser_is_selected_from_an_empty_list() -> None:
     assert select_automatically([], previous=("1",)) is None

@@ -1,4 +1,4 @@
-"""The operator decides in which form `user_accounts` has the access token."""
+"""The operator decides whether the access token in `user_accounts` is encrypted, plain or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The states of /oauth/callback, with and without its picker."""
+"""Page states of /oauth/callback, with and without the ad account picker."""
 
 from __future__ import annotations
 

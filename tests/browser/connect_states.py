@@ -1,4 +1,4 @@
-"""The states of /connect."""
+"""Page states of /connect."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def connect_without_a_selected_ad_account(harness: Harness, window: Window
 
 @page_state
 async def connect_with_warnings(harness: Harness, window: Window) -> None:
-    """A lost ad account, a refresh that fails, and a connection that TikTok has ended."""
+    """Shows a lost ad account, a failed refresh and a connection that TikTok has ended."""
     await lose_the_advertiser(harness)
     await fail_a_refresh(harness, await harness.connect(family="login_kit"))
     await revoke_at_tiktok(harness, await harness.connect(family="accounts"))

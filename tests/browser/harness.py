@@ -1,7 +1,7 @@
 """The service, the simulator and a Chromium window; any error in the window fails the test.
 
 Such an error is a console error, an uncaught exception, a violation of the content security policy, or
-a request to an origin that is not ours. Chromium also logs an error for each HTTP error status, so a
+a request to an origin of another site. Chromium also logs an error for each HTTP error status, so a
 test names the statuses that it causes: `window.expect_statuses(401)`.
 """
 
@@ -59,7 +59,7 @@ class Harness:
     async def consent_callback_url(
         self, *, family: str = "marketing", return_to: str = "", **consent: Any
     ) -> str:
-        """The address to which TikTok redirects a person after consent."""
+        """Returns the address to which TikTok redirects a person after consent."""
         body = {"user_id": ANNA, "family": family, "return_to": return_to or None}
         state = (await self.call("POST", "/oauth/start", body))["state"]
         code = await self.simulator.consent(family, **consent)
@@ -158,7 +158,7 @@ class Window:
 async def open_window(
     browser: Browser, harness: Harness, *more_origins: str
 ) -> AsyncIterator[Window]:
-    """A window with its own cookies, whose clock shows the time of the service."""
+    """Opens a window with its own cookies, whose clock shows the time of the service."""
     context = await browser.new_context(viewport=WIDE, locale="en-GB", timezone_id="Europe/Berlin")
     context.set_default_timeout(10_000)
     page = await context.new_page()

@@ -1,4 +1,4 @@
-"""The states of /status."""
+"""Page states of /status."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def status_with_working_connections(harness: Harness, window: Window) -> N
 
 @page_state
 async def status_with_failing_connections(harness: Harness, window: Window) -> None:
-    """A full day in the chart, with the attempts of one connection open."""
+    """Shows a full day in the chart, with the attempts of one connection open."""
     response = await harness.connect(family="login_kit", user_id=BERT)
     harness.add_a_day_of_attempts(response["connection_id"])
     await lose_the_advertiser(harness)

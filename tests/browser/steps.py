@@ -1,4 +1,4 @@
-"""What happens to a connection before a page shows it."""
+"""Steps that change a connection before a page shows the connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every page: its texts, its scripts and stylesheets, and a stable layout."""
+"""Every page has its texts, loads its scripts and stylesheets, and has a stable layout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def text_keys() -> set[str]:
 
 
 def imported_modules(module: str) -> set[str]:
-    """The modules that a module imports, directly or through others."""
+    """Returns the modules that a module imports, directly or through other modules."""
     path = FOLDER / module
     names = IMPORTED_MODULE.findall(path.read_text())
     direct = {str((path.parent / name).relative_to(FOLDER)) for name in names}

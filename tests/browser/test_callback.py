@@ -17,7 +17,7 @@ async def count_exchanges(harness: Harness) -> int:
     return sum(EXCHANGE in str(call) for call in log["calls"])
 
 
-async def test_the_code_leaves_the_address_bar_immediately(
+async def test_the_code_is_removed_from_the_address_bar_immediately(
     harness: Harness, window: Window
 ) -> None:
     await harness.simulator.fault(EXCHANGE, "hang")
@@ -88,7 +88,7 @@ async def test_consent_cancelled_at_tiktok_can_be_started_again(
     await expect(page.locator("[data-part=connect]")).to_have_count(3)
 
 
-async def test_the_page_retries_automatically_until_tiktok_is_back(
+async def test_the_page_retries_automatically_until_tiktok_responds_again(
     harness: Harness, window: Window
 ) -> None:
     page = window.page

@@ -40,7 +40,7 @@ async def test_a_person_with_a_link_connects_an_ad_account_that_is_stored(
     assert token not in await page_data(page)
 
 
-async def test_an_ad_account_can_be_connected_by_keyboard_alone(
+async def test_an_ad_account_can_be_connected_with_the_keyboard_only(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
@@ -63,7 +63,7 @@ async def test_an_ad_account_can_be_connected_by_keyboard_alone(
     assert harness.database.row("user_accounts")["tiktok_business_id"] == last["id"]
 
 
-async def test_the_ticket_leaves_the_address_bar_and_the_page_does_not_store_it(
+async def test_the_ticket_is_removed_from_the_address_bar_and_is_not_stored_by_the_page(
     harness: Harness, window: Window
 ) -> None:
     ticket = await harness.create_ticket()
@@ -76,7 +76,7 @@ async def test_the_ticket_leaves_the_address_bar_and_the_page_does_not_store_it(
     assert ticket["ticket"] != cookie["value"]
 
 
-async def test_the_session_cookie_opens_the_page_again_without_the_link(
+async def test_the_page_can_be_opened_again_with_the_session_cookie_instead_of_the_link(
     harness: Harness, window: Window
 ) -> None:
     await window.page.goto(await harness.connect_link())
@@ -95,7 +95,7 @@ async def test_another_persons_link_in_the_same_tab_shows_that_persons_connectio
     await expect(window.page.locator(".connection")).to_be_visible()
 
 
-async def test_a_link_can_carry_the_address_to_continue_to(
+async def test_a_connect_link_can_contain_the_return_address(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
@@ -163,7 +163,7 @@ async def test_a_lost_ad_account_can_be_replaced_by_the_only_remaining_one(
     await expect(page.locator(".connection .status")).to_have_text("Connected")
 
 
-async def test_reconnecting_after_a_revocation_keeps_the_same_connection(
+async def test_reconnecting_after_a_revocation_updates_the_same_connection(
     harness: Harness, window: Window
 ) -> None:
     page = window.page

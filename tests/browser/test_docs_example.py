@@ -78,7 +78,7 @@ async def test_the_callback_page_in_the_guide_connects_from_another_origin(
         await expect(page.get_by_text("TikTok is connected.")).to_be_visible()
 
 
-def test_the_guide_has_no_code_that_this_test_does_not_run() -> None:
+def test_every_code_block_of_the_guide_is_run_by_a_test() -> None:
     blocks = dict(BLOCK.findall(GUIDE))
     exported = set(re.findall(r"^export function (\w+)", blocks["tiktok.js"], re.MULTILINE))
     for name in ("TikTokCallback.jsx", "callback.js"):

@@ -22,7 +22,7 @@ COPY_CONNECTIONS = """insert into connections
     from connections, json_each('[%s]') n"""
 
 
-async def test_the_api_key_is_exchanged_for_a_cookie_and_leaves_the_page(
+async def test_the_api_key_is_exchanged_for_a_cookie_and_removed_from_the_page(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
@@ -48,7 +48,7 @@ async def test_a_wrong_api_key_is_cleared_and_reported(harness: Harness, window:
     await expect(field).to_be_focused()
 
 
-async def test_a_new_connection_appears_while_existing_rows_are_kept(
+async def test_a_new_connection_appears_and_existing_rows_are_not_replaced(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
@@ -62,7 +62,9 @@ async def test_a_new_connection_appears_while_existing_rows_are_kept(
     assert sorted(marks, key=str) == [None, "same row"]
 
 
-async def test_the_lifetime_bar_shrinks_as_time_passes(harness: Harness, window: Window) -> None:
+async def test_the_lifetime_bar_of_a_token_shrinks_while_time_passes(
+    harness: Harness, window: Window
+) -> None:
     page = window.page
     await harness.connect(family="login_kit")
     await open_as_operator(harness, window)
@@ -74,7 +76,7 @@ async def test_the_lifetime_bar_shrinks_as_time_passes(harness: Harness, window:
     await expect(bar).to_have_attribute("aria-valuetext", re.compile("1 hr 30 min"))
 
 
-async def test_refresh_now_adds_an_attempt(harness: Harness, window: Window) -> None:
+async def test_the_button_refresh_now_adds_an_attempt(harness: Harness, window: Window) -> None:
     page = window.page
     await harness.connect(family="login_kit")
     await open_as_operator(harness, window)
@@ -131,7 +133,7 @@ async def test_the_activity_chart_has_a_table_with_the_same_numbers(
     assert sum(map(int, failed)) == sum(h["count"] for h in hours if h["result"] != "ok") > 0
 
 
-async def test_show_more_loads_one_more_page_of_connections(
+async def test_the_button_show_more_loads_one_more_page_of_connections(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
@@ -146,7 +148,7 @@ async def test_show_more_loads_one_more_page_of_connections(
     await expect(more).to_be_hidden()
 
 
-async def test_an_unreachable_service_is_reported_until_it_is_back(
+async def test_an_unreachable_service_is_reported_until_it_responds_again(
     harness: Harness, window: Window
 ) -> None:
     page = window.page

@@ -51,7 +51,7 @@ class CommandRunner:
         self._capture = capture
 
     async def run(self, *arguments: str) -> CommandResult:
-        """In this process."""
+        """Runs the command in this process."""
         self._capture.readouterr()
         with self._process_state():
             code = await asyncio.to_thread(main, arguments)
@@ -104,7 +104,7 @@ class CommandRunner:
     async def connect(
         self, tiktok: Simulator, *, user: UserId = ANNA, family: str = "marketing", **consent: Any
     ) -> str:
-        """The new connection's id."""
+        """Returns the id of the new connection."""
         state = await self.state(user=user, family=family)
         code = await tiktok.consent(family, **consent)
         result = await self.run("exchange", code, "--state", state)
@@ -117,7 +117,7 @@ class CommandRunner:
         return state
 
     async def connection(self, id: str) -> dict[str, Any]:
-        """As `connector connections --json` prints it."""
+        """Returns the connection as `connector connections --json` prints it."""
         connections = json.loads((await self.run("connections", "--json")).out)
         return next(dict(connection) for connection in connections if connection["id"] == id)
 
@@ -158,7 +158,7 @@ async def first_line_with(process: Process, text: str, *, stream: str = "stdout"
 
 
 def read_terminal(terminal: int) -> str:
-    """Everything up to the end of the process on the other side."""
+    """Returns the output until the process at the other side ends."""
     output = b""
     try:
         while part := os.read(terminal, 4096):

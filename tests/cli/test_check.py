@@ -1,4 +1,4 @@
-"""`connector check`: every problem at once, each with its remedy, and the exit code."""
+"""`connector check`: all problems together, each with its remedy, and the exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .runner import CommandRunner
 
 
 async def line_about(cli: CommandRunner, **settings: str) -> str:
-    """The only line about these settings, a problem or a warning."""
+    """Returns the only line about these settings, which is a problem or a warning."""
     cli.environment |= settings
     result = await cli.run("check")
     lines = [line for line in result.out.splitlines() if any(f" {n}: " in line for n in settings)]
@@ -25,7 +25,7 @@ async def line_about(cli: CommandRunner, **settings: str) -> str:
     return lines[0]
 
 
-async def test_without_problems_check_lists_what_passed_and_exits_with_0(
+async def test_check_without_problems_lists_the_passed_checks_and_exits_with_0(
     cli: CommandRunner,
 ) -> None:
     result = await cli.run("check")
@@ -43,7 +43,7 @@ async def test_check_passes_on_a_supabase_project_that_is_set_up(
     assert f"ok       store: Supabase, {cli_on_supabase.environment['SUPABASE_URL']}" in result.out
 
 
-async def test_check_reports_all_problems_at_once(cli: CommandRunner) -> None:
+async def test_check_reports_all_problems_together(cli: CommandRunner) -> None:
     cli.environment |= {
         "TIKTOK_APP_ID": "your_app_id",
         "TIKTOK_REDIRECT_URI": "http://app.example.com/callback",
@@ -67,7 +67,7 @@ async def test_check_reports_all_problems_at_once(cli: CommandRunner) -> None:
     assert result.out.splitlines()[-1].startswith("Problems: 6")
 
 
-async def test_without_any_setting_the_store_and_the_journal_are_still_checked(
+async def test_check_tests_the_store_and_the_journal_without_any_setting(
     cli: CommandRunner,
 ) -> None:
     cli.environment = {"CONNECTOR_JOURNAL": "/proc/journal"}
@@ -78,7 +78,7 @@ async def test_without_any_setting_the_store_and_the_journal_are_still_checked(
     assert "ok       store: SQLite" in result.out
 
 
-async def test_a_store_that_does_not_answer_is_a_problem(cli: CommandRunner) -> None:
+async def test_a_store_that_does_not_respond_is_a_problem(cli: CommandRunner) -> None:
     cli.environment["CONNECTOR_ENCRYPTION_KEYS"] = EncryptionKey.generate("k").format()
     cli.environment["SUPABASE_SERVICE_ROLE_KEY"] = "sb_secret_of_some_length"
     line = await line_about(cli, SUPABASE_URL="http://127.0.0.1:9")

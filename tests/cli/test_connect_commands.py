@@ -1,4 +1,4 @@
-"""`connector auth-url`, `exchange` and `ticket`: connecting a person by hand."""
+"""`connector auth-url`, `exchange` and `ticket`: connecting a person without a browser session."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_exchanging_the_same_code_again_prints_the_first_reply(
     assert (await tiktok.stats())["exchanges"] == 1
 
 
-async def test_with_several_advertisers_exchange_prints_a_link_for_the_selection(
+async def test_exchange_prints_a_link_for_the_selection_of_one_of_several_advertisers(
     cli: CommandRunner, tiktok: Simulator
 ) -> None:
     state = await cli.state()

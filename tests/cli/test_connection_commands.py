@@ -59,8 +59,11 @@ async def test_connections_can_be_limited_to_one_user(
 ) -> None:
     id = await cli.connect(tiktok)
     assert id in (await cli.run("connections", "--user", ANNA)).out
-    others = await cli.run("connections", "--user", BEN)
-    assert (others.out, others.err) == ("", "connector: There are no connections yet.\n")
+    result_of_ben = await cli.run("connections", "--user", BEN)
+    assert (result_of_ben.out, result_of_ben.err) == (
+        "",
+        "connector: There are no connections yet.\n",
+    )
 
 
 async def test_a_connection_has_the_same_json_fields_as_over_http(
@@ -141,7 +144,7 @@ async def test_an_unknown_connection_id_is_reported_as_not_found(
     assert result.err == "connector: There is no such connection.\n"
 
 
-async def test_in_a_pipe_token_prints_only_the_token(cli: CommandRunner, tiktok: Simulator) -> None:
+async def test_token_prints_only_the_token_to_a_pipe(cli: CommandRunner, tiktok: Simulator) -> None:
     id = await cli.connect(tiktok)
     result = await cli.run_process("token", id)
     assert (result.code, result.err) == (0, "")

@@ -28,7 +28,7 @@ LABELS = {
 async def demo(
     cli: CommandRunner, *arguments: str
 ) -> AsyncIterator[tuple[Process, dict[str, str]]]:
-    """The process, and the values it prints by label."""
+    """Returns the process, and the values that the process prints by label."""
     cli.environment = {"TMPDIR": str(cli.folder)}
     process = await cli.start_process("demo", *arguments)
     assert process.stdout is not None

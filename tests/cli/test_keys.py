@@ -136,7 +136,7 @@ async def test_rotate_works_on_supabase(cli_on_supabase: CommandRunner, tiktok: 
         assert (await cli.run("token", id)).code == 0
 
 
-async def test_on_a_terminal_rotate_shows_a_progress_bar(
+async def test_rotate_shows_a_progress_bar_on_a_terminal(
     cli: CommandRunner, tiktok: Simulator
 ) -> None:
     await cli.connect(tiktok, user=user(1), family="login_kit")

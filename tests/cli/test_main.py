@@ -33,7 +33,7 @@ async def test_settings_are_read_from_the_env_file_in_the_working_directory(
     assert (await cli.run("connections")).code == 0
 
 
-async def test_a_store_that_does_not_answer_is_reported_without_a_traceback(
+async def test_a_store_that_does_not_respond_is_reported_without_a_traceback(
     cli: CommandRunner,
 ) -> None:
     cli.environment["CONNECTOR_DATABASE"] = "missing/folder/connector.db"

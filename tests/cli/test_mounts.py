@@ -1,4 +1,4 @@
-"""The file system of a folder is that of the nearest mount above it."""
+"""The file system of a folder is the file system of the nearest mount above the folder."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
         ("/twice/connector.journal", "tmpfs"),
     ],
 )
-def test_the_nearest_mount_above_a_folder_decides(folder: str, kind: str) -> None:
+def test_the_file_system_of_a_folder_is_the_nearest_mount_above_it(folder: str, kind: str) -> None:
     assert file_system_type(Path(folder), MOUNTS) == kind
 
 
-def test_the_disk_of_these_tests_is_a_local_one(tmp_path: Path) -> None:
+def test_the_disk_of_these_tests_is_a_local_file_system(tmp_path: Path) -> None:
     assert network_file_system(tmp_path) is None
 
 

@@ -75,7 +75,7 @@ def test_wrong_usage_exits_with_2_and_prints_the_usage(
 
 
 @pytest.mark.parametrize("state", [["--state", "S"], ["--state=S"]])
-def test_a_code_may_begin_with_a_dash(state: list[str]) -> None:
+def test_an_authorization_code_may_start_with_a_dash(state: list[str]) -> None:
     for words in (["-code", *state], [*state, "-code"], [*state, "--", "-code"]):
         options = parse_arguments(["exchange", *words])
         assert (options.code, options.state) == ("-code", "S")

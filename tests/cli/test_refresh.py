@@ -115,7 +115,7 @@ async def test_an_outage_ends_the_run_and_leaves_the_remaining_connections_to_th
     assert (await cli.run("refresh", "--due")).code in (0, 1)
 
 
-async def test_due_connections_that_fail_in_an_outage_do_not_keep_the_run_going(
+async def test_a_run_ends_although_due_connections_fail_in_an_outage(
     cli: CommandRunner, tiktok: Simulator
 ) -> None:
     await connect_several(cli, tiktok, 3)
@@ -125,7 +125,7 @@ async def test_due_connections_that_fail_in_an_outage_do_not_keep_the_run_going(
     assert (result.code, result.out.splitlines()[-1]) == (1, "0 succeeded, 3 failed.")
 
 
-async def test_with_an_interval_connections_due_by_the_next_run_are_refreshed_too(
+async def test_refresh_with_an_interval_also_refreshes_connections_that_are_due_before_the_next_run(
     cli: CommandRunner, tiktok: Simulator
 ) -> None:
     """The token is valid for two hours, and due after about an hour and a half."""
@@ -227,7 +227,7 @@ async def test_a_revocation_that_failed_in_an_outage_is_repeated(
     assert (await tiktok.stats())["revoked"] == 1
 
 
-async def test_on_a_terminal_refresh_shows_a_progress_bar_and_no_line_per_connection(
+async def test_refresh_shows_a_progress_bar_and_no_line_per_connection_on_a_terminal(
     cli: CommandRunner, tiktok: Simulator
 ) -> None:
     await connect_several(cli, tiktok, 2)

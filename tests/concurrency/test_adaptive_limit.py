@@ -1,4 +1,4 @@
-"""How many background tasks may start: after an outage, during foreground requests, and otherwise."""
+"""The number of background tasks is limited after an outage and during foreground requests."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ async def test_waiting_for_capacity_ends_when_several_tasks_may_start(
     await waiting
 
 
-async def test_waiting_for_capacity_ends_at_once_where_no_task_runs(limit: AdaptiveLimit) -> None:
+async def test_waiting_for_capacity_ends_immediately_if_no_task_runs(limit: AdaptiveLimit) -> None:
     limit.reset_to_one()
     await limit.wait_for_capacity()

@@ -1,4 +1,4 @@
-"""Concurrent calls merged into one. tests/store/test_batching.py tests the same with real databases."""
+"""Concurrent calls are merged into one call. tests/store/test_batching.py tests the same with real databases."""
 
 from __future__ import annotations
 

@@ -22,5 +22,5 @@ async def test_the_pause_between_two_attempts_doubles_up_to_its_maximum() -> Non
     assert await polling == [0, 1, 3, 7, 11]
 
 
-async def test_one_attempt_is_made_where_no_time_is_left() -> None:
+async def test_one_attempt_is_made_if_no_time_is_left() -> None:
     assert await attempt_times(ManualClock(), 0) == [0]

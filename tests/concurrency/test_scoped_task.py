@@ -1,4 +1,4 @@
-"""A task ends at the latest with the block that started it."""
+"""A task ends at the latest with the block that started the task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One task per key, shared by its callers and never cancelled by them."""
+"""Callers of one key share one task, and a cancelled caller does not cancel the task."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Work:
 
 
 @pytest.fixture
-def ended() -> list[tuple[str, BaseException | None]]:
+def finished_tasks() -> list[tuple[str, BaseException | None]]:
     return []
 
 
 @pytest.fixture
-def single_flight(ended: list[tuple[str, BaseException | None]]) -> SingleFlight[str, int]:
-    return SingleFlight(on_done=lambda key, error: ended.append((key, error)))
+def single_flight(finished_tasks: list[tuple[str, BaseException | None]]) -> SingleFlight[str, int]:
+    return SingleFlight(on_done=lambda key, error: finished_tasks.append((key, error)))
 
 
 async def test_concurrent_callers_of_one_key_share_one_task(
@@ -66,7 +66,7 @@ async def test_a_caller_after_the_end_of_a_task_starts_a_new_one(
 
 
 async def test_a_task_continues_after_its_only_caller_was_cancelled(
-    single_flight: SingleFlight[str, int], ended: list[tuple[str, BaseException | None]]
+    single_flight: SingleFlight[str, int], finished_tasks: list[tuple[str, BaseException | None]]
 ) -> None:
     work = Work()
     caller = asyncio.create_task(single_flight.run("key", work.run))
@@ -76,16 +76,16 @@ async def test_a_task_continues_after_its_only_caller_was_cancelled(
     assert "key" in single_flight
     work.finish.set()
     await single_flight.wait_until_idle()
-    assert ended == [("key", None)]
+    assert finished_tasks == [("key", None)]
 
 
 async def test_the_error_of_a_task_is_raised_to_its_caller_and_reported(
-    single_flight: SingleFlight[str, int], ended: list[tuple[str, BaseException | None]]
+    single_flight: SingleFlight[str, int], finished_tasks: list[tuple[str, BaseException | None]]
 ) -> None:
     work = Work()
     work.finish.set()
     with pytest.raises(ValueError, match="the work failed") as raised:
         await single_flight.run("key", work.fail)
     await single_flight.wait_until_idle()
-    assert ended == [("key", raised.value)]
+    assert finished_tasks == [("key", raised.value)]
     assert "key" not in single_flight

@@ -1,4 +1,4 @@
-"""Whose connections a scope includes."""
+"""A scope includes the connections of one user or of all users."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_a_ciphertext_with_another_key_id_is_not_decrypted_even_if_the_key_is_th
         cipher.decrypt(Ciphertext(ciphertext.replace(".2026.", ".twin.")), associated_data="row")
 
 
-def test_with_a_new_and_an_old_key_old_ciphertexts_are_decrypted_and_the_new_key_encrypts() -> None:
+def test_the_new_key_encrypts_and_the_old_key_still_decrypts_old_ciphertexts() -> None:
     before, after = TokenCipher((OLD,)), TokenCipher((NEW, OLD))
     old = before.encrypt("act.1", associated_data="row")
     assert not after.uses_newest_key(old)
@@ -180,7 +180,7 @@ def test_a_formatted_key_is_parsed_to_the_same_key() -> None:
         ("k1:c2hvcnQ=", "key k1 has 5 bytes, not 32"),
     ],
 )
-def test_the_error_for_an_invalid_key_says_what_is_wrong_and_never_contains_the_key(
+def test_the_error_for_an_invalid_key_names_the_reason_and_never_contains_the_key(
     text: str, message: str
 ) -> None:
     with pytest.raises(InvalidKey, match=message) as raised:
@@ -224,7 +224,7 @@ def test_signing_keys_differ_by_purpose_and_are_the_same_every_time() -> None:
 
 
 def test_a_derived_signing_key_is_the_same_in_every_version_of_the_service() -> None:
-    """Otherwise an upgrade would invalidate every state and every ticket in use."""
+    """A different key after an upgrade would invalidate every state and every ticket in use."""
     cipher = TokenCipher((EncryptionKey("k1", bytes(range(KEY_BYTES))),))
     (key,) = cipher.derive_signing_keys("state")
     assert key.hex() == "be7b06ab6fda6a42a6264462c51662ffd0a413b5d36704bfd8b0d34392c2e94d"

@@ -60,7 +60,7 @@ class ServiceProcess:
             return False
 
     def kill(self) -> None:
-        """With SIGKILL, which the process cannot handle."""
+        """Kills the process with SIGKILL, which the process cannot handle."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(TIMEOUT_SECONDS)
@@ -76,7 +76,7 @@ class NewService(Protocol):
 
 
 class Customer:
-    """One user's browser, which posts codes, and the customer's server, at one or more services."""
+    """Acts as a user's browser that posts codes, and as the customer's server, at one or more services."""
 
     def __init__(self, http: ClientSession, user: UserId, *services: ServiceProcess) -> None:
         self._http = http
@@ -88,7 +88,7 @@ class Customer:
         return await state_for(self._http, url, family=family, user_id=self._user)
 
     async def post_code(self, code: str, state: str, *, at: int = 0) -> tuple[int, Json]:
-        """Status and body of the response of service number `at`."""
+        """Returns the status and body of the response of service number `at`."""
         body = {"code": code, "state": state}
         url = f"{self._services[at].url}/oauth/exchange"
         async with self._http.post(url, json=body) as response:
@@ -121,7 +121,7 @@ class Customer:
 def new_service_with_database(
     request: pytest.FixtureRequest, new_service: NewService, kind: str
 ) -> tuple[ServiceProcess, DatabaseView]:
-    """A service that is not started yet, and a view of its database."""
+    """Returns a service that is not started yet, and a view of its database."""
     if kind == "sqlite":
         service = new_service(kind)
         return service, sqlite_view(service.database)
@@ -130,7 +130,7 @@ def new_service_with_database(
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """For changes in another process, which have no event."""
+    """Polls for a change in another process, for which no event exists."""
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.002)

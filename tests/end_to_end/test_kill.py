@@ -43,7 +43,7 @@ def customer(http: ClientSession, user: UserId, service: ServiceProcess) -> Cust
 
 
 class KilledExchange:
-    """One exchange, during or after which the process is killed."""
+    """Runs one exchange, during or after which the process is killed."""
 
     def __init__(self, simulator: Simulator, service: ServiceProcess, customer: Customer) -> None:
         self._simulator = simulator
@@ -182,7 +182,7 @@ async def test_a_code_can_be_sent_again_if_the_kill_came_before_tiktoks_response
 
 @pytest.mark.parametrize("service", ["supabase"], indirect=True)
 @pytest.mark.parametrize("operation", ["claim_codes", "upsert_connections"])
-async def test_a_kill_while_the_store_does_not_answer_loses_no_grant(
+async def test_a_kill_while_the_store_does_not_respond_loses_no_grant(
     stack: Stack, exchange: KilledExchange, operation: str
 ) -> None:
     with stack.gateway.failing("hang", on=operation):
@@ -198,7 +198,7 @@ async def test_a_kill_while_the_store_does_not_answer_loses_no_grant(
 async def test_a_kill_at_a_random_moment_after_the_grant_was_journaled_loses_no_grant(
     exchange: KilledExchange, simulator: Simulator, random_seed: int
 ) -> None:
-    """Slow calls spread the moments over everything between the first lookup and the response."""
+    """Slow calls distribute the kills over the time between the first lookup and the response."""
     simulator.state.settings.latency_ms = 10
     await exchange.start(advertisers=50)
     delay = random.Random(random_seed).uniform(0, 0.03)

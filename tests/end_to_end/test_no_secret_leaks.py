@@ -53,7 +53,7 @@ async def test_no_secret_is_stored_logged_or_returned_in_plain_text(
 
 
 async def exchange_with_faults(customer: Customer, simulator: Simulator) -> list[bytes]:
-    """One exchange for each family and fault, which is then repeated without the fault."""
+    """Runs one exchange for each family and fault, then repeats the exchange without the fault."""
     replies: list[bytes] = []
     for family in FAMILIES:
         for kind, value in FAULTS:
@@ -108,7 +108,7 @@ def service_files(service: ServiceProcess) -> list[bytes]:
 
 
 def file_contents(path: Path) -> list[bytes]:
-    """Of the file, or of all files in the folder; without key files and empty files."""
+    """Returns the content of the file, or of all files in the folder except key files and empty files."""
     files = [file for file in (path, *path.rglob("*")) if file.is_file()]
     return [file.read_bytes() for file in files if file.suffix != ".keys" and file.stat().st_size]
 

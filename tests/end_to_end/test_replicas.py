@@ -57,7 +57,7 @@ async def test_two_replicas_return_the_same_refusal_after_one_exchange(
     assert (await simulator.stats())["exchanges_refused"] == 1
 
 
-async def test_a_replica_completes_an_exchange_that_another_replica_could_not(
+async def test_a_replica_completes_an_exchange_that_another_replica_could_not_complete(
     customer: Customer, simulator: Simulator
 ) -> None:
     code, state = await simulator.consent(advertisers=3), await customer.state()
@@ -89,7 +89,7 @@ async def test_a_browser_that_disconnected_gets_the_reply_from_either_replica(
 async def test_a_restarted_replica_completes_its_exchange_and_the_other_replica_returns_the_reply(
     customer: Customer, simulator: Simulator, replicas: list[ServiceProcess]
 ) -> None:
-    """The other replica cannot know whether TikTok responded, so it waits for the restarted one."""
+    """The other replica cannot know whether TikTok responded, so it waits for the restarted replica."""
     code, state = await simulator.consent(), await customer.state()
     await simulator.fault(ADVERTISERS, "hang")
     request = asyncio.create_task(customer.post_code(code, state, at=0))

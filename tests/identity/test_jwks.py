@@ -1,4 +1,4 @@
-"""Users' tokens that are signed with a project's published keys, fetched over a real socket."""
+"""Users' tokens are verified with a project's published keys, fetched over a real socket."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_unusable_published_keys_do_not_hide_the_usable_ones(
     await rejection_message(authenticator, signed_jwt(RSA, "enc", "RS256"))
 
 
-async def test_a_new_key_is_accepted_at_once_but_the_keys_are_fetched_at_most_once_a_minute(
+async def test_a_new_key_is_accepted_immediately_but_the_keys_are_fetched_at_most_once_a_minute(
     authenticator: Authenticator, project: JwksServer, clock: ManualClock
 ) -> None:
     project.publish("k1", EC)

@@ -1,4 +1,4 @@
-"""The folder of the journals in these tests."""
+"""Provides the folder of the journals in these tests."""
 
 from __future__ import annotations
 

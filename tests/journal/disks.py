@@ -1,4 +1,4 @@
-"""Disks that are small, full or read-only."""
+"""Provides disks that are small, full or read-only."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from connector.journal.files import RESERVED_BYTES_PER_RESPONSE
 from .helpers import entry
 
 SMALL_DISK = "size=8m"
-"""Large enough for the first file of a journal and not for a larger one beside it."""
+"""The size has space for the first file of a journal, but not for a second, larger file."""
 
 
 @contextmanager
 def files_up_to(size: int) -> Iterator[None]:
-    """A disk that is full, as far as this process can tell."""
+    """Limits the size of each file, so that the disk seems full to this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -37,12 +37,12 @@ def files_up_to(size: int) -> Iterator[None]:
 
 @contextmanager
 def mounted(options: str) -> Iterator[Path]:
-    """A file system of our own, where we are allowed one."""
+    """Mounts a new file system, if this process may mount."""
     point = Path(tempfile.mkdtemp())
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
     try:
         if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-            # On a laptop RLIMIT_FSIZE above has to do; CI is root, and there this is a failure.
+            # Without root only the tests with RLIMIT_FSIZE run. CI runs as root, so there this is a failure.
             (pytest.fail if "CI" in os.environ else pytest.skip)("mounting takes root")
         try:
             yield point
@@ -63,13 +63,13 @@ def filled(disk: Path) -> Iterator[None]:
     ballast.unlink()
 
 
-def full_size(name: str) -> Entry:
-    """As large as a response may be to have its space for certain."""
+def full_size_entry(name: str) -> Entry:
+    """Returns the largest entry that fits into one reservation."""
     return entry(name, size=RESERVED_BYTES_PER_RESPONSE - len(encode(entry(name, size=0))))
 
 
 async def reserve_all(journal: Journal, reservations: AsyncExitStack) -> int:
-    """On a full disk, until one more has to wait."""
+    """Makes reservations on a full disk until the next one has to wait."""
     count = 0
     while True:
         entering = asyncio.create_task(reservations.enter_async_context(journal.reserve()))

@@ -1,4 +1,4 @@
-"""Journals that a test can open, close and kill."""
+"""Helpers that open, close and kill journals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connector.journal.files import DEAD_OWNER, JournalFile, JournalFiles
 
 
 def entry(name: str, *, size: int = 1000) -> Entry:
-    return Entry("refresh", {"id": name, "sealed": "s" * size})
+    return Entry("refresh", {"id": name, "payload": "s" * size})
 
 
 def names(journal: Journal) -> list[str]:
@@ -37,7 +37,7 @@ def files_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def opened(folder: Path) -> Journal:
+async def open_journal(folder: Path) -> Journal:
     journal = Journal(folder)
     await journal.open()
     return journal
@@ -45,7 +45,7 @@ async def opened(folder: Path) -> Journal:
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Journal]:
-    journal = await opened(folder)
+    journal = await open_journal(folder)
     try:
         yield journal
     finally:
@@ -53,7 +53,7 @@ async def running(folder: Path) -> AsyncIterator[Journal]:
 
 
 async def rows(journal: Journal) -> dict[int, bytes]:
-    """What is in the file of a running journal. Only its own connection may read that."""
+    """Returns the rows in the file of a running journal. Only the journal's own connection may read them."""
     select, execute = "select id, record from entries where id > 0", own_file(journal)._execute
     return dict(await journal._in_thread(lambda: execute(select).fetchall()))
 
@@ -75,21 +75,21 @@ async def until_idle(journal: Journal) -> None:
 
 
 async def kill(journal: Journal) -> None:
-    """Like SIGKILL: the lock is gone and the files are as the last commit left them, WAL included."""
+    """Has the effect of SIGKILL: releases the lock, leaves the files and the WAL of the last commit."""
     await until_idle(journal)
     files = journal._files
     databases = [file.path for file in (*files._orphans, files._own) if file is not None]
     paths = [Path(f"{path}{suffix}") for path in databases for suffix in ("", "-wal")]
-    left = {path: path.read_bytes() for path in paths if path.exists()}
+    contents = {path: path.read_bytes() for path in paths if path.exists()}
     await journal._in_thread(partial(files.close, is_empty=False))
-    for path, content in left.items():
+    for path, content in contents.items():
         path.write_bytes(content)
     journal._thread.shutdown()
 
 
-async def killed_with(folder: Path, *names: str, size: int = 1000) -> Path:
-    """The file of a process that was killed with these entries in its journal."""
-    journal = await opened(folder)
+async def file_of_killed_process(folder: Path, *names: str, size: int = 1000) -> Path:
+    """Returns the file of a process that was killed with these entries in its journal."""
+    journal = await open_journal(folder)
     for name in names:
         await journal.append(entry(name, size=size))
     path = own_file(journal).path
@@ -97,16 +97,16 @@ async def killed_with(folder: Path, *names: str, size: int = 1000) -> Path:
     return path
 
 
-async def stopped_with(folder: Path, *names: str, size: int = 1000) -> Path:
-    """The file, without a WAL, of a process that stopped with these entries in its journal."""
+async def file_of_stopped_process(folder: Path, *names: str, size: int = 1000) -> Path:
+    """Returns the file (without a WAL) of a process that stopped with these entries in its journal."""
     async with running(folder) as journal:
         for name in names:
             await journal.append(entry(name, size=size))
         return own_file(journal).path
 
 
-def recovered_in_place(folder: Path) -> list[Entry]:
-    """The entries that the next process would find."""
+def recover_entries(folder: Path) -> list[Entry]:
+    """Returns the entries that the next process would recover."""
     files = JournalFiles(folder, uuid.uuid4().hex, dict)
     entries = [entry for entry in files.recover() if entry.kind != DEAD_OWNER]
     files.close(is_empty=False)
@@ -114,14 +114,14 @@ def recovered_in_place(folder: Path) -> list[Entry]:
 
 
 def recoverable(folder: Path) -> list[Entry]:
-    """The same from a copy, whichever process has the files open."""
+    """Returns the recoverable entries from a copy, so that any process may have the files open."""
     with TemporaryDirectory() as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True)
-        return recovered_in_place(Path(copy))
+        return recover_entries(Path(copy))
 
 
-def damage(path: Path, written: bytes, instead: bytes) -> None:
-    """What a disk does that changes bytes behind our back."""
+def damage(path: Path, original: bytes, replacement: bytes) -> None:
+    """Changes bytes of a file, like a damaged disk."""
     content = path.read_bytes()
-    assert written in content
-    path.write_bytes(content.replace(written, instead))
+    assert original in content
+    path.write_bytes(content.replace(original, replacement))

@@ -1,4 +1,4 @@
-"""What can be read is recovered, and a file that cannot be read completely is left where it is."""
+"""Every readable entry is recovered, and a file with an unreadable entry is not removed."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
@@ -16,46 +16,48 @@ from connector.journal.files import NAME, PAGE_SIZE
 from .helpers import (
     damage,
     entry,
+    file_of_killed_process,
+    file_of_stopped_process,
     files_in,
-    killed_with,
     names,
-    opened,
-    recovered_in_place,
+    open_journal,
+    recover_entries,
     running,
-    stopped_with,
 )
 
-STRANGER = f"{'0' * 32}.db"
+FOREIGN_FILE = f"{'0' * 32}.db"
 
 
-async def test_a_file_that_is_not_sqlite_is_skipped_with_a_warning_and_left_alone(
+async def test_a_file_that_is_not_sqlite_is_skipped_with_a_warning_and_not_changed(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.mkdir()
-    (folder / STRANGER).write_text("SUPABASE_URL=https://example.supabase.co\n")
+    (folder / FOREIGN_FILE).write_text("SUPABASE_URL=https://example.supabase.co\n")
     async with running(folder) as journal:
         assert (journal.recovered_entries(), journal.recovered_owners()) == ([], [])
         await journal.remove(await journal.append(entry("a")))
-    assert (folder / STRANGER).read_text() == "SUPABASE_URL=https://example.supabase.co\n"
-    assert f"journal file skipped path={folder / STRANGER}" in caplog.text
+    assert (folder / FOREIGN_FILE).read_text() == "SUPABASE_URL=https://example.supabase.co\n"
+    assert f"journal file skipped path={folder / FOREIGN_FILE}" in caplog.text
 
 
-async def test_a_database_that_is_no_journal_is_skipped_with_a_warning_and_left_alone(
+async def test_a_database_that_is_no_journal_is_skipped_with_a_warning_and_not_changed(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.mkdir()
-    with sqlite3.connect(folder / STRANGER) as database:
+    with sqlite3.connect(folder / FOREIGN_FILE) as database:
         database.execute("create table user_accounts (id text)")
     database.close()
-    before = (folder / STRANGER).read_bytes()
+    before = (folder / FOREIGN_FILE).read_bytes()
     async with running(folder) as journal:
         assert journal.recovered_entries() == []
-    assert (folder / STRANGER).read_bytes() == before
-    assert f"path={folder / STRANGER}" in caplog.text
+    assert (folder / FOREIGN_FILE).read_bytes() == before
+    assert f"path={folder / FOREIGN_FILE}" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["connector.db", "notes.txt", f"copy of {STRANGER}"])
-async def test_a_file_with_another_name_is_never_opened(folder: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["connector.db", "notes.txt", f"copy of {FOREIGN_FILE}"])
+async def test_a_file_in_the_journal_folder_with_another_name_is_never_opened(
+    folder: Path, name: str
+) -> None:
     folder.mkdir()
     with sqlite3.connect(folder / name) as database:
         database.execute("create table entries (id integer primary key, record text)")
@@ -66,35 +68,35 @@ async def test_a_file_with_another_name_is_never_opened(folder: Path, name: str)
     assert (folder / name).read_bytes() == before
 
 
-async def test_a_folder_with_the_name_of_a_file_is_skipped_with_a_warning(
+async def test_a_folder_with_the_name_of_a_journal_file_is_skipped_with_a_warning(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (folder / STRANGER).mkdir(parents=True)
+    (folder / FOREIGN_FILE).mkdir(parents=True)
     async with running(folder) as journal:
         assert journal.recovered_entries() == []
     assert "journal file skipped" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 512])
-async def test_the_remains_of_a_process_that_was_killed_while_it_created_its_file_are_removed(
+async def test_an_incomplete_file_of_a_process_killed_while_it_created_the_file_is_removed(
     folder: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.mkdir()
-    (folder / STRANGER).touch()
-    (folder / f"{STRANGER}-journal").write_bytes(content)
+    (folder / FOREIGN_FILE).touch()
+    (folder / f"{FOREIGN_FILE}-journal").write_bytes(content)
     async with running(folder) as journal:
         assert (journal.recovered_entries(), journal.recovered_owners()) == ([], [])
     assert files_in(folder) == []
     assert caplog.text == ""
 
 
-async def test_a_damaged_entry_costs_no_other_and_its_file_is_left_where_it_is(
+async def test_a_damaged_journal_entry_does_not_affect_other_entries_and_its_file_is_not_removed(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = await stopped_with(folder, *"abc")
+    path = await file_of_stopped_process(folder, *"abc")
     damage(path, b'"id":"b"', b'"id":"x"')
     with caplog.at_level(logging.WARNING, "connector.journal"):
-        journal = await opened(folder)
+        journal = await open_journal(folder)
     assert names(journal) == ["a", "c"]
     assert f"damaged journal file not removed path={path}" in caplog.text
     assert "sss" not in caplog.text
@@ -106,57 +108,57 @@ async def test_a_damaged_entry_costs_no_other_and_its_file_is_left_where_it_is(
         assert names(after) == ["a", "c", "d"]
 
 
-async def test_bytes_that_are_no_text_cost_only_the_entry_they_are_in(folder: Path) -> None:
-    path = await stopped_with(folder, *"abc")
+async def test_an_entry_with_invalid_utf_8_does_not_affect_other_entries(folder: Path) -> None:
+    path = await file_of_stopped_process(folder, *"abc")
     damage(path, b'"id":"b"', b'"id":"\xff"')
-    assert [entry.fields["id"] for entry in recovered_in_place(folder)] == ["a", "c"]
+    assert [entry.fields["id"] for entry in recover_entries(folder)] == ["a", "c"]
 
 
-async def test_a_damaged_byte_anywhere_makes_no_entry_up_and_removes_no_file(
+async def test_a_damaged_byte_anywhere_adds_no_wrong_entry_and_removes_no_file(
     folder: Path,
 ) -> None:
-    path = await stopped_with(folder, *"abcd")
-    whole, written = path.read_bytes(), recovered_in_place(folder)
+    path = await file_of_stopped_process(folder, *"abcd")
+    whole, written_entries = path.read_bytes(), recover_entries(folder)
     used = [place for place in range(len(whole)) if whole[place]]
     for place in [*range(100), *used[100::23]]:
         for flipped in (0x01, 0x80, 0xFF):
             path.write_bytes(whole[:place] + bytes([whole[place] ^ flipped]) + whole[place + 1 :])
-            found = recovered_in_place(folder)
-            assert all(entry in written for entry in found)
+            found = recover_entries(folder)
+            assert all(entry in written_entries for entry in found)
             assert path.exists()
 
 
-async def test_a_file_that_was_cut_off_anywhere_makes_no_entry_up_and_stays(folder: Path) -> None:
-    path = await stopped_with(folder, *map(str, range(20)))
-    whole, written = path.read_bytes(), recovered_in_place(folder)
+async def test_a_truncated_file_adds_no_wrong_entry_and_is_not_removed(folder: Path) -> None:
+    path = await file_of_stopped_process(folder, *map(str, range(20)))
+    whole, written_entries = path.read_bytes(), recover_entries(folder)
     for cut in [*range(1, 3 * PAGE_SIZE, 511), *range(3 * PAGE_SIZE, len(whole), 99_999)]:
         path.write_bytes(whole[:cut])
-        assert all(entry in written for entry in recovered_in_place(folder))
+        assert all(entry in written_entries for entry in recover_entries(folder))
         assert path.exists()
 
 
-async def test_a_wal_that_was_cut_off_anywhere_has_every_commit_before_the_cut(
+async def test_a_truncated_wal_contains_every_commit_before_the_cut(
     folder: Path, tmp_path: Path
 ) -> None:
-    """That is what a crash in the middle of a commit leaves."""
-    path = await killed_with(folder, *map(str, range(8)))
+    """A crash in the middle of a commit leaves such a WAL."""
+    path = await file_of_killed_process(folder, *map(str, range(8)))
     shutil.copytree(folder, tmp_path / "whole")
     wal = (tmp_path / "whole" / f"{path.name}-wal").read_bytes()
     counts = []
     for cut in range(0, 32 + 20 * (PAGE_SIZE + 24), 1000):
         shutil.copytree(tmp_path / "whole", folder, dirs_exist_ok=True)
         (folder / f"{path.name}-wal").write_bytes(wal[:cut])
-        found = [entry.fields["id"] for entry in recovered_in_place(folder)]
+        found = [entry.fields["id"] for entry in recover_entries(folder)]
         assert found == [str(number) for number in range(len(found))]
         counts.append(len(found))
     assert counts == sorted(counts)
     assert (counts[0], counts[-1]) == (0, 8)
 
 
-async def test_a_torn_commit_at_the_end_of_the_wal_costs_no_commit_before_it(
+async def test_a_torn_commit_at_the_end_of_the_wal_does_not_affect_earlier_commits(
     folder: Path,
 ) -> None:
-    path = await killed_with(folder, *"abc")
+    path = await file_of_killed_process(folder, *"abc")
     damage(Path(f"{path}-wal"), b'"id":"c"', b'"id":"x"')
     async with running(folder) as journal:
         assert names(journal) == ["a", "b"]
@@ -166,7 +168,7 @@ async def test_a_torn_commit_at_the_end_of_the_wal_costs_no_commit_before_it(
 
 
 def test_only_files_named_after_an_owner_id_belong_to_the_journal() -> None:
-    assert NAME.fullmatch(STRANGER)
+    assert NAME.fullmatch(FOREIGN_FILE)
     assert NAME.fullmatch(f"{'0' * 32}-12.db")
-    for name in ("connector.db", f"{STRANGER}-wal", f"{'0' * 31}.db", f"{'0' * 32}-x.db"):
+    for name in ("connector.db", f"{FOREIGN_FILE}-wal", f"{'0' * 31}.db", f"{'0' * 32}-x.db"):
         assert not NAME.fullmatch(name)

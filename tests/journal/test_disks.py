@@ -1,4 +1,4 @@
-"""A disk that refuses is noticed before a response depends on it."""
+"""A disk that rejects writes is detected before a response of TikTok must be stored."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
@@ -16,12 +16,12 @@ from connector.errors import JournalUnwritable
 from connector.journal import Journal
 
 from .disks import files_up_to, filled, mounted
-from .helpers import entry, kill, killed_with, names, opened, running
+from .helpers import entry, file_of_killed_process, kill, names, open_journal, running
 
-NOBODY = 65534
+UNPRIVILEGED_USER_ID = 65534
 
 
-async def test_a_reservation_is_refused_while_the_disk_takes_no_write_and_granted_afterwards(
+async def test_a_reservation_is_refused_while_the_disk_rejects_writes_and_granted_afterwards(
     folder: Path,
 ) -> None:
     async with running(folder) as journal:
@@ -38,10 +38,10 @@ async def test_a_reservation_is_refused_while_the_disk_takes_no_write_and_grante
         assert journal.write_error is None
 
 
-async def test_a_reservation_is_refused_each_time_until_the_disk_takes_a_write(
+async def test_each_reservation_is_refused_until_the_disk_accepts_a_write(
     folder: Path,
 ) -> None:
-    """Also if nothing else is in the file, so that the same thing is written again and again."""
+    """This holds also if the file is empty, so that each write has the same content."""
     async with running(folder) as journal:
         for _ in range(3):
             async with journal.reserve():
@@ -51,10 +51,10 @@ async def test_a_reservation_is_refused_each_time_until_the_disk_takes_a_write(
                     raise AssertionError("the disk was not tried")
 
 
-async def test_an_entry_that_was_acknowledged_stays_when_a_later_commit_fails(
+async def test_an_acknowledged_entry_survives_a_later_commit_that_fails(
     folder: Path,
 ) -> None:
-    journal = await opened(folder)
+    journal = await open_journal(folder)
     await journal.append(entry("a"))
     with files_up_to(0):
         for _ in range(3):
@@ -67,8 +67,8 @@ async def test_an_entry_that_was_acknowledged_stays_when_a_later_commit_fails(
         assert names(after) == ["a", "b"]
 
 
-async def test_a_removal_that_the_disk_refused_is_made_up_for(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_a_removal_that_the_disk_rejected_is_repeated(folder: Path) -> None:
+    journal = await open_journal(folder)
     entry_id = await journal.append(entry("a"))
     with files_up_to(0):
         await journal.remove(entry_id)
@@ -80,12 +80,12 @@ async def test_a_removal_that_the_disk_refused_is_made_up_for(folder: Path) -> N
         assert names(after) == ["c"]
 
 
-async def test_a_disk_that_is_full_at_the_start_stops_new_responses_but_not_the_recovery(
+async def test_a_disk_that_is_full_at_the_start_prevents_new_entries_but_not_the_recovery(
     folder: Path,
 ) -> None:
-    await killed_with(folder, *"abc")
+    await file_of_killed_process(folder, *"abc")
     with files_up_to(0):
-        journal = await opened(folder)
+        journal = await open_journal(folder)
         assert names(journal) == ["a", "b", "c"]
         assert journal.write_error
         with pytest.raises(JournalUnwritable):
@@ -100,20 +100,20 @@ async def test_a_disk_that_is_full_at_the_start_stops_new_responses_but_not_the_
         assert names(after) == ["c", "e"]
 
 
-async def test_entries_recovered_on_a_full_disk_are_there_for_the_next_process(
+async def test_entries_recovered_on_a_full_disk_are_recovered_again_by_the_next_process(
     folder: Path,
 ) -> None:
-    """The file of the dead process is all there is until our own has its entries."""
-    await killed_with(folder, *"abc")
+    """The dead process's file is the only copy until this process's file has the entries."""
+    await file_of_killed_process(folder, *"abc")
     for _ in range(2):
         with files_up_to(0):
-            journal = await opened(folder)
+            journal = await open_journal(folder)
         await kill(journal)
     async with running(folder) as after:
         assert names(after) == ["a", "b", "c"]
 
 
-async def test_the_operator_is_told_once_that_the_disk_refuses_and_once_that_it_works_again(
+async def test_a_disk_that_rejects_writes_is_logged_once_and_its_recovery_is_logged_once(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(folder) as journal:
@@ -129,12 +129,12 @@ async def test_the_operator_is_told_once_that_the_disk_refuses_and_once_that_it_
     ]
 
 
-async def test_a_start_on_a_disk_that_is_really_full_loses_nothing() -> None:
+async def test_a_start_on_a_full_disk_loses_no_journal_entry() -> None:
     with mounted("size=16m") as disk:
         folder = disk / "connector.journal"
-        await killed_with(folder, *"abc")
+        await file_of_killed_process(folder, *"abc")
         with filled(disk):
-            journal = await opened(folder)
+            journal = await open_journal(folder)
             assert names(journal) == ["a", "b", "c"]
             with pytest.raises(JournalUnwritable, match="No space left on device"):
                 async with journal.reserve():
@@ -146,18 +146,18 @@ async def test_a_start_on_a_disk_that_is_really_full_loses_nothing() -> None:
             assert names(after) == ["a", "b", "c", "d"]
 
 
-async def test_a_read_only_disk_is_named_at_once() -> None:
+async def test_a_read_only_disk_is_reported_when_the_journal_opens() -> None:
     with mounted("ro") as disk, pytest.raises(JournalUnwritable, match="Read-only file system"):
         await Journal(disk / "connector.journal").open()
 
 
-async def test_a_folder_that_may_not_be_created_is_named_at_once() -> None:
+async def test_a_journal_folder_without_permission_is_reported_when_the_journal_opens() -> None:
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o555)
     before = os.geteuid()
     try:
         if before == 0:
-            os.seteuid(NOBODY)
+            os.seteuid(UNPRIVILEGED_USER_ID)
         with pytest.raises(JournalUnwritable, match=f"Permission denied .{directory}"):
             await Journal(directory / "connector.journal").open()
         with pytest.raises(JournalUnwritable, match=f"Permission denied .{directory}"):
@@ -167,24 +167,28 @@ async def test_a_folder_that_may_not_be_created_is_named_at_once() -> None:
         shutil.rmtree(directory)
 
 
-async def test_a_missing_folder_above_the_last_is_named(tmp_path: Path) -> None:
+async def test_a_missing_parent_of_the_journals_parent_folder_is_named_in_the_error(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(JournalUnwritable, match=r"No such file or directory \(.*missing/too\)"):
         await Journal(tmp_path / "missing" / "too" / "connector.journal").open()
 
 
-async def test_a_file_in_place_of_the_folder_is_named_and_left_alone(folder: Path) -> None:
+async def test_a_file_in_place_of_the_journal_folder_is_named_in_the_error_and_not_changed(
+    folder: Path,
+) -> None:
     folder.write_text("connector journal 1\n")
     with pytest.raises(JournalUnwritable, match=f"is a file, but must be a folder.*{folder}"):
         await Journal(folder).open()
     assert folder.read_text() == "connector journal 1\n"
 
 
-async def test_a_device_in_place_of_the_folder_is_named() -> None:
+async def test_a_device_in_place_of_the_journal_folder_is_named_in_the_error() -> None:
     with pytest.raises(JournalUnwritable, match=r"/dev/full cannot be written"):
         await Journal(Path("/dev/full")).open()
 
 
-async def test_a_journal_that_is_closed_says_so(folder: Path) -> None:
+async def test_a_closed_journal_raises_not_open(folder: Path) -> None:
     async with running(folder) as journal:
         pass
     with pytest.raises(JournalUnwritable, match="not open"):

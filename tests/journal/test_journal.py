@@ -1,4 +1,4 @@
-"""What was appended and not removed is there after a restart, and the file stays small."""
+"""An entry that was not removed is recovered after a restart, and the file stays small."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
@@ -16,11 +16,11 @@ import pytest
 from connector.journal import Entry
 from connector.journal.files import RESERVED_BYTES_PER_RESPONSE
 
-from .helpers import entry, files_in, kill, names, opened, own_file, rows, running
+from .helpers import entry, files_in, kill, names, open_journal, own_file, rows, running
 
 
 @pytest.fixture
-def nothing_masked() -> Iterator[None]:
+def empty_umask() -> Iterator[None]:
     before = os.umask(0)
     try:
         yield
@@ -28,8 +28,8 @@ def nothing_masked() -> Iterator[None]:
         os.umask(before)
 
 
-async def test_an_entry_is_there_after_its_process_was_killed(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_a_journal_entry_survives_a_kill(folder: Path) -> None:
+    journal = await open_journal(folder)
     async with journal.reserve():
         await journal.append(entry("a"))
     await kill(journal)
@@ -37,8 +37,8 @@ async def test_an_entry_is_there_after_its_process_was_killed(folder: Path) -> N
         assert [recovered.entry for recovered in after.recovered_entries()] == [entry("a")]
 
 
-async def test_a_removed_entry_does_not_come_back(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_a_removed_journal_entry_is_not_recovered(folder: Path) -> None:
+    journal = await open_journal(folder)
     entry_ids = [await journal.append(entry(name)) for name in "abc"]
     await journal.remove(entry_ids[1])
     await kill(journal)
@@ -46,18 +46,18 @@ async def test_a_removed_entry_does_not_come_back(folder: Path) -> None:
         assert names(after) == ["a", "c"]
 
 
-async def test_a_removal_reaches_the_disk_although_nothing_is_appended_any_more(
+async def test_a_removal_is_written_to_the_disk_although_no_further_entry_is_appended(
     folder: Path,
 ) -> None:
     async with running(folder) as journal:
         entry_id = await journal.append(entry("a"))
         assert list(await rows(journal)) == [entry_id]
         await journal.remove(entry_id)
-        while await rows(journal):  # noqa: ASYNC110 - no event tells it
+        while await rows(journal):  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.001)
 
 
-async def test_a_removal_that_came_while_the_disk_was_slow_reaches_the_disk(
+async def test_a_removal_requested_during_a_slow_commit_is_written_to_the_disk(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connector.journal.journal.MAX_REMOVAL_DELAY", 0)
@@ -66,7 +66,7 @@ async def test_a_removal_that_came_while_the_disk_was_slow_reaches_the_disk(
         disk = threading.Event()
         journal._thread.submit(disk.wait)
         appending = asyncio.create_task(journal.append(entry("b")))
-        for _ in range(3):  # until the commit has begun
+        for _ in range(3):  # until the commit has started
             await asyncio.sleep(0)
         await journal.remove(entry_id)
         for _ in range(3):  # until the removal is due
@@ -82,7 +82,7 @@ async def test_a_removal_that_came_while_the_disk_was_slow_reaches_the_disk(
     ("pragma", "value"),
     [("synchronous", 2), ("journal_mode", b"wal"), ("locking_mode", b"exclusive")],
 )
-async def test_every_commit_is_synced_and_the_file_stays_locked(
+async def test_every_journal_commit_is_synced_and_the_file_stays_locked(
     folder: Path, pragma: str, value: object
 ) -> None:
     async with running(folder) as journal:
@@ -92,7 +92,7 @@ async def test_every_commit_is_synced_and_the_file_stays_locked(
 
 
 async def test_a_marker_is_in_the_journal_while_its_reservation_lasts(folder: Path) -> None:
-    journal = await opened(folder)
+    journal = await open_journal(folder)
     async with journal.reserve(entry("over")):
         pass
     async with journal.reserve(entry("marker")):
@@ -101,7 +101,7 @@ async def test_a_marker_is_in_the_journal_while_its_reservation_lasts(folder: Pa
         assert names(after) == ["marker"]
 
 
-async def test_a_marker_is_not_counted_as_a_response(folder: Path) -> None:
+async def test_a_marker_is_not_counted_as_a_journal_entry(folder: Path) -> None:
     async with running(folder) as journal, journal.reserve(entry("marker")):
         assert journal.entry_count == 0
         entry_id = await journal.append(entry("a"))
@@ -127,17 +127,17 @@ async def test_a_reservation_that_is_cancelled_before_it_is_granted_leaves_no_ma
             with pytest.raises(asyncio.CancelledError):
                 await entering
         await journal.append(entry("a"))
-        while len(await rows(journal)) > 1:  # noqa: ASYNC110 - no event tells it
+        while len(await rows(journal)) > 1:  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.001)
         assert not journal._reservations
 
 
-async def test_a_recovered_entry_can_be_removed(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_a_recovered_journal_entry_can_be_removed(folder: Path) -> None:
+    journal = await open_journal(folder)
     for name in "abc":
         await journal.append(entry(name))
     await kill(journal)
-    second = await opened(folder)
+    second = await open_journal(folder)
     assert second.entry_count == 3
     for recovered in second.recovered_entries():
         if recovered.entry.fields["id"] != "b":
@@ -149,22 +149,24 @@ async def test_a_recovered_entry_can_be_removed(folder: Path) -> None:
         assert names(third) == ["b", "d"]
 
 
-async def test_an_entry_that_is_not_removed_comes_back_after_every_restart(folder: Path) -> None:
+async def test_a_journal_entry_that_is_not_removed_is_recovered_after_every_restart(
+    folder: Path,
+) -> None:
     for start in range(5):
-        journal = await opened(folder)
+        journal = await open_journal(folder)
         assert names(journal) == [str(earlier) for earlier in range(start)]
         await journal.append(entry(str(start)))
         await kill(journal)
 
 
-async def test_an_entry_can_be_removed_twice(folder: Path) -> None:
+async def test_a_journal_entry_can_be_removed_twice(folder: Path) -> None:
     async with running(folder) as journal:
         entry_id = await journal.append(entry("a"))
         await journal.remove(entry_id)
         await journal.remove(entry_id)
 
 
-async def test_a_clean_stop_with_nothing_in_the_journal_leaves_no_file(folder: Path) -> None:
+async def test_a_clean_stop_with_an_empty_journal_leaves_no_file(folder: Path) -> None:
     async with running(folder) as journal:
         await journal.remove(await journal.append(entry("a")))
         database = f"{journal.owner_id}.db"
@@ -172,7 +174,7 @@ async def test_a_clean_stop_with_nothing_in_the_journal_leaves_no_file(folder: P
     assert files_in(folder) == []
 
 
-async def test_a_clean_stop_keeps_an_entry_and_leaves_no_wal(folder: Path) -> None:
+async def test_a_clean_stop_does_not_remove_a_journal_entry_and_leaves_no_wal(folder: Path) -> None:
     async with running(folder) as journal:
         removed = await journal.append(entry("a"))
         await journal.append(entry("b"))
@@ -182,34 +184,34 @@ async def test_a_clean_stop_keeps_an_entry_and_leaves_no_wal(folder: Path) -> No
         assert names(after) == ["b"]
 
 
-async def test_folder_and_files_are_for_their_owner_only_whatever_the_umask(
-    folder: Path, nothing_masked: None
+async def test_only_the_owner_can_access_the_journal_folder_and_files_with_any_umask(
+    folder: Path, empty_umask: None
 ) -> None:
     async with running(folder):
         modes = [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())]
         assert modes == [0o700, 0o600, 0o600]
 
 
-async def test_the_folder_and_the_one_above_it_are_created(tmp_path: Path) -> None:
+async def test_the_journal_folder_and_its_parent_folder_are_created(tmp_path: Path) -> None:
     async with running(tmp_path / "var" / "connector.journal") as journal:
         assert journal.path.is_dir()
 
 
-async def test_a_folder_that_exists_already_is_used_as_it_is(folder: Path) -> None:
+async def test_the_mode_of_an_existing_journal_folder_is_not_changed(folder: Path) -> None:
     folder.mkdir(0o750)
     async with running(folder):
         assert folder.stat().st_mode & 0o777 == 0o750
 
 
-async def test_appends_that_wait_at_the_same_time_share_a_commit(folder: Path) -> None:
+async def test_concurrent_appends_share_a_commit(folder: Path) -> None:
     async with running(folder) as journal:
         before = own_file(journal)._commits
         await asyncio.gather(*(journal.append(entry(str(number))) for number in range(1000)))
         assert own_file(journal)._commits - before <= 2
 
 
-async def test_an_append_whose_caller_is_cancelled_is_written_all_the_same(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_an_append_is_written_although_its_caller_is_cancelled(folder: Path) -> None:
+    journal = await open_journal(folder)
     appending = asyncio.create_task(journal.append(entry("a")))
     await asyncio.sleep(0)
     appending.cancel()
@@ -229,7 +231,7 @@ async def test_a_clean_stop_waits_for_an_append_whose_caller_was_cancelled(folde
         assert names(after) == ["a"]
 
 
-async def test_a_cancelled_reservation_does_not_disturb_the_others(folder: Path) -> None:
+async def test_a_cancelled_reservation_does_not_affect_other_reservations(folder: Path) -> None:
     async with running(folder) as journal, AsyncExitStack() as reservations:
         waiting = asyncio.create_task(reservations.enter_async_context(journal.reserve()))
         await asyncio.sleep(0)
@@ -240,9 +242,9 @@ async def test_a_cancelled_reservation_does_not_disturb_the_others(folder: Path)
             await journal.remove(await journal.append(entry("a")))
 
 
-async def test_an_entry_larger_than_its_reservation_is_written_all_the_same(folder: Path) -> None:
+async def test_an_entry_larger_than_its_reservation_is_written(folder: Path) -> None:
     large = [entry("a", size=10 * RESERVED_BYTES_PER_RESPONSE), entry("b", size=4 * 1024 * 1024)]
-    journal = await opened(folder)
+    journal = await open_journal(folder)
     async with journal.reserve():
         await journal.append(large[0])
     await journal.append(large[1])
@@ -254,32 +256,32 @@ async def test_an_entry_larger_than_its_reservation_is_written_all_the_same(fold
         assert recovered == [*large, entry("c")]
 
 
-async def test_any_json_comes_back_as_it_was(folder: Path) -> None:
+async def test_any_json_in_a_journal_entry_is_recovered_unchanged(folder: Path) -> None:
     odd = Entry(
         'é\n"\ud800',
         {"id": 'é\n\0"\ud800\x7f', "of": [1, None, 1e22, -0.0, {"": 7533163835474346001}]},
     )
-    journal = await opened(folder)
+    journal = await open_journal(folder)
     await journal.append(odd)
     await kill(journal)
     async with running(folder) as after:
         assert [recovered.entry for recovered in after.recovered_entries()] == [odd]
 
 
-async def test_a_number_that_json_does_not_have_is_refused_without_harm_to_the_others(
+async def test_a_number_that_json_cannot_represent_is_refused_and_does_not_affect_other_entries(
     folder: Path,
 ) -> None:
     async with running(folder) as journal:
-        others = asyncio.create_task(journal.append(entry("a")))
+        valid = asyncio.create_task(journal.append(entry("a")))
         with pytest.raises(ValueError, match="not JSON compliant"):
             await journal.append(Entry("refresh", {"age": float("nan")}))
-        await journal.remove(await others)
+        await journal.remove(await valid)
 
 
-async def test_the_file_does_not_grow_while_one_entry_stays(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_the_journal_file_does_not_grow_while_one_entry_stays(folder: Path) -> None:
+    journal = await open_journal(folder)
     await journal.append(entry("oldest"))
-    async with AsyncExitStack() as reservations:  # as many as there will ever be
+    async with AsyncExitStack() as reservations:  # the largest number in this test
         for _ in range(500):
             await reservations.enter_async_context(journal.reserve())
         await asyncio.gather(*(journal.append(entry("x")) for _ in range(500)))
@@ -291,7 +293,7 @@ async def test_the_file_does_not_grow_while_one_entry_stays(folder: Path) -> Non
     await kill(journal)
 
 
-async def test_the_reserved_space_really_has_blocks_on_the_disk(folder: Path) -> None:
+async def test_the_reserved_space_of_the_journal_has_blocks_on_the_disk(folder: Path) -> None:
     async with running(folder):
         sizes = [path.stat() for path in sorted(folder.iterdir())]
         assert [size.st_size > 512 * 1024 for size in sizes] == [True, True]

@@ -1,4 +1,4 @@
-"""The process that recovers a file learns which process died, and no process is reported alive."""
+"""A process that recovers a file reports the dead owner, and never reports a running process."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from .disks import files_up_to
 from .helpers import (
     damage,
+    file_of_killed_process,
+    file_of_stopped_process,
     files_in,
     kill,
-    killed_with,
     names,
-    opened,
+    open_journal,
     own_file,
     owners,
     running,
-    stopped_with,
 )
 
 
-async def test_a_recovering_process_learns_which_processes_died(folder: Path) -> None:
-    first, second = await opened(folder), await opened(folder)
+async def test_a_recovering_process_reports_the_owner_ids_of_dead_processes(folder: Path) -> None:
+    first, second = await open_journal(folder), await open_journal(folder)
     await kill(second)
     await kill(first)
     async with running(folder) as third:
@@ -32,13 +32,13 @@ async def test_a_recovering_process_learns_which_processes_died(folder: Path) ->
 
 async def test_a_running_process_is_not_reported_as_dead(folder: Path) -> None:
     async with running(folder):
-        await kill(second := await opened(folder))
+        await kill(second := await open_journal(folder))
         async with running(folder) as third:
             assert owners(third) == {second.owner_id}
 
 
-async def test_a_dead_owner_is_not_counted_as_a_response(folder: Path) -> None:
-    await kill(await opened(folder))
+async def test_a_dead_owner_is_not_counted_as_a_journal_entry(folder: Path) -> None:
+    await kill(await open_journal(folder))
     async with running(folder) as second:
         assert (second.entry_count, second.recovered_entries()) == (0, [])
 
@@ -46,9 +46,9 @@ async def test_a_dead_owner_is_not_counted_as_a_response(folder: Path) -> None:
 async def test_a_dead_owner_is_reported_after_each_start_until_it_is_removed(
     folder: Path,
 ) -> None:
-    await kill(first := await opened(folder))
-    await kill(second := await opened(folder))
-    third = await opened(folder)
+    await kill(first := await open_journal(folder))
+    await kill(second := await open_journal(folder))
+    third = await open_journal(folder)
     assert owners(third) == {first.owner_id, second.owner_id}
     for recovered in third.recovered_owners():
         await third.remove(recovered.entry_id)
@@ -57,9 +57,9 @@ async def test_a_dead_owner_is_reported_after_each_start_until_it_is_removed(
         assert owners(fourth) == {third.owner_id}
 
 
-async def test_a_clean_stop_keeps_dead_owners_but_reports_none_of_itself(folder: Path) -> None:
-    """`connector check` between a crash and the next start takes nothing away."""
-    await kill(first := await opened(folder))
+async def test_a_clean_stop_does_not_remove_dead_owners(folder: Path) -> None:
+    """`connector check` between a crash and the next start removes no dead owner."""
+    await kill(first := await open_journal(folder))
     async with running(folder):
         pass
     async with running(folder) as third:
@@ -70,8 +70,8 @@ async def test_a_clean_stop_keeps_dead_owners_but_reports_none_of_itself(folder:
 
 
 async def test_a_dead_owner_survives_the_move_to_a_larger_file(folder: Path) -> None:
-    await kill(first := await opened(folder))
-    second = await opened(folder)
+    await kill(first := await open_journal(folder))
+    second = await open_journal(folder)
     async with AsyncExitStack() as reservations:
         for _ in range(200):
             await reservations.enter_async_context(second.reserve())
@@ -81,30 +81,32 @@ async def test_a_dead_owner_survives_the_move_to_a_larger_file(folder: Path) -> 
         assert owners(third) == {first.owner_id, second.owner_id}
 
 
-async def test_a_damaged_owner_id_loses_no_response(folder: Path) -> None:
-    await kill(first := await opened(folder))
-    path = await stopped_with(folder, *"abc")
+async def test_a_damaged_owner_id_does_not_affect_journal_entries(folder: Path) -> None:
+    await kill(first := await open_journal(folder))
+    path = await file_of_stopped_process(folder, *"abc")
     damage(path, first.owner_id.encode(), b"?" * 32)
     async with running(folder) as third:
         assert (names(third), owners(third)) == (["a", "b", "c"], {path.stem})
     assert path.exists()
 
 
-async def test_a_process_that_cannot_write_its_own_file_learns_who_died_all_the_same(
+async def test_a_process_that_cannot_write_its_own_file_still_reports_dead_owners(
     folder: Path,
 ) -> None:
-    died = (await killed_with(folder, *"abc")).stem
+    dead_owner_id = (await file_of_killed_process(folder, *"abc")).stem
     with files_up_to(0):
-        second = await opened(folder)
-        assert owners(second) == {died}
+        second = await open_journal(folder)
+        assert owners(second) == {dead_owner_id}
     await kill(second)
     async with running(folder) as third:
-        assert owners(third) == {died}
+        assert owners(third) == {dead_owner_id}
 
 
-async def test_a_process_creates_its_file_as_soon_as_the_disk_has_space(folder: Path) -> None:
+async def test_a_process_creates_its_journal_file_as_soon_as_the_disk_has_space(
+    folder: Path,
+) -> None:
     with files_up_to(0):
-        journal = await opened(folder)
+        journal = await open_journal(folder)
     assert files_in(folder) == []
     async with journal.reserve():
         pass

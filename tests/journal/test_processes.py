@@ -1,4 +1,4 @@
-"""Each process has a file of its own, and recovers only those of dead processes."""
+"""Each process has its own file and recovers only the files of dead processes."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
@@ -17,18 +17,18 @@ from connector.journal.files import create
 
 from .helpers import (
     entry,
+    file_of_killed_process,
     files_in,
     kill,
-    killed_with,
     names,
-    opened,
+    open_journal,
     own_file,
     owners,
     remove_all_recovered,
     running,
 )
 
-CHILD = """
+CHILD_SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from connector.journal import Entry, Journal
@@ -44,7 +44,7 @@ async def main(folder):
 asyncio.run(main(*sys.argv[1:]))
 """
 
-CROWD = """
+START_AND_STOP_SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from connector.journal import Entry, Journal
@@ -56,33 +56,33 @@ async def main(folder):
         assert not journal.recovered_owners(), "the file of a running process was recovered"
         async with journal.reserve():
             await journal.remove(await journal.append(Entry("refresh", {})))
-        assert any(Path(folder).glob(f"{journal.owner_id}*.db")), "it was removed under us"
+        assert any(Path(folder).glob(f"{journal.owner_id}*.db")), "the file was removed"
         await journal.close()
 
 asyncio.run(main(*sys.argv[1:]))
 """
 
 
-LOOKING = """
+RECOVERY_SCRIPT = """
 import sys
 from pathlib import Path
 from connector.journal.files import JournalFiles
 
 files = JournalFiles(Path(sys.argv[1]), "f" * 32, dict)
-print("looking", flush=True)
+print("searching", flush=True)
 while True:
     assert not files.recover()
 """
 
 
 @asynccontextmanager
-async def a_process_that_looks_for_dead_ones(folder: Path) -> AsyncIterator[None]:
+async def process_that_searches_for_dead_processes(folder: Path) -> AsyncIterator[None]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LOOKING, folder, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", RECOVERY_SCRIPT, folder, stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout
     try:
-        assert await child.stdout.readline() == b"looking\n"
+        assert await child.stdout.readline() == b"searching\n"
         yield
         assert child.returncode is None
     finally:
@@ -91,10 +91,10 @@ async def a_process_that_looks_for_dead_ones(folder: Path) -> AsyncIterator[None
 
 
 @asynccontextmanager
-async def another_process(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def running_child(folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, folder, stdin=pipe, stdout=pipe
+        sys.executable, "-c", CHILD_SCRIPT, folder, stdin=pipe, stdout=pipe
     )
     assert child.stdout
     try:
@@ -105,7 +105,7 @@ async def another_process(folder: Path) -> AsyncIterator[tuple[asyncio.subproces
         await child.wait()
 
 
-async def test_each_process_has_a_file_named_after_its_owner_id(folder: Path) -> None:
+async def test_each_process_has_a_journal_file_named_after_its_owner_id(folder: Path) -> None:
     async with running(folder) as first, running(folder) as second, running(folder) as third:
         journals = (first, second, third)
         await asyncio.gather(*(journal.append(entry("a")) for journal in journals))
@@ -113,7 +113,7 @@ async def test_each_process_has_a_file_named_after_its_owner_id(folder: Path) ->
         assert databases == sorted(f"{journal.owner_id}.db" for journal in journals)
 
 
-async def test_an_entry_of_a_running_process_is_never_recovered(folder: Path) -> None:
+async def test_a_journal_entry_of_a_running_process_is_never_recovered(folder: Path) -> None:
     async with running(folder) as first:
         await first.append(entry("a"))
         async with running(folder) as second:
@@ -122,8 +122,10 @@ async def test_an_entry_of_a_running_process_is_never_recovered(folder: Path) ->
         assert own_file(first).path.exists()
 
 
-async def test_a_stopped_process_keeps_its_file_and_a_killed_one_does_not(folder: Path) -> None:
-    async with another_process(folder) as (child, owner_id):
+async def test_the_journal_file_of_a_process_is_recovered_after_its_end_and_not_while_it_is_paused(
+    folder: Path,
+) -> None:
+    async with running_child(folder) as (child, owner_id):
         os.kill(child.pid, signal.SIGSTOP)
         for _ in range(3):
             async with running(folder) as journal:
@@ -136,16 +138,20 @@ async def test_a_stopped_process_keeps_its_file_and_a_killed_one_does_not(folder
             assert (names(journal), owners(journal)) == (["child", "child again"], {owner_id})
 
 
-async def test_a_file_is_recovered_by_another_process_after_sigkill(folder: Path) -> None:
-    async with another_process(folder) as (child, owner_id):
+async def test_the_journal_file_of_a_process_killed_with_sigkill_is_recovered_by_another_process(
+    folder: Path,
+) -> None:
+    async with running_child(folder) as (child, owner_id):
         child.kill()
         await child.wait()
         async with running(folder) as journal:
             assert (names(journal), owners(journal)) == (["child"], {owner_id})
 
 
-async def test_a_dead_process_leaves_its_entries_to_the_next_one_that_starts(folder: Path) -> None:
-    first, second, third = [await opened(folder) for _ in range(3)]
+async def test_the_journal_entries_of_a_dead_process_are_recovered_by_the_next_process_that_starts(
+    folder: Path,
+) -> None:
+    first, second, third = [await open_journal(folder) for _ in range(3)]
     await third.append(entry("c"))
     await second.append(entry("b"))
     await first.append(entry("a"))
@@ -161,26 +167,26 @@ async def test_a_dead_process_leaves_its_entries_to_the_next_one_that_starts(fol
         assert sorted(names(last)) == ["a", "b", "c"]
 
 
-async def test_recovered_entries_survive_another_crash(folder: Path) -> None:
-    first, second = await opened(folder), await opened(folder)
+async def test_recovered_journal_entries_survive_another_crash(folder: Path) -> None:
+    first, second = await open_journal(folder), await open_journal(folder)
     await second.append(entry("b"))
     await kill(second)
     await kill(first)
-    await kill(await opened(folder))
+    await kill(await open_journal(folder))
     async with running(folder) as third:
         assert names(third) == ["b"]
 
 
-async def test_a_crash_between_copying_and_removing_a_dead_processes_file_loses_nothing(
+async def test_a_crash_between_copying_and_removing_the_file_of_a_dead_process_loses_no_entry(
     folder: Path, tmp_path: Path
 ) -> None:
-    """The entries are there twice then, under different ids."""
-    path = await killed_with(folder, *"ab")
+    """Each entry is then recovered twice, with different ids."""
+    path = await file_of_killed_process(folder, *"ab")
     shutil.copytree(folder, tmp_path / "copy")
-    second = await opened(folder)
+    second = await open_journal(folder)
     await kill(second)
     shutil.copytree(tmp_path / "copy", folder, dirs_exist_ok=True)
-    third = await opened(folder)
+    third = await open_journal(folder)
     assert names(third) == ["a", "b", "a", "b"]
     assert owners(third) == {path.stem, second.owner_id}
     entry_ids = {entry.entry_id for entry in third.recovered_entries()}
@@ -190,57 +196,59 @@ async def test_a_crash_between_copying_and_removing_a_dead_processes_file_loses_
     assert files_in(folder) == []
 
 
-async def test_processes_that_start_at_once_share_neither_a_file_nor_an_entry(
+async def test_processes_that_start_concurrently_share_neither_a_journal_file_nor_an_entry(
     folder: Path,
 ) -> None:
-    before = [await opened(folder) for _ in range(6)]
+    before = [await open_journal(folder) for _ in range(6)]
     for number, journal in enumerate(before):
         await journal.append(entry(str(number)))
     for journal in before:
         await kill(journal)
-    after = await asyncio.gather(*(opened(folder) for _ in range(10)))
+    after = await asyncio.gather(*(open_journal(folder) for _ in range(10)))
     assert sorted(name for journal in after for name in names(journal)) == list("012345")
     assert len({own_file(journal).path for journal in after}) == 10
     for journal in after:
         await journal.close()
 
 
-async def test_a_process_that_looks_for_dead_ones_takes_nothing_from_one_that_starts(
+async def test_a_process_that_searches_for_dead_processes_does_not_recover_the_file_of_a_starting_process(
     folder: Path,
 ) -> None:
-    """A new file is unlocked for a moment, and the other may be the first to lock it."""
-    crowd = [
+    """A new file is unlocked for a moment, and the searching process may lock the file first."""
+    processes = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CROWD, folder, stderr=asyncio.subprocess.PIPE
+            sys.executable, "-c", START_AND_STOP_SCRIPT, folder, stderr=asyncio.subprocess.PIPE
         )
         for _ in range(4)
     ]
-    for process in crowd:
+    for process in processes:
         _, errors = await process.communicate()
         assert (process.returncode, errors) == (0, b"")
     assert files_in(folder) == []
 
 
-async def test_a_new_file_that_another_process_locked_first_is_given_up(folder: Path) -> None:
+async def test_create_returns_none_if_another_process_locks_the_new_file_first(
+    folder: Path,
+) -> None:
     folder.mkdir()
-    given_up = 0
-    async with a_process_that_looks_for_dead_ones(folder):
+    lost_races = 0
+    async with process_that_searches_for_dead_processes(folder):
         for number in range(10_000):
             path = folder / f"{number:032x}.db"
             if (file := create(path)) is None:
-                given_up += 1
+                lost_races += 1
             else:
                 assert path.exists()
                 file.remove()
-            if given_up == 5:
+            if lost_races == 5:
                 break
-    assert given_up == 5
+    assert lost_races == 5
 
 
-async def test_a_file_that_was_moved_away_is_replaced_by_one_with_all_entries(
+async def test_a_moved_journal_file_is_replaced_by_a_file_with_all_entries(
     folder: Path, tmp_path: Path
 ) -> None:
-    journal = await opened(folder)
+    journal = await open_journal(folder)
     entry_id = await journal.append(entry("a"))
     own_file(journal).path.rename(tmp_path / "elsewhere")
     async with journal.reserve():
@@ -251,8 +259,8 @@ async def test_a_file_that_was_moved_away_is_replaced_by_one_with_all_entries(
         assert (names(after), owners(after)) == (["b"], {journal.owner_id})
 
 
-async def test_a_folder_that_was_removed_is_created_again_with_all_entries(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_a_removed_journal_folder_is_created_again_with_all_entries(folder: Path) -> None:
+    journal = await open_journal(folder)
     await journal.append(entry("a"))
     shutil.rmtree(folder)
     await journal.append(entry("b"))

@@ -1,4 +1,4 @@
-"""A reservation guarantees space for a response, even if other programs fill the disk."""
+"""An entry with a reservation can be appended although other programs fill the disk."""
 
 # ruff: noqa: ASYNC240 - a test may look at its own files without leaving the loop
 
@@ -13,8 +13,8 @@ import pytest
 from connector.errors import JournalUnwritable
 from connector.journal import Journal
 
-from .disks import SMALL_DISK, files_up_to, filled, full_size, mounted, reserve_all
-from .helpers import entry, files_in, kill, names, opened, own_file, running, until_idle
+from .disks import SMALL_DISK, files_up_to, filled, full_size_entry, mounted, reserve_all
+from .helpers import entry, files_in, kill, names, open_journal, own_file, running, until_idle
 
 
 async def use_reservation(journal: Journal, name: str) -> None:
@@ -22,25 +22,27 @@ async def use_reservation(journal: Journal, name: str) -> None:
         await journal.remove(await journal.append(entry(name)))
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 1000])
-async def test_every_reserved_response_can_be_appended_on_a_disk_that_was_filled_meanwhile(
-    at_once: int,
+@pytest.mark.parametrize("concurrency", [1, 7, 1000])
+async def test_every_reserved_entry_can_be_appended_after_the_disk_became_full(
+    concurrency: int,
 ) -> None:
     with mounted(SMALL_DISK) as disk:
-        journal = await opened(disk / "connector.journal")
+        journal = await open_journal(disk / "connector.journal")
         with filled(disk):
             async with AsyncExitStack() as reservations:
                 count = await reserve_all(journal, reservations)
                 assert count > 32
-                for start in range(0, count, at_once):
-                    numbers = range(start, min(start + at_once, count))
-                    await asyncio.gather(*(journal.append(full_size(str(n))) for n in numbers))
+                for start in range(0, count, concurrency):
+                    numbers = range(start, min(start + concurrency, count))
+                    await asyncio.gather(
+                        *(journal.append(full_size_entry(str(n))) for n in numbers)
+                    )
         await kill(journal)
         async with running(disk / "connector.journal") as after:
             assert sorted(names(after), key=int) == [str(number) for number in range(count)]
 
 
-async def test_on_a_full_disk_a_reservation_waits_until_another_one_ends(
+async def test_a_reservation_on_a_full_disk_waits_until_another_reservation_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with mounted(SMALL_DISK) as disk:
@@ -58,28 +60,30 @@ async def test_on_a_full_disk_a_reservation_waits_until_another_one_ends(
     assert caplog.text.count("journal cannot grow") == 1
 
 
-async def test_waiting_reservations_take_no_space_from_granted_ones() -> None:
+async def test_waiting_reservations_use_no_space_of_granted_reservations() -> None:
     with mounted(SMALL_DISK) as disk:
-        journal = await opened(disk / "connector.journal")
+        journal = await open_journal(disk / "connector.journal")
         with filled(disk):
             async with AsyncExitStack() as reservations:
                 count = await reserve_all(journal, reservations)
-                others = [
+                waiting = [
                     asyncio.create_task(use_reservation(journal, str(number)))
                     for number in range(2000)
                 ]
                 for _ in range(3):
                     await journal.remove(await journal.append(entry("a")))
-                await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
-                for other in others:
-                    other.cancel()
-                await asyncio.wait(others)
+                await asyncio.gather(
+                    *(journal.append(full_size_entry("response")) for _ in range(count))
+                )
+                for task in waiting:
+                    task.cancel()
+                await asyncio.wait(waiting)
         await kill(journal)
         async with running(disk / "connector.journal") as after:
             assert names(after) == ["response"] * count
 
 
-async def test_a_disk_that_was_filled_up_is_used_for_any_number_of_transactions() -> None:
+async def test_any_number_of_transactions_can_be_written_after_the_disk_became_full() -> None:
     with mounted(SMALL_DISK) as disk:
         async with running(disk / "connector.journal") as journal:
             with filled(disk):
@@ -88,16 +92,16 @@ async def test_a_disk_that_was_filled_up_is_used_for_any_number_of_transactions(
                 assert own_file(journal)._commits > 600
 
 
-async def test_entries_that_stay_count_until_the_disk_has_no_space_for_another_response() -> None:
-    """The store is away, the disk is full: no further response is requested from TikTok."""
+async def test_a_reservation_is_refused_when_journal_entries_leave_no_space_on_the_disk() -> None:
+    """The store is unreachable and the disk is full: no request is sent whose response has no space."""
     with mounted("size=16m") as disk:
-        journal = await opened(disk / "connector.journal")
+        journal = await open_journal(disk / "connector.journal")
         with filled(disk):
             appended, refused = 0, None
             while refused is None:
                 try:
                     async with journal.reserve():
-                        await journal.append(full_size(str(appended)))
+                        await journal.append(full_size_entry(str(appended)))
                     appended += 1
                 except JournalUnwritable as error:
                     refused = error
@@ -111,37 +115,43 @@ async def test_entries_that_stay_count_until_the_disk_has_no_space_for_another_r
             assert len(names(after)) == appended
 
 
-async def test_a_response_without_reservation_cannot_take_reserved_space() -> None:
+async def test_an_entry_without_reservation_cannot_use_reserved_space() -> None:
     with mounted(SMALL_DISK) as disk:
-        journal = await opened(disk / "connector.journal")
+        journal = await open_journal(disk / "connector.journal")
         with filled(disk):
             async with AsyncExitStack() as reservations:
                 count = await reserve_all(journal, reservations)
                 with pytest.raises(JournalUnwritable):
                     await journal.append(entry("huge", size=2**20))
-                await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
+                await asyncio.gather(
+                    *(journal.append(full_size_entry("response")) for _ in range(count))
+                )
         await kill(journal)
         async with running(disk / "connector.journal") as after:
             assert names(after) == ["response"] * count
 
 
-async def test_where_a_file_cannot_be_made_larger_the_reserved_responses_still_fit(
+async def test_every_reserved_entry_can_be_appended_although_the_file_cannot_grow(
     folder: Path,
 ) -> None:
-    """As above, where nothing can be mounted."""
-    journal = await opened(folder)
+    """Tests the same as above without mounting, so that the test runs without root."""
+    journal = await open_journal(folder)
     with files_up_to(max(path.stat().st_size for path in folder.iterdir())):
         async with AsyncExitStack() as reservations:
             count = await reserve_all(journal, reservations)
-            await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
+            await asyncio.gather(
+                *(journal.append(full_size_entry("response")) for _ in range(count))
+            )
         await until_idle(journal)
     await kill(journal)
     async with running(folder) as after:
         assert names(after) == ["response"] * count
 
 
-async def test_more_than_fits_at_first_is_reserved_while_the_disk_has_space(folder: Path) -> None:
-    journal = await opened(folder)
+async def test_the_journal_file_grows_for_more_reservations_while_the_disk_has_space(
+    folder: Path,
+) -> None:
+    journal = await open_journal(folder)
     await journal.append(entry("before"))
     async with AsyncExitStack() as reservations, asyncio.timeout(10):
         for number in range(1000):
@@ -151,7 +161,9 @@ async def test_more_than_fits_at_first_is_reserved_while_the_disk_has_space(fold
         assert len(files_in(folder)) == 2
         with files_up_to(max(path.stat().st_size for path in folder.iterdir())):
             count = 1000 + await reserve_all(journal, reservations)
-            await asyncio.gather(*(journal.append(full_size("response")) for _ in range(count)))
+            await asyncio.gather(
+                *(journal.append(full_size_entry("response")) for _ in range(count))
+            )
     await kill(journal)
     async with running(folder) as after:
         assert names(after)[:3] == ["before", "0", "100"]

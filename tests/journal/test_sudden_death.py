@@ -1,4 +1,4 @@
-"""Killed for real, at any moment, again and again."""
+"""A real process is killed repeatedly at random moments."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import random
 import sys
 from pathlib import Path
 
-from .helpers import files_in, kill, names, opened, remove_all_recovered
+from .helpers import files_in, kill, names, open_journal, remove_all_recovered
 
-CHILD = """
+CHILD_SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from connector.journal import Entry, Journal
 
 async def refresh(journal, name):
     async with journal.reserve(Entry("refresh", {"id": f"marker of {name}"})):
-        entry_id = await journal.append(Entry("refresh", {"id": name, "sealed": "s" * 6000}))
+        entry_id = await journal.append(Entry("refresh", {"id": name, "payload": "s" * 6000}))
     print("appended", name, flush=True)
     if not name.endswith("7"):
         print("removing", name, flush=True)
@@ -37,24 +37,24 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_killed_at_any_moment_every_entry_that_was_appended_and_not_removed_is_there(
+async def test_every_appended_journal_entry_survives_a_kill_at_any_moment(
     folder: Path,
 ) -> None:
-    """Every process recovers what was there before, appends, moves to larger files and is killed."""
-    moments = random.Random(7)
+    """Every process recovers the earlier entries, appends, moves to larger files and is killed."""
+    random_source = random.Random(7)
     appended: set[str] = set()
     removed: set[str] = set()
     for start in range(14):
-        lines = 1 + moments.randrange(3000) * (start % 3)
+        lines = 1 + random_source.randrange(3000) * (start % 3)
         for line in await printed_until_killed(folder, start, lines=lines):
             word, name = line.split()
             if word != "starting":
                 (appended if word == "appended" else removed).add(name)
-        witness = await opened(folder)
-        assert appended - removed <= set(names(witness))
-        await kill(witness)
+        survivor = await open_journal(folder)
+        assert appended - removed <= set(names(survivor))
+        await kill(survivor)
     assert len(appended) > 2000
-    last = await opened(folder)
+    last = await open_journal(folder)
     await remove_all_recovered(last)
     await last.close()
     assert files_in(folder) == []
@@ -62,7 +62,7 @@ async def test_killed_at_any_moment_every_entry_that_was_appended_and_not_remove
 
 async def printed_until_killed(folder: Path, start: int, *, lines: int) -> list[str]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, folder, str(start), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", CHILD_SCRIPT, folder, str(start), stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout
     printed = [await child.stdout.readline() for _ in range(lines)]

@@ -1,4 +1,4 @@
-"""How often old rows are deleted, and what happens when a cleanup fails or leaves rows."""
+"""Old rows are deleted once an hour; a failed or incomplete cleanup does not stop the loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.manual_clock import ManualClock
 
 
 class CleanupRecorder(SQLite):
-    """Counts the cleanups. A test makes them fail, or report that rows are left."""
+    """Counts the cleanups. A test makes a cleanup fail, or report that rows are left."""
 
     cleanup_count = 0
     is_unreachable = False
@@ -51,7 +51,7 @@ def cleanup(clock: ManualClock, database: CleanupRecorder) -> CleanupJob:
     return CleanupJob(store=Store(database), clock=clock)
 
 
-async def test_the_cleanup_runs_at_once_and_then_once_an_hour(
+async def test_the_cleanup_runs_at_the_start_and_then_once_an_hour(
     cleanup: CleanupJob, database: CleanupRecorder, clock: ManualClock
 ) -> None:
     for _ in range(3):

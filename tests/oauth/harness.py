@@ -27,7 +27,7 @@ BEN = UserId("0b5e7a52-91c4-4f0e-8a1d-6d3c5f7e9b21")
 FAMILIES = ("marketing", "accounts", "login_kit")
 
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-"""For failures of TikTok, which do not depend on the database."""
+"""Selects SQLite only, for failures of TikTok, which do not depend on the database."""
 
 EXCHANGE_PATHS = ("oauth2/access_token", "tt_user/oauth2/token", "v2/oauth/token")
 ADVERTISERS = "oauth2/advertiser/get"
@@ -35,7 +35,7 @@ USER_INFO = "user/info"
 
 
 async def until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
-    """For what happens on the other side of a socket, where the test has no event to wait for."""
+    """Polls a condition on the other side of a socket, where the test has no event to wait for."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.002)
@@ -87,7 +87,7 @@ class ExchangeHarness:
     async def get_connection(
         self, connection_id: str, *, user_id: UserId | None = ANNA
     ) -> Connection:
-        """With `user_id=None` as a server."""
+        """Acts as a server if `user_id` is None."""
         scope = Scope.everyone() if user_id is None else Scope.user(user_id)
         return await self.service.connections.get(connection_id, scope=scope)
 
@@ -106,7 +106,7 @@ class ExchangeHarness:
     async def select_advertiser(
         self, advertiser_id: str, connection_id: str | None = None, *, user_id: UserId = ANNA
     ) -> tuple[str, Account]:
-        """The id of the connection, and the advertiser that is selected now."""
+        """Returns the id of the connection and the currently selected advertiser."""
         selection = await self.service.connections.select_advertiser(
             advertiser_id, user_id=user_id, connection_id=connection_id
         )
@@ -127,7 +127,7 @@ class ExchangeHarness:
         )
 
     async def refresh_due_connections(self) -> None:
-        """The background refreshes, probes and revokes what is due."""
+        """Refreshes, probes and revokes all due connections, like the background."""
         await self.service.background_refresher.run_batch()
         await self.service.token_refresher.wait_until_idle()
 
@@ -140,7 +140,7 @@ class ExchangeHarness:
         return self.database.row(table)
 
     def count_calls(self, *paths: str) -> int:
-        """The calls that TikTok received for any of these paths, successful or not; "" is any path."""
+        """Counts the calls that TikTok received for these paths, failed calls too; "" is any path."""
         calls = self.simulator.state.call_log.calls()
         return sum(any(path in call["path"] for path in paths) for call in calls)
 
@@ -163,7 +163,7 @@ class ExchangeHarness:
 async def running_process(
     database: DatabaseView, simulator: Simulator, directory: Path, **environ: str
 ) -> AsyncIterator[ExchangeHarness]:
-    """One process from start to end. A later process with this directory finds its journal there."""
+    """Runs one process from start to end. A later process with this directory recovers its journal."""
     settings = settings_for(directory, simulator.url, **{**database.environ, **environ})
     async with Service.build(settings, clock=simulator.clock) as service:
         yield ExchangeHarness(service, simulator, database)

@@ -68,7 +68,7 @@ async def test_a_transient_error_releases_the_claim_of_the_code(
 async def test_a_claim_that_its_owner_never_ends_expires(
     database: DatabaseView, simulator: Simulator, tmp_path: Path
 ) -> None:
-    """As when the process that has the claim is lost together with its disk."""
+    """This happens if the process that has the claim is lost together with its disk."""
     async with running_process(database, simulator, tmp_path / "first") as harness:
         code, state = await harness.consent(), harness.state()
         await simulator.fault("oauth2/access_token", "hang")

@@ -1,4 +1,4 @@
-"""A state is for one person's attempt to connect, not for trying codes at TikTok."""
+"""A state is limited to a few rejected codes, so that it cannot be used to guess codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .harness import ExchangeHarness, error_of, on_sqlite
 
 
 @on_sqlite
-async def test_after_too_many_rejected_codes_a_state_must_wait(harness: ExchangeHarness) -> None:
+async def test_a_state_must_wait_after_too_many_rejected_codes(harness: ExchangeHarness) -> None:
     state = harness.state()
     for n in range(MAX_REJECTED_CODES):
         assert isinstance(await error_of(harness.post(f"invented-{n}", state)), CodeSpent)

@@ -1,4 +1,4 @@
-"""Which connection a grant updates, and which advertiser is selected for it."""
+"""A grant updates the connection of the same TikTok user and retains a valid selected advertiser."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_a_previous_selection_that_is_still_granted_stays(harness: Exchang
     assert user_account(harness)["tiktok_business_id"] == "2"
 
 
-async def test_the_previous_selection_of_the_same_tiktok_user_comes_first(
+async def test_the_previous_selection_of_the_same_tiktok_user_has_priority(
     harness: ExchangeHarness,
 ) -> None:
     shops = advertisers("1", "2", "3")
@@ -161,7 +161,7 @@ async def test_a_users_selection_does_not_apply_to_another_user(harness: Exchang
     assert reply.selection_required
 
 
-async def test_a_grant_is_kept_while_user_accounts_does_not_accept_the_row(
+async def test_a_grant_stays_pending_while_user_accounts_rejects_the_row(
     harness: ExchangeHarness,
 ) -> None:
     """user_accounts is the customer's table, and its rules may reject what the service writes."""

@@ -211,7 +211,7 @@ async def test_earlier_values_in_user_accounts_stay_until_an_advertiser_is_selec
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_disconnecting_takes_effect_at_once_and_is_repeated_at_tiktok_until_it_succeeds(
+async def test_disconnecting_takes_effect_immediately_and_the_revocation_is_retried_until_it_succeeds(
     harness: ExchangeHarness, family: str
 ) -> None:
     reply = await harness.connect(family)

@@ -1,4 +1,4 @@
-"""A code becomes a connection once, whoever posts the code and however often."""
+"""A code becomes one connection, for any number of posts by any caller."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def test_an_exchange_is_completed_although_its_caller_disconnects(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_a_spent_code_is_refused_again_without_a_call_to_tiktok(
+async def test_a_used_code_is_refused_again_without_a_call_to_tiktok(
     harness: ExchangeHarness, family: str
 ) -> None:
     code = await harness.consent(family)

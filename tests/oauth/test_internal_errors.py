@@ -1,4 +1,4 @@
-"""A bug, or an unreadable journal entry, costs neither its own grant nor the grants of others."""
+"""A bug or an unreadable journal entry loses neither its own grant nor other grants."""
 
 from __future__ import annotations
 

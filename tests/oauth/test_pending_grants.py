@@ -1,4 +1,4 @@
-"""A grant that TikTok gave is never lost: neither by an error at TikTok nor by a crash."""
+"""A grant of TikTok is lost neither by an error at TikTok nor by a crash."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def journal_of(directory: Path) -> Path:
 
 
 async def leave_grant_pending(harness: ExchangeHarness, **consent: Any) -> tuple[str, str]:
-    """The code and state of an exchange that received its grant and then failed."""
+    """Returns the code and state of an exchange that received its grant and then failed."""
     code, state = await harness.consent(**consent), harness.state()
     await harness.simulator.fault(ADVERTISERS, "status", 503)
     with pytest.raises(TikTokUnreachable):
@@ -54,7 +54,7 @@ async def test_a_second_post_continues_with_the_grant_if_the_advertiser_call_fai
 ) -> None:
     harness.service.tiktok_client._deadline = 0.2
     code, state = await harness.consent(advertisers=3), harness.state()
-    # The HTTP client repeats a request by itself if a connection that was kept open breaks.
+    # The HTTP client repeats a request if a reused connection breaks.
     times = 2 if kind == "drop_after_effect" else 1
     await harness.simulator.fault(ADVERTISERS, kind, value, times=times)
     error = await error_of(harness.post(code, state))
@@ -91,7 +91,7 @@ async def test_a_grant_that_another_process_completed_is_removed_from_the_journa
     assert harness.row("connections")["token_version"] == 1
 
 
-async def test_a_grant_of_another_process_that_fails_again_is_not_retried_here(
+async def test_a_pending_grant_is_retried_only_by_the_process_that_exchanged_the_code(
     harness: ExchangeHarness, tmp_path: Path
 ) -> None:
     code, state = await leave_grant_pending(harness)
@@ -105,7 +105,7 @@ async def test_a_grant_of_another_process_that_fails_again_is_not_retried_here(
     assert harness.row("connections")["status"] == "active"
 
 
-async def test_a_grant_whose_code_nobody_posts_again_becomes_a_connection_by_itself(
+async def test_a_grant_whose_code_is_not_posted_again_still_becomes_a_connection(
     harness: ExchangeHarness,
 ) -> None:
     await leave_grant_pending(harness)
@@ -130,7 +130,7 @@ async def test_a_grant_that_was_completed_is_not_retried_again(
     assert harness.service.code_exchange.pending_grants.due() == []
 
 
-async def test_a_pending_grant_is_retried_less_and_less_often_while_tiktok_fails(
+async def test_the_retry_delay_of_a_pending_grant_grows_while_tiktok_fails(
     harness: ExchangeHarness,
 ) -> None:
     await harness.simulator.fault(ADVERTISERS, "status", 503, times=-1)
@@ -142,7 +142,7 @@ async def test_a_pending_grant_is_retried_less_and_less_often_while_tiktok_fails
     assert 5 <= harness.count_calls(ADVERTISERS) <= 12
 
 
-async def test_a_pending_grant_is_given_up_after_a_day(harness: ExchangeHarness) -> None:
+async def test_a_pending_grant_is_discarded_after_a_day(harness: ExchangeHarness) -> None:
     await leave_grant_pending(harness)
     harness.clock.advance(MAX_PENDING_AGE.total_seconds() + 1)
     await harness.simulator.fault(ADVERTISERS, "status", 503)
@@ -188,7 +188,7 @@ async def test_the_start_of_a_process_makes_no_call_to_tiktok(
         assert (await harness.post(code, state)).success
 
 
-async def test_a_journaled_grant_that_is_a_connection_already_changes_nothing(
+async def test_a_journaled_grant_that_already_is_a_connection_changes_nothing(
     database: DatabaseView, simulator: Simulator, tmp_path: Path
 ) -> None:
     """The removal of an entry may not have reached the disk before a crash."""
@@ -238,7 +238,7 @@ async def test_releasing_a_claim_does_not_delete_the_grant_that_is_stored_with_i
     assert harness.exchange_count == 1
 
 
-async def test_a_grant_under_a_missing_key_is_kept_until_the_key_is_configured_again(
+async def test_a_grant_encrypted_with_a_missing_key_stays_pending_until_the_key_is_configured_again(
     supabase: DatabaseView, simulator: Simulator, tmp_path: Path
 ) -> None:
     async with running_process(supabase, simulator, tmp_path / "first") as harness:

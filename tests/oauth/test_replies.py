@@ -1,4 +1,4 @@
-"""A reply is stored only if it is permanent, and is then the same for each POST."""
+"""Only a permanent reply is stored, and each further POST gets the same reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OAuth state: what a signature proves, who may confirm an unsigned state, when a state expires."""
+"""A signed state proves its user; an unsigned state needs confirmation; every state expires."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_state_expires() -> None:
         states.verify(state, None)
 
 
-def test_a_state_from_the_future_is_accepted_up_to_five_minutes() -> None:
+def test_a_state_issued_up_to_five_minutes_in_the_future_is_accepted() -> None:
     states = oauth_states()
     assert states.verify(encode({"user_id": ANNA, "ts": NOON_TIMESTAMP + 300}), ANNA_PRINCIPAL)
     with pytest.raises(InvalidState, match="future"):

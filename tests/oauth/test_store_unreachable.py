@@ -1,4 +1,4 @@
-"""The store fails at the worst moments: no code is used up by that and no grant is lost."""
+"""A store that fails at any moment of an exchange uses up no code and loses no grant."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def harness(
 async def waiting_for_advertisers(
     harness: ExchangeHarness, code: str, state: str
 ) -> AsyncIterator[asyncio.Task[object]]:
-    """A POST whose code was redeemed and whose advertiser call hangs."""
+    """Starts a POST whose code was redeemed and whose advertiser call hangs."""
     await harness.simulator.fault(ADVERTISERS, "hang")
     posting: asyncio.Task[object] = asyncio.create_task(harness.post(code, state))
     await harness.wait_for_call(ADVERTISERS)
@@ -46,7 +46,7 @@ async def waiting_for_advertisers(
 
 
 async def leave_grant_unsaved(harness: ExchangeHarness, stack: Stack) -> None:
-    """An exchange that received its grant and then could not reach the store."""
+    """Runs an exchange that received its grant and then could not reach the store."""
     code, state = await harness.consent(), harness.state()
     async with waiting_for_advertisers(harness, code, state) as posting:
         with stack.gateway.failing("down"):

@@ -64,7 +64,7 @@ def test_the_supabase_url_determines_the_issuer_and_the_jwks_url() -> None:
     assert settings.encryption_keys == (EncryptionKey.parse(KEY),)
 
 
-def test_all_problems_are_reported_at_once_with_their_remedies() -> None:
+def test_all_problems_of_the_settings_are_reported_together_with_their_remedies() -> None:
     found = problems(
         {
             "TIKTOK_APP_ID": "1",
@@ -86,7 +86,7 @@ def test_all_problems_are_reported_at_once_with_their_remedies() -> None:
     assert all(p.message.endswith(".") and p.remedy for p in found)
 
 
-def test_without_a_tiktok_app_the_remedy_names_both_portals() -> None:
+def test_the_remedy_for_a_missing_tiktok_app_names_both_portals() -> None:
     (reported,) = problems({})
     assert "business-api.tiktok.com/portal" in reported.remedy
     assert "developers.tiktok.com" in reported.remedy
@@ -103,7 +103,7 @@ def test_without_a_tiktok_app_the_remedy_names_both_portals() -> None:
         (APP | {"SUPABASE_DB_URL": "postgresql://u:p@h/db"}, "CONNECTOR_ENCRYPTION_KEYS"),
     ],
 )
-def test_half_of_a_pair_is_reported_by_the_name_of_the_missing_half(
+def test_a_missing_id_or_secret_of_an_app_is_reported_by_its_setting_name(
     environ: dict[str, str], missing: str
 ) -> None:
     assert [p.name for p in problems(environ)] == [missing]
@@ -239,9 +239,9 @@ def test_every_invalid_entry_of_a_list_is_reported_by_its_number() -> None:
 
 def test_the_public_key_of_a_project_is_refused_as_service_role_key() -> None:
     payload = base64.urlsafe_b64encode(json.dumps({"role": "anon"}).encode()).decode()
-    others = {"SUPABASE_URL": "https://ref.supabase.co", "CONNECTOR_ENCRYPTION_KEYS": KEY}
+    other_settings = {"SUPABASE_URL": "https://ref.supabase.co", "CONNECTOR_ENCRYPTION_KEYS": KEY}
     for key in (f"e30.{payload.rstrip('=')}.sig", "sb_publishable_x"):
-        reported = problem(SUPABASE_SERVICE_ROLE_KEY=key, **others)
+        reported = problem(SUPABASE_SERVICE_ROLE_KEY=key, **other_settings)
         assert "public key" in reported.message
 
 
@@ -259,7 +259,7 @@ def test_a_misspelt_setting_is_reported_beside_the_setting_that_is_missing() -> 
         Settings.read({"TIKTOK_APP_ID": "1", "TIKTOK_APP_SECRT": "x"}, dotenv=None)
 
 
-def test_unknown_variables_cause_a_warning_only_with_our_own_prefix() -> None:
+def test_unknown_variables_cause_a_warning_only_with_the_prefix_of_the_service() -> None:
     assert read(SUPABASE_ANON_KEY="x", TIKTOK_PIXEL="y", PATH="/bin").warnings == ()
     assert [w.name for w in read(CONNECTOR_COLOUR="blue").warnings] == ["CONNECTOR_COLOUR"]
 

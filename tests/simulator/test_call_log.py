@@ -49,7 +49,7 @@ async def test_calls_of_the_controls_are_not_logged(client: Client) -> None:
     assert (await client.get("/_sim/log"))["calls"] == []
 
 
-async def test_unknown_addresses_share_one_counter(client: Client) -> None:
+async def test_calls_of_unknown_addresses_are_counted_by_one_counter(client: Client) -> None:
     for number in range(3):
         await client.request("GET", f"/nowhere/{number}")
     by_path = (await client.stats())["by_path"]

@@ -139,7 +139,7 @@ async def test_an_app_of_both_products_can_redeem_a_profile_code_as_an_account(
     assert (await client.exchange_accounts(result["code"]))["data"]["scope"] == "video.list"
 
 
-async def test_the_redirect_keeps_the_query_of_the_redirect_uri(client: Client) -> None:
+async def test_the_redirect_retains_the_query_of_the_redirect_uri(client: Client) -> None:
     link = {**ADS_LINK, "redirect_uri": REDIRECT_URI + "?from=tiktok"}
     _, result = await _submit(client, ADS_PATH, link, "cancel")
     assert result == {"from": "tiktok", "state": ADS_LINK["state"]}

@@ -141,7 +141,7 @@ async def test_the_marketing_api_refuses_an_accounts_token_as_another_product(
     assert (await client.get(ROOT + "user/info/", token=token))["code"] == 70001
 
 
-async def test_the_marketing_api_does_not_know_login_kit_tokens(client: Client) -> None:
+async def test_the_marketing_api_refuses_login_kit_tokens(client: Client) -> None:
     token = (await client.login_kit_tokens())["access_token"]
     assert (await client.get(ROOT + "user/info/", token=token))["code"] == 40105
 

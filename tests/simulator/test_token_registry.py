@@ -1,11 +1,13 @@
-"""When tokens end: the three forms of rotation, and lifetimes that change while running."""
+"""Tokens end by one of three forms of rotation, or by a lifetime that can change while running."""
 
 from tiktok_simulator import STATE, build_simulator
 
 from .conftest import Client
 
 
-async def test_strict_rotation_ends_the_old_refresh_token_at_once(client: Client) -> None:
+async def test_strict_rotation_invalidates_the_old_refresh_token_immediately(
+    client: Client,
+) -> None:
     first = await client.login_kit_tokens()
     second = await client.refresh_login_kit(first["refresh_token"])
     assert second["refresh_token"] != first["refresh_token"]
@@ -60,7 +62,7 @@ async def test_the_grace_of_a_rotated_refresh_token_ends_when_the_newer_token_is
     assert (await client.refresh_login_kit(first["refresh_token"]))["error"] == "invalid_grant"
 
 
-async def test_a_refresh_without_rotation_keeps_the_refresh_token(client: Client) -> None:
+async def test_a_refresh_without_rotation_returns_the_same_refresh_token(client: Client) -> None:
     await client.control("settings", rotation="none")
     first = await client.login_kit_tokens()
     second = await client.refresh_login_kit(first["refresh_token"])

@@ -102,7 +102,7 @@ async def test_the_upload_link_expires_after_one_hour(uploader: Uploader) -> Non
     assert (await uploader.put(CHUNK_BODY, f"0-{CHUNK_SIZE - 1}/{VIDEO_SIZE}"))[0] == 403
 
 
-async def test_a_wrong_upload_token_gets_status_403_and_an_unknown_upload_404(
+async def test_a_wrong_upload_token_gets_status_403_and_an_unknown_upload_gets_status_404(
     uploader: Uploader,
 ) -> None:
     uploader.path = uploader.path[:-1] + "~"

@@ -21,7 +21,7 @@ from .pausable_database import PausableDatabase
 
 
 class UserAccount(NamedTuple):
-    """Our columns of a row in the customer's table `user_accounts`."""
+    """The service's columns of a row in the customer's table `user_accounts`."""
 
     token: str | None
     advertiser_name: str | None

@@ -1,4 +1,4 @@
-"""Errors of operations that share one call of the database: who gets the error of one item."""
+"""An error of one item in a shared database call is raised only to the caller of the item."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ on_supabase = pytest.mark.parametrize("database", ["supabase"], indirect=True)
 
 @pytest.fixture
 def rejected_user(database: DatabaseUnderTest, stack: Stack) -> Iterator[UserId]:
-    """A user that a constraint of the customer does not allow in `user_accounts`."""
+    """Returns a user that a constraint of the customer does not allow in `user_accounts`."""
     user, table = new_user_id(), "alter table public.user_accounts"
     stack.script(f"{table} add constraint rejected check (id <> '{user}')")
     yield user
@@ -93,7 +93,7 @@ async def test_an_upsert_that_waits_for_a_locked_row_does_not_fail_the_other_ups
 async def test_upserts_lock_codes_in_the_order_in_which_codes_are_claimed(
     pausable: PausableDatabase, stack: Stack
 ) -> None:
-    """Otherwise an upsert and another replica's claims of the same codes could wait for each other."""
+    """The order prevents a deadlock between an upsert and another replica's claims of the same codes."""
     store, users = Store(pausable), sorted([new_user_id(), new_user_id()])
     codes = dict(zip(users, ("b", "a"), strict=True))
     for user, code_hash in codes.items():

@@ -42,15 +42,15 @@ async def test_token_reads_that_start_during_a_call_share_the_next_call(
     pausable.pause()
     first = asyncio.create_task(store.get_stored_tokens(connection_ids[0]))
     await pausable.wait_for_calls("get_stored_tokens", 1)
-    others = [asyncio.create_task(store.get_stored_tokens(id)) for id in connection_ids[1:]]
+    other_reads = [asyncio.create_task(store.get_stored_tokens(id)) for id in connection_ids[1:]]
     await asyncio.sleep(0)
     pausable.resume()
-    assert ids(await asyncio.gather(first, *others)) == connection_ids
+    assert ids(await asyncio.gather(first, *other_reads)) == connection_ids
     assert pausable.batch_sizes("get_stored_tokens") == [1, 4]
 
 
 @pytest.mark.usefixtures("unlimited_wait")
-async def test_concurrent_reads_of_the_same_tokens_ask_the_database_once(
+async def test_concurrent_reads_of_the_same_tokens_query_the_database_once(
     pausable: PausableDatabase,
 ) -> None:
     store = Store(pausable)
@@ -95,7 +95,7 @@ async def test_each_code_claim_of_a_batch_returns_the_connections_of_its_own_use
 
 @pytest.mark.usefixtures("unlimited_wait")
 async def test_two_upserts_of_one_user_never_share_a_batch(pausable: PausableDatabase) -> None:
-    """Both would write the user's only row in `user_accounts`."""
+    """Both upserts would write the user's only row in `user_accounts`."""
     store, user = Store(pausable), new_user_id()
     calls = [
         connect(store, user, tiktok_user_id=f"{number}", selected_advertiser=SHOP)
@@ -117,7 +117,7 @@ async def test_a_cancelled_token_read_is_left_out_of_the_batch(pausable: Pausabl
     assert pausable.batch_sizes("get_stored_tokens") == [2]
 
 
-async def test_a_token_read_does_not_wait_for_a_call_that_takes_long(
+async def test_a_token_read_does_not_wait_for_a_slow_call(
     pausable: PausableDatabase,
 ) -> None:
     store = Store(pausable)

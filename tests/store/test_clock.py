@@ -1,4 +1,4 @@
-"""Production passes no time: then the clock of the database counts, not the clock of a replica."""
+"""Production passes no time, so that the clock of the database counts, not the clock of a replica."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class WrongClock(Clock):
 
 
 def just_now(time: datetime | None) -> bool:
-    """The test's clock and the database's clock are those of one machine."""
+    """The test and the database use the clock of the same machine."""
     assert time is not None
     return abs(datetime.now(UTC) - time) < 10 * SECOND
 
@@ -54,7 +54,7 @@ async def test_a_replica_with_a_wrong_clock_cannot_lease_a_connection_that_anoth
     now = clock.database_time()
     assert await acquire_lease(store, id, owner=OTHER_OWNER, now=now) is None
     assert await lease_due(store, owner=OTHER_OWNER, now=now) == []
-    # The time of its own clock would take the lease away.
+    # With its own clock the replica would lease the connection although the lease is valid.
     assert await acquire_lease(store, id, owner=OTHER_OWNER, now=clock.now()) is not None
 
 
@@ -69,7 +69,7 @@ async def test_a_replica_with_a_wrong_clock_cannot_claim_a_code_that_another_has
     assert isinstance(claim, ClaimedCode)
 
 
-async def test_a_lease_without_a_given_time_ends_one_lease_after_the_databases_time(
+async def test_a_lease_without_the_argument_now_expires_one_lease_duration_after_the_databases_time(
     store: Store,
 ) -> None:
     id = await connect_and_lease(store)
@@ -91,7 +91,9 @@ async def test_released_leases_are_due_at_the_databases_time(store: Store) -> No
     assert [leased.connection_id for leased in await lease_due(store, now=None)] == [id]
 
 
-async def test_one_operation_writes_one_time_everywhere(database: DatabaseUnderTest) -> None:
+async def test_one_operation_writes_the_same_time_to_every_column(
+    database: DatabaseUnderTest,
+) -> None:
     store, user = await database.open_store(), new_user_id()
     id = await connect(store, user, code_hash="code", now=None)
     connection = await stored_connection(store, id)
@@ -102,7 +104,9 @@ async def test_one_operation_writes_one_time_everywhere(database: DatabaseUnderT
     assert {parse_time(event["at"]), parse_time(code["claimed_until"])} == {time}
 
 
-async def test_every_operation_that_takes_a_time_accepts_none(database: DatabaseUnderTest) -> None:
+async def test_every_operation_with_a_time_argument_accepts_none(
+    database: DatabaseUnderTest,
+) -> None:
     store = await database.open_store()
     id = await connect_and_lease(store)
     assert await apply(store, outcome(id), now=None) == {id}

@@ -102,7 +102,7 @@ async def test_the_owner_of_the_latest_claim_records_the_result(
     assert database.reply("code") == {"from": OTHER_OWNER}
 
 
-async def test_a_claim_of_an_answered_code_returns_the_stored_reply(
+async def test_a_claim_of_a_completed_code_returns_the_stored_reply(
     database: DatabaseUnderTest, store: Store
 ) -> None:
     user, reply = new_user_id(), {"success": False, "error": {"code": "code_spent"}}
@@ -169,7 +169,7 @@ async def test_a_claimed_code_returns_the_users_connections_in_that_family(store
     )
 
 
-async def test_a_busy_code_returns_nothing_about_the_user(
+async def test_a_claim_of_a_busy_code_returns_no_data_of_the_user(
     database: DatabaseUnderTest, store: Store
 ) -> None:
     user = new_user_id()
@@ -183,7 +183,7 @@ async def test_a_busy_code_returns_nothing_about_the_user(
     assert row["legacy_advertiser_id"] is None
 
 
-async def test_a_restored_grant_claims_a_code_that_the_store_does_not_know(store: Store) -> None:
+async def test_a_restored_grant_claims_a_code_that_is_not_in_the_store(store: Store) -> None:
     user = new_user_id()
     id = await connect(store, user, selected_advertiser=BAR)
     await connect(store, user, family="accounts")

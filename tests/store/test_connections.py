@@ -51,7 +51,7 @@ async def test_listed_connections_do_not_contain_their_accounts(store: Store) ->
     assert connection.selected_advertiser == SHOP
 
 
-async def test_more_connections_than_postgrest_returns_at_once_are_all_listed(
+async def test_more_connections_than_one_page_of_postgrest_are_all_listed(
     database: DatabaseUnderTest,
 ) -> None:
     store, user = await database.open_store(), new_user_id()
@@ -81,7 +81,7 @@ async def test_tokens_are_found_by_user_and_family(store: Store) -> None:
     assert await store.find_stored_tokens(user, "login_kit") is None
 
 
-async def test_of_several_connections_the_newest_active_one_is_found(store: Store) -> None:
+async def test_the_newest_active_connection_of_a_user_is_found(store: Store) -> None:
     user = new_user_id()
     older = await connect(store, user, tiktok_user_id="older", now=NOON)
     newer = await connect(store, user, tiktok_user_id="newer", now=NOON + MINUTE)

@@ -1,4 +1,4 @@
-"""Disconnecting: the status changes at once, the tokens stay until TikTok has revoked them."""
+"""Disconnecting changes the status immediately; the tokens stay until TikTok has revoked them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ LATER = NOON + HOUR
 EMPTY = UserAccount(token=None, advertiser_name=None, advertiser_id=None)
 
 
-async def test_a_disconnected_connection_keeps_its_tokens_and_is_due_at_once(store: Store) -> None:
+async def test_a_disconnected_connection_still_has_its_tokens_and_is_due_immediately(
+    store: Store,
+) -> None:
     id = await connect(store, due_at=LATER)
     stored = await store.mark_disconnected(id, now=NOON)
     assert stored is not None
@@ -61,7 +63,7 @@ async def test_a_disconnected_connection_is_due_only_when_a_running_refresh_leas
     assert (await stored_connection(store, id)).due_at == NOON + MINUTE
 
 
-async def test_a_disconnected_connection_is_due_at_once_if_its_refresh_lease_has_expired(
+async def test_a_disconnected_connection_is_due_immediately_if_its_refresh_lease_has_expired(
     store: Store,
 ) -> None:
     id = await connect(store)
@@ -88,7 +90,7 @@ async def test_disconnecting_clears_the_selected_advertiser_in_user_accounts(
     assert database.user_account(user) == EMPTY
 
 
-async def test_disconnecting_keeps_the_advertiser_of_the_users_other_connection(
+async def test_disconnecting_does_not_change_the_advertiser_of_the_users_other_connection(
     database: DatabaseUnderTest,
 ) -> None:
     store, user = await database.open_store(), new_user_id()
@@ -100,7 +102,7 @@ async def test_disconnecting_keeps_the_advertiser_of_the_users_other_connection(
     assert database.user_account(user) == UserAccount("new token", BAR.name, BAR.id)
 
 
-async def test_disconnecting_keeps_the_same_advertiser_of_another_user(
+async def test_disconnecting_does_not_change_the_same_advertiser_of_another_user(
     database: DatabaseUnderTest,
 ) -> None:
     store, user, other_user = await database.open_store(), new_user_id(), new_user_id()
@@ -110,7 +112,7 @@ async def test_disconnecting_keeps_the_same_advertiser_of_another_user(
     assert database.user_account(other_user) == UserAccount(None, SHOP.name, SHOP.id)
 
 
-async def test_disconnecting_again_keeps_an_advertiser_that_was_selected_since(
+async def test_disconnecting_again_does_not_change_an_advertiser_that_was_selected_meanwhile(
     database: DatabaseUnderTest,
 ) -> None:
     store, user = await database.open_store(), new_user_id()
@@ -124,7 +126,7 @@ async def test_disconnecting_again_keeps_an_advertiser_that_was_selected_since(
 async def test_a_code_claim_returns_the_selected_advertiser_of_a_disconnected_connection(
     store: Store,
 ) -> None:
-    """So that reconnecting selects the same advertiser again."""
+    """With this advertiser, reconnecting can select the same advertiser again."""
     user = new_user_id()
     id = await connect(store, user, selected_advertiser=SHOP)
     await store.mark_disconnected(id, now=NOON)

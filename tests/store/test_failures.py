@@ -1,4 +1,4 @@
-"""A database that is unreachable, hangs or refuses: which error the caller gets, and how soon."""
+"""A database that is unreachable, hangs or refuses causes a typed error within the deadline."""
 
 from __future__ import annotations
 

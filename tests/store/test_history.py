@@ -24,7 +24,7 @@ from .conftest import DatabaseUnderTest
 
 
 async def log_attempts(store: Store, connection_id: str, *minutes_after_noon: float) -> None:
-    """Through outcomes that change no connection, because their token version does not exist."""
+    """Writes attempts with outcomes that change no connection: their token version does not exist."""
     times = [NOON + MINUTE * minutes for minutes in minutes_after_noon]
     attempts = [attempt(operation="refresh", at=time) for time in times]
     await apply(
@@ -112,9 +112,7 @@ async def delete_old_rows(store: Store, *, keep_attempts: int = 50, max_rows: in
     )
 
 
-async def test_cleanup_deletes_old_codes_and_keeps_new_ones(
-    database: DatabaseUnderTest, store: Store
-) -> None:
+async def test_cleanup_deletes_only_old_codes(database: DatabaseUnderTest, store: Store) -> None:
     await connect(store, now=NOON - MINUTE)
     await claim_code(store, "new", new_user_id())
     await delete_old_rows(store)
@@ -132,7 +130,9 @@ async def test_cleanup_deletes_an_old_code_with_its_pending_grant(
     assert database.rows("codes") == []
 
 
-async def test_cleanup_keeps_the_last_attempts_of_a_connection_however_old(store: Store) -> None:
+async def test_cleanup_does_not_delete_the_last_attempts_of_a_connection_at_any_age(
+    store: Store,
+) -> None:
     few, many = str(uuid4()), str(uuid4())
     for minute in range(-20, 0):
         await log_attempts(store, few, minute - 1000)
@@ -142,7 +142,7 @@ async def test_cleanup_keeps_the_last_attempts_of_a_connection_however_old(store
     assert len(await attempt_times(store, many)) == 30
 
 
-async def test_cleanup_keeps_new_attempts_however_many(store: Store) -> None:
+async def test_cleanup_does_not_delete_any_number_of_new_attempts(store: Store) -> None:
     id = str(uuid4())
     await log_attempts(store, id, *range(-3, 6))
     await delete_old_rows(store, keep_attempts=1)

@@ -1,4 +1,4 @@
-"""The lease on a connection: one refresh at a time, and every due connection is leased in its turn."""
+"""A lease permits one refresh at a time, and the connection that is due first is leased first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes with new accounts: whether the selected advertiser is still granted."""
+"""An outcome with new accounts records whether the selected advertiser is still granted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_accounts_of_a_late_owner_that_are_stored_write_the_advertiser_los
     assert database.event_kinds() == ["connected", "advertiser_lost"]
 
 
-async def test_new_accounts_lose_no_advertiser_where_none_was_selected(
+async def test_new_accounts_cause_no_lost_advertiser_if_none_was_selected(
     database: DatabaseUnderTest,
 ) -> None:
     store = await database.open_store()

@@ -1,4 +1,4 @@
-"""Something else than Supabase responds: the store is unreachable, and the body is not repeated anywhere."""
+"""A response that is not from Supabase means an unreachable store; its body is not repeated anywhere."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_response_that_is_not_rows_is_reported_unreachable_without_its_c
     assert "input_value" not in caplog.text
 
 
-async def test_an_empty_response_is_reported_unreachable_where_a_row_always_exists() -> None:
+async def test_an_empty_response_is_reported_unreachable_if_a_row_must_exist() -> None:
     async with store_with_response("[]") as store:
         with pytest.raises(StoreUnreachable):
             await claim_code(store, "code", new_user_id())

@@ -1,4 +1,4 @@
-"""Outcomes of token operations: which ones are applied, and their events and attempts."""
+"""Only outcomes of the current owner and token version are applied, with events and attempts."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ async def test_new_tokens_of_a_late_owner_are_stored_if_no_newer_tokens_were_wri
     await acquire_lease(store, id)
     await acquire_lease(store, id, owner=OTHER_OWNER, now=NOON + MINUTE)
     assert await apply(store, outcome(id, encrypted_tokens="the only valid pair")) == {id}
-    ended = outcome(id, lease_owner=OTHER_OWNER, status="reconnect_required")
-    assert await apply(store, ended) == set()
+    ended_outcome = outcome(id, lease_owner=OTHER_OWNER, status="reconnect_required")
+    assert await apply(store, ended_outcome) == set()
     stored = await stored_tokens(store, id)
     assert (stored.encrypted_tokens, stored.token_version) == ("the only valid pair", 2)
     assert stored.status == "active"
@@ -148,7 +148,9 @@ async def test_a_refresh_that_ends_after_disconnecting_stores_its_tokens_and_mak
     assert (await stored_tokens(store, id)).encrypted_tokens == "second"
 
 
-async def test_a_failed_revocation_keeps_the_tokens_and_is_due_again(store: Store) -> None:
+async def test_a_failed_revocation_does_not_delete_the_tokens_and_is_due_again(
+    store: Store,
+) -> None:
     id = await connect(store)
     await store.mark_disconnected(id, now=NOON)
     await acquire_lease(store, id)
@@ -177,10 +179,10 @@ async def test_new_tokens_after_the_end_of_a_connection_write_a_recovered_event(
     id = await connect(store)
     await acquire_lease(store, id)
     await acquire_lease(store, id, owner=OTHER_OWNER, now=NOON + MINUTE)
-    ended = outcome(
+    ended_outcome = outcome(
         id, lease_owner=OTHER_OWNER, status="reconnect_required", event="reconnect_required"
     )
-    assert await apply(store, ended) == {id}
+    assert await apply(store, ended_outcome) == {id}
     assert await apply(store, outcome(id, encrypted_tokens="the only valid pair")) == {id}
     assert database.event_kinds() == ["connected", "reconnect_required", "recovered"]
 

@@ -33,7 +33,7 @@ REPETITIONS = 3
 
 
 async def call_operations(stack: Stack) -> None:
-    """In sessions of its own: a session reports its statistics to Postgres when the session ends."""
+    """Uses separate sessions, because a session reports its statistics to Postgres when it ends."""
     async with open_store(postgres(stack)) as store:
         for _ in range(REPETITIONS):
             user, code_hash = new_user_id(), new_user_id()

@@ -1,4 +1,4 @@
-"""The keys that every visitor of a website has give access to none of our tables and functions."""
+"""The keys of a website's visitors give access to no table or function of the service."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RestClient:
             return response.status, await response.json()
 
     async def call(self, operation: str) -> tuple[int, Any]:
-        """With null for each argument."""
+        """Calls the function with null for each argument."""
         arguments = dict.fromkeys(f"p_{name}" for name in SHARED_OPERATIONS[operation])
         return await self.request("POST", f"rpc/connector_{operation}", json=arguments)
 
@@ -140,7 +140,7 @@ def test_a_function_added_by_hand_is_not_accessible_after_the_sql_files_are_appl
     assert is_allowed(stack, "service_role", "select public.connector_added()")
 
 
-# The check inside the functions, for the case that somebody grants the privileges again
+# The check inside the functions, for the case that an operator grants the privileges again
 
 
 @pytest.fixture(

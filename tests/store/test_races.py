@@ -77,7 +77,9 @@ async def test_several_processes_lease_from_one_sqlite_file_without_overlap(
     assert_leased_once_each(ids, leased)
 
 
-async def test_several_processes_can_create_the_same_sqlite_file_at_once(tmp_path: Path) -> None:
+async def test_several_processes_can_create_the_same_sqlite_file_concurrently(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "connector.db"
     with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
         results = [pool.submit(lease_all_due_in_a_process, path, str(n)) for n in range(4)]

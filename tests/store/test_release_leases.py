@@ -37,7 +37,7 @@ async def due_at(store: Store, connection_id: str) -> datetime | None:
     return (await stored_connection(store, connection_id)).due_at
 
 
-async def test_a_released_connection_can_be_leased_at_once(store: Store) -> None:
+async def test_a_released_connection_can_be_leased_immediately(store: Store) -> None:
     id = await connect(store, due_at=LATER)
     await acquire_lease(store, id)
     assert await release(store) == 1
@@ -75,7 +75,9 @@ async def test_a_lease_that_another_owner_took_over_is_not_released(store: Store
     assert await release(store, now=NOON + MINUTE) == 0
 
 
-async def test_a_connection_whose_outcome_was_applied_keeps_its_due_time(store: Store) -> None:
+async def test_releasing_leases_does_not_change_the_due_time_of_an_applied_outcome(
+    store: Store,
+) -> None:
     id = await connect(store)
     await acquire_lease(store, id)
     await apply(store, outcome(id, encrypted_tokens="second", due_at=NOON + MINUTE / 2))
@@ -83,7 +85,7 @@ async def test_a_connection_whose_outcome_was_applied_keeps_its_due_time(store: 
     assert await due_at(store, id) == NOON + MINUTE / 2
 
 
-async def test_an_expired_lease_is_not_released_so_that_the_connection_keeps_its_due_time(
+async def test_an_expired_lease_is_not_released_and_the_due_time_of_its_connection_does_not_change(
     store: Store,
 ) -> None:
     id = await connect(store)
@@ -126,8 +128,8 @@ async def test_new_tokens_are_stored_although_their_owners_lease_was_released_by
     await release(store)
     await acquire_lease(store, id, owner=OTHER_OWNER)
     assert await apply(store, outcome(id, encrypted_tokens="second")) == {id}
-    ended = outcome(id, lease_owner=OTHER_OWNER, status="reconnect_required")
-    assert await apply(store, ended) == set()
+    ended_outcome = outcome(id, lease_owner=OTHER_OWNER, status="reconnect_required")
+    assert await apply(store, ended_outcome) == set()
     assert (await stored_tokens(store, id)).status == "active"
 
 

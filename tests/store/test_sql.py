@@ -59,7 +59,7 @@ WITH_A_COLUMN_LIST = {
     "stored_tokens",
     "jsonb_to_recordset",
 }
-"""Our views, and rows that are described right behind the name."""
+"""The views of the service, and rows that are described directly after the name."""
 
 FUNCTIONS = """
     select
@@ -78,7 +78,7 @@ def ids(paths: list[Path]) -> list[str]:
 
 
 def store_operations() -> dict[str, tuple[str, ...]]:
-    """The name and the arguments of each `self._call(...)` in the classes of the store."""
+    """Returns the name and the arguments of each `self._call(...)` in the classes of the store."""
     operations: dict[str, tuple[str, ...]] = {}
     for kind in Store.__mro__[:-1]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(kind)))
@@ -164,7 +164,7 @@ async def test_both_dialects_have_the_same_tables_views_and_columns(
 
 
 @pytest.mark.parametrize("path", schema_files(), ids=ids(schema_files()))
-def test_postgres_reads_its_clock_only_where_now_is_null(path: Path) -> None:
+def test_postgres_reads_its_clock_only_if_now_is_null(path: Path) -> None:
     assert not CLOCK_READS.search(without_comments(path).replace(DATABASE_CLOCK, ""))
 
 
@@ -195,7 +195,7 @@ def test_no_sql_file_begins_or_ends_a_transaction(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FUNCTION_FILES.values(), ids=FUNCTION_FILES)
 def test_a_file_drops_each_function_and_view_that_it_creates(path: Path) -> None:
-    """Otherwise `create` fails when the file is applied again."""
+    """`create` would fail on the second run of the file without a `drop`."""
     text = without_comments(path)
     created = set(re.findall(r"^create (?:function|procedure|view) ([\w.]+)", text, re.MULTILINE))
     dropped = " ".join(re.findall(r"^drop \w+ if exists\s([^;]*);", text, re.MULTILINE))

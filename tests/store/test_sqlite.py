@@ -1,4 +1,4 @@
-"""SQLite: a locked, damaged or unwritable file, and which calls wait for which."""
+"""SQLite with a locked, damaged or unwritable file; slow calls do not delay other calls."""
 
 from __future__ import annotations
 

@@ -93,7 +93,9 @@ async def test_an_upsert_stores_the_codes_reply_and_deletes_its_pending_grant(
     assert code["encrypted_grant"] is None
 
 
-async def test_reconnecting_keeps_the_id_and_increases_the_token_version(store: Store) -> None:
+async def test_reconnecting_does_not_change_the_id_and_increases_the_token_version(
+    store: Store,
+) -> None:
     user = new_user_id()
     first = await connect(store, user)
     second = await connect(store, user, encrypted_tokens="second", now=LATER)
@@ -149,8 +151,10 @@ async def test_reconnecting_clears_the_failure_and_the_lost_advertiser(store: St
     user = new_user_id()
     id = await connect(store, user, selected_advertiser=SHOP)
     await acquire_lease(store, id)
-    ended = outcome(id, status="reconnect_required", last_failure=failure(), accounts=(BAR,))
-    await apply(store, ended)
+    ended_outcome = outcome(
+        id, status="reconnect_required", last_failure=failure(), accounts=(BAR,)
+    )
+    await apply(store, ended_outcome)
     await connect(store, user, selected_advertiser=SHOP)
     connection = await stored_connection(store, id)
     assert (connection.status, connection.last_failure) == ("active", None)

@@ -1,4 +1,4 @@
-"""The customer's own table `user_accounts`: what users may read, and which parts we leave unchanged."""
+"""Users read only their own row of `user_accounts`; the service does not change the customer's parts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_user_cannot_read_the_token_column_or_filter_by_it(
 @pytest.mark.parametrize(
     "column", ["tiktok_access_token", "tiktok_account_id", "tiktok_business_id"]
 )
-async def test_a_user_cannot_write_our_columns(
+async def test_a_user_cannot_write_the_columns_of_the_service(
     stack: Stack, user_client: RestClient, user_id: UserId, column: str
 ) -> None:
     all_rows = "select to_jsonb(u) from public.user_accounts u order by id"
@@ -134,12 +134,12 @@ def test_a_missing_user_accounts_table_is_created_with_the_documented_columns(
     }
 
 
-# A table that existed before ours
+# A table that existed before the schema was applied
 
 
 @pytest.fixture
 def existing_table(stack: Stack, store: Store, user_id: UserId) -> Iterator[None]:
-    """With the customer's own columns, policy and privileges, and a row for one user."""
+    """Creates the table with the customer's own columns, policy and privileges, and one row."""
     stack.script(
         f"""
         set role postgres;
@@ -171,14 +171,16 @@ def customers_row(stack: Stack) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("existing_table")
-def test_the_sql_files_keep_the_values_of_an_existing_table(stack: Stack, user_id: UserId) -> None:
+def test_the_sql_files_do_not_change_the_values_of_an_existing_table(
+    stack: Stack, user_id: UserId
+) -> None:
     row = customers_row(stack)
     assert (str(row["id"]), row["company"], row["plan"]) == (user_id, "Müller", "gold")
     assert row["tiktok_access_token"] is None
 
 
 @pytest.mark.usefixtures("existing_table")
-async def test_selecting_and_disconnecting_change_only_our_columns_of_an_existing_row(
+async def test_selecting_and_disconnecting_change_only_the_services_columns_of_an_existing_row(
     stack: Stack, store: Store, user_id: UserId
 ) -> None:
     id = await connect(store, user_id, selected_advertiser=SHOP, account_token=CANARY)
@@ -214,7 +216,7 @@ async def test_users_keep_their_privileges_on_the_customers_own_columns(
 @pytest.mark.parametrize(
     "change", [{"tiktok_business_id": "1"}, {"company": "x", "tiktok_access_token": "y"}]
 )
-async def test_users_with_privileges_on_an_existing_table_get_none_on_our_columns(
+async def test_users_with_privileges_on_an_existing_table_get_none_on_the_services_columns(
     user_client: RestClient, change: dict[str, str]
 ) -> None:
     status, body = await user_client.request("PATCH", "user_accounts", json=change)
@@ -232,7 +234,9 @@ def test_the_sql_files_give_no_role_a_new_privilege_on_an_existing_table(stack: 
 
 
 @pytest.mark.usefixtures("existing_table")
-def test_the_customers_policy_on_an_existing_table_stays_beside_ours(stack: Stack) -> None:
+def test_the_customers_policy_on_an_existing_table_stays_beside_the_services_policy(
+    stack: Stack,
+) -> None:
     query = "select policyname from pg_policies where tablename = 'user_accounts' order by 1"
     names = [row["policyname"] for row in stack.sql(query)]
     assert names == ["connector: people read their own row", "customers_own"]

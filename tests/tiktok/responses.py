@@ -18,7 +18,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 property_settings = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-"""Without time limits, because a busy machine is slow."""
+"""Has no time limits, because a busy machine is slow."""
 
 REQUESTED_AT = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
 OLD_TOKENS = Tokens(
@@ -61,7 +61,7 @@ def sample_response(name: str) -> Response:
 
 
 def sample_with(name: str, **changes: Any) -> Response:
-    """A sample with changed fields in its `data` (in a flat sample: at the top); None removes one."""
+    """Returns a sample with changed fields in `data`, or at the top of a flat sample; None removes a field."""
     document = json.loads((SAMPLES / f"{name}.json").read_bytes())
     fields = document.get("data", document)
     fields.update(changes)

@@ -35,7 +35,7 @@ def test_the_marketing_consent_link_contains_the_app_the_redirect_uri_and_the_st
     }
 
 
-def test_a_consent_link_pasted_from_the_portal_keeps_its_own_query() -> None:
+def test_a_consent_link_copied_from_the_portal_retains_its_own_query() -> None:
     app = AppConfig(
         "7100", SecretStr("s"), "https://x.test", "https://x.test/auth?rid=a%20b&state=your_state"
     )
@@ -93,7 +93,7 @@ def test_an_exchange_response_without_a_valid_token_is_unreadable() -> None:
         call.parse(sample_with("marketing_token", access_token="two\r\nlines"))
 
 
-def test_a_used_authorization_code_raises_code_spent() -> None:
+def test_a_used_authorization_code_raises_the_error_code_spent() -> None:
     with pytest.raises(CodeSpent):
         MARKETING.exchange_call("c", redirect_uri="r").parse(
             business_error(40110, "The auth_code is canceled")

@@ -88,7 +88,7 @@ samples = st.sampled_from(
 
 @st.composite
 def mutated_samples(draw: st.DrawFn) -> object:
-    """A valid response in which one or two fields are replaced or removed."""
+    """Generates a valid response in which one or two fields are replaced or removed."""
     document = json.loads(json.dumps(draw(samples)))
     for _ in range(draw(st.integers(1, 2))):
         fields = document

@@ -3,7 +3,7 @@
 Every call to the store, the journal and TikTok has a breakpoint before it, or after it, or both.
 Between two breakpoints a worker does nothing that another worker could notice. Therefore releasing one
 worker at a time reaches every possible order, and killing a worker at a breakpoint is as good as
-killing it anywhere. The parts themselves are the real ones.
+killing it anywhere. The service code itself is unchanged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Breakpoint:
     name: str
     released: asyncio.Future[None]
     refresh_token: str | None = None
-    """The refresh token of the call that is paused here."""
+    """Returns the refresh token of the call that is paused at this breakpoint."""
     was_stopped: bool = False
 
 
@@ -50,9 +50,9 @@ class Breakpoints:
         self.paused: list[Breakpoint] = []
         self.violations: list[str] = []
         self.history: deque[str] = deque(maxlen=80)
-        """Which worker continued from where: shown when a test fails."""
+        """Lists which worker continued from which breakpoint, for the message of a failed test."""
         self.lost_grants: set[int] = set()
-        """Grants whose newest tokens nobody has: the response was cut, or died with its receiver."""
+        """Grants whose newest tokens are lost: the response was cut, or its receiver was killed."""
         self._running_io = 0
         self._io_done = asyncio.Event()
 
@@ -73,7 +73,7 @@ class Breakpoints:
         return tokens.refresh.get_secret_value()
 
     def check(self, holds: bool, *, violation: str) -> None:
-        """Recorded for the test, not raised: the worker would take it for an error of its own."""
+        """Records a violation for the test. The worker would handle a raised error as its own error."""
         if not holds:
             self.violations.append(violation)
 
@@ -98,7 +98,7 @@ class Breakpoints:
             point.was_stopped |= point.worker is worker
 
     def releasable(self) -> list[Breakpoint]:
-        """In an order that does not depend on the speed of a disk or a socket."""
+        """Returns the breakpoints in an order that does not depend on the speed of a disk or a socket."""
         points = [point for point in self.paused if not point.worker.is_stopped]
         return sorted(points, key=lambda point: (point.worker.number, point.name))
 
@@ -113,7 +113,7 @@ class Breakpoints:
             await self.release(points[0])
 
     async def wait_until_quiet(self) -> None:
-        """Until each task is at a breakpoint, asleep, or waits for a task that is."""
+        """Waits until each task is at a breakpoint, sleeps, or waits for such a task."""
         quiet_turns = 0
         while quiet_turns < QUIET_TURNS:
             if self._running_io:
@@ -132,14 +132,14 @@ class Worker:
     is_stopped: bool = False
     is_running_batch: bool = False
     unjournaled: dict[str, str] = field(default_factory=dict)
-    """By the refresh token that was used: its successor, which is not in the journal yet."""
+    """Maps each used refresh token to its successor, which is not in the journal yet."""
     used_when_leased: set[str] = field(default_factory=set)
     """Refresh tokens that were used up when the lease was granted: their successors are lost, or with
     another worker that did not save them in time."""
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def install_breakpoints(self) -> None:
-        """After the start, which runs without breakpoints."""
+        """Enables the breakpoints after the start, which runs without breakpoints."""
         replica, operations = self.replica, self.replica.refresher._operations
         operations._random = Random(self.number)
         replica.store._database = PausingDatabase(self, replica.database)
@@ -213,9 +213,11 @@ class PausingTikTokClient(TikTokClient):
             return await breakpoints.run_io(super().send(request))
         sent = breakpoints.token_registry._refresh_tokens[refresh_token]
         was_used = sent.rotated_at is not None
-        others = [point for point in breakpoints.paused if point.refresh_token == refresh_token]
+        other_calls = [
+            point for point in breakpoints.paused if point.refresh_token == refresh_token
+        ]
         breakpoints.check(
-            all(point.was_stopped for point in others),
+            all(point.was_stopped for point in other_calls),
             violation="two running workers sent the same refresh token at once",
         )
         breakpoints.check(

@@ -1,7 +1,7 @@
 """Replicas on one store, a simulated TikTok, and people who connect. There is no web layer.
 
-Everything follows one clock, which the test advances. A replica's database can be told to fail, before
-the work or after it, and to block its callers; underneath it is the real one.
+Everything follows one clock, which the test advances. A test makes a replica's database fail, before
+the work or after the work, or block its callers. The database itself is a real database.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class FaultyDatabase:
 
 
 class Replica:
-    """One process, as far as the others can tell."""
+    """Behaves like a separate process."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -127,23 +127,23 @@ class Replica:
         )
 
     async def run_batch(self) -> bool:
-        """One batch of the background, to its end; returns whether more may be due."""
+        """Runs one background batch to its end; returns True if more connections may be due."""
         batch = await self.background.run_batch()
         await self.refresher.wait_until_idle()
         return batch.more_due
 
     async def run_background(self) -> None:
-        """All that is due, to its end."""
+        """Runs background batches until no connection is due."""
         while await self.run_batch():
             pass
 
     async def last_attempt(self, connection_id: str) -> str:
-        """Operation, result and TikTok's code."""
+        """Returns the operation, the result and TikTok's code of each attempt."""
         attempt = (await self.store.list_attempts(connection_id))[0]
         return f"{attempt.operation} {attempt.result} {attempt.tiktok_code}"
 
     async def kill(self) -> None:
-        """Like SIGKILL: what was written stays, locks are released, nothing is completed."""
+        """Has the effect of SIGKILL: written data stays, locks are released, no task is completed."""
         self.is_closed = True
         tasks: list[asyncio.Task[Any]] = [
             *self.refresher._running._tasks.values(),
@@ -175,7 +175,7 @@ class TokenHarness:
         faults: Mapping[str, Fault] | None = None,
         clock: Clock | None = None,
     ) -> Replica:
-        """A new process: it recovers the journals of those that were killed."""
+        """Starts a new process, which recovers the journals of killed processes."""
         parsed = settings_for(self.path, self.simulator.url, **settings or {})
         service = Service.build(parsed, clock=clock or self.clock)
         replica = Replica(service)
@@ -198,7 +198,7 @@ class TokenHarness:
         person: str = "robin",
         **consent: Any,
     ) -> str:
-        """One person through the consent page and back; the second time it is a reconnect."""
+        """Connects one person through the consent page; the second call is a reconnect."""
         redirect_uri = None if family == "marketing" else REDIRECT_URI
         code = await self.simulator.consent(
             family, person=person, redirect_uri=redirect_uri, **consent
@@ -210,7 +210,7 @@ class TokenHarness:
         return str(reply.connection_id)
 
     async def connect_person(self, replica: Replica, number: int) -> str:
-        """One of many people, each a user of their own."""
+        """Connects one of many people; each person is a separate user."""
         user_id = UserId(str(UUID(int=number + 1)))
         return await self.connect(replica, person=f"person {number}", user_id=user_id)
 
@@ -238,18 +238,18 @@ class TokenHarness:
         return await task
 
     async def wait_for_tiktok_calls(self, count: int = 1) -> None:
-        """Until so many calls run at TikTok."""
+        """Waits until `count` calls run at TikTok."""
         async with asyncio.timeout(5):
             call_log = self.simulator_state.call_log
             while call_log.stats()["in_flight"] < count:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.001)
 
     def end_faults(self) -> None:
-        """TikTok also responds to the calls that hang."""
+        """Ends all faults; TikTok also responds to the calls that hang."""
         self.simulator_state.faults.clear()
 
     def is_accepted(self, tokens: Tokens) -> bool:
-        """By TikTok, at this moment."""
+        """Returns True if TikTok accepts the tokens at this moment."""
         try:
             self.simulator_state.tokens.find_access_token(tokens.access.get_secret_value())
         except InvalidToken:
@@ -260,7 +260,7 @@ class TokenHarness:
         return any(grant.is_active for grant in self.simulator_state.tokens.grants_of(person))
 
     def advance_into_margin(self, tokens: Tokens) -> None:
-        """Until the token is no longer fresh, but still unexpired."""
+        """Advances the clock until the token is not fresh any more, but unexpired."""
         assert tokens.expires_at is not None
         wait = tokens.expires_at - self.clock.now() - schedule.refresh_margin(tokens) / 2
         self.clock.advance(wait.total_seconds())

@@ -22,7 +22,7 @@ THREE_HOURS = 3 * 3600
 
 
 class Lineage:
-    """The position of tokens: from which consent they are, and how many refreshes after it."""
+    """The position of tokens: the number of the consent, and the number of refreshes after the consent."""
 
     def __init__(self, token_registry: TokenRegistry) -> None:
         self._token_registry = token_registry
@@ -143,7 +143,7 @@ class Interleaving:
             self.workers[number] = worker
 
     async def pass_time(self, seconds: float) -> None:
-        """Calls have a deadline, so only a stopped worker is still at one when the time has passed."""
+        """Calls have a deadline, so only a stopped worker is still in a call when the time has passed."""
         await self.breakpoints.release_all()
         self.harness.clock.advance(seconds)
         await self.breakpoints.wait_until_quiet()
@@ -200,7 +200,7 @@ class Interleaving:
             assert stored.status != "reconnect_required" or self._may_have_ended(tokens)
 
     def _may_have_ended(self, tokens: Tokens) -> bool:
-        """Revoked, lost in transit, or a worker that is stopped or dead has newer tokens."""
+        """True if the grant was revoked, a response was lost, or a stopped or dead worker has newer tokens."""
         return self._has_ended(tokens) or not self.lineage.is_newest(tokens)
 
     def _has_ended(self, tokens: Tokens) -> bool:
@@ -208,7 +208,7 @@ class Interleaving:
         return not grant.is_active or id(grant) in self.breakpoints.lost_grants
 
     async def finish(self) -> None:
-        """All workers continue, and each connection that could be saved must be."""
+        """Continues all workers, and checks that no connection was lost that could be saved."""
         self.harness.end_faults()
         self.resume_all()
         self.end_store_faults()

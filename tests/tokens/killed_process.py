@@ -20,7 +20,7 @@ CONCURRENT_REFRESHES = 4
 
 
 class ShiftedClock(Clock):
-    """Runs at normal speed, from a moment that the test names."""
+    """Runs at normal speed and starts at a time that the test sets."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start

@@ -15,7 +15,7 @@ from connector.settings import Settings
 
 
 class FileClock(Clock):
-    """The real time, and as many seconds more as the file says."""
+    """The real time plus the number of seconds in the file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -27,7 +27,7 @@ class FileClock(Clock):
         return self.now()
 
     def set_ahead(self, seconds: float) -> None:
-        """At once for all processes, which never read half a number."""
+        """Changes the clock of all processes atomically: no process reads half a number."""
         new = self._file.with_suffix(".new")
         new.write_text(str(seconds))
         new.replace(self._file)

@@ -23,7 +23,7 @@ UNKNOWN = "0d8f5d3e-0000-4000-8000-000000000000"
 HOUR = 3600
 
 
-async def test_reading_a_fresh_token_costs_one_store_call_and_no_tiktok_call(
+async def test_reading_a_fresh_token_causes_one_store_call_and_no_tiktok_call(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_id = await harness.connect(replica)
@@ -169,7 +169,7 @@ async def test_a_read_before_the_next_retry_repeats_the_error_of_the_last_attemp
 
 
 @pytest.mark.parametrize("operation", ["acquire_refresh_lease", "apply_outcomes"])
-async def test_an_unexpired_token_is_returned_while_the_store_takes_no_writes(
+async def test_an_unexpired_token_is_returned_while_the_store_rejects_writes(
     harness: TokenHarness, replica: Replica, operation: str
 ) -> None:
     connection_id = await harness.connect(replica)
@@ -187,12 +187,12 @@ async def test_a_read_without_a_store_raises_store_unreachable(
         await replica.read(connection_id)
 
 
-@pytest.mark.parametrize("ended", ["revoke", "disconnect"])
-async def test_an_ended_connection_requires_a_reconnect_and_costs_no_tiktok_call(
-    harness: TokenHarness, replica: Replica, ended: str
+@pytest.mark.parametrize("end_action", ["revoke", "disconnect"])
+async def test_an_ended_connection_requires_a_reconnect_and_causes_no_tiktok_call(
+    harness: TokenHarness, replica: Replica, end_action: str
 ) -> None:
     connection_id = await harness.connect(replica)
-    if ended == "revoke":
+    if end_action == "revoke":
         await harness.simulator.post("/_sim/revoke", {"person": "robin"})
         with pytest.raises(ReconnectRequired):
             await replica.refresh(connection_id)
@@ -213,7 +213,7 @@ async def test_an_unknown_connection_is_not_found(replica: Replica) -> None:
         await replica.read(UNKNOWN)
 
 
-async def test_a_connection_survives_while_its_family_is_not_configured(
+async def test_a_connection_stays_active_while_its_family_is_not_configured(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_id = await harness.connect(replica)

@@ -1,4 +1,4 @@
-"""The background refreshes tokens before they expire, probes the others, and is gentle after an outage."""
+"""The background refreshes tokens before they expire, probes the others, and resumes gradually after an outage."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_the_background_loop_continues_after_any_error(
 # After an outage
 
 
-async def test_an_outage_of_a_week_ends_no_connection_and_ends_without_a_stampede(
+async def test_after_an_outage_of_a_week_every_connection_is_active_and_refreshes_resume_gradually(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_ids = await harness.connect_people(replica, 500)
@@ -132,7 +132,7 @@ async def test_an_outage_of_a_week_ends_no_connection_and_ends_without_a_stamped
 
 
 @pytest.mark.parametrize("fault", [("status", 503), ("code", "rate_limit_exceeded")], ids=str)
-async def test_one_refresh_at_a_time_is_tried_while_tiktok_is_unreachable_or_limits_us(
+async def test_one_refresh_at_a_time_is_tried_while_tiktok_is_unreachable_or_limits_the_rate(
     harness: TokenHarness, replica: Replica, fault: tuple[str, object]
 ) -> None:
     await harness.connect_people(replica, 40)

@@ -28,13 +28,13 @@ async def kill_during_calls(path: str, harness: TokenHarness, replica: Replica, 
     tasks = [asyncio.ensure_future(request) for request in work]
     await harness.wait_for_tiktok_calls(len(work))
     await replica.kill()
-    for ended in await asyncio.gather(*tasks, return_exceptions=True):
-        assert isinstance(ended, asyncio.CancelledError)
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        assert isinstance(result, asyncio.CancelledError)
     harness.end_faults()
 
 
 async def is_read_at_once(harness: TokenHarness, reading: Awaitable[UsableTokens]) -> bool:
-    """Whether the token is accepted, and the read did not wait for a lease."""
+    """Returns True if the token is accepted and the read did not wait for a lease."""
     started = harness.clock.now()
     usable = await harness.advance_until_done(reading)
     return harness.is_accepted(usable.tokens) and harness.clock.now() - started < timedelta(
@@ -55,7 +55,7 @@ async def connect_expired(harness: TokenHarness, replica: Replica, count: int) -
     return connection_ids
 
 
-async def test_a_restarted_process_reads_a_connection_that_it_had_leased_at_once(
+async def test_a_restarted_process_immediately_reads_a_connection_that_it_had_leased(
     harness: TokenHarness, replica: Replica
 ) -> None:
     [connection_id] = await connect_expired(harness, replica, 1)
@@ -76,7 +76,7 @@ async def test_a_replica_that_waits_for_a_dead_process_continues_once_its_journa
     assert await is_read_at_once(harness, waiting)
 
 
-async def test_the_background_refreshes_connections_leased_by_a_dead_process_at_once(
+async def test_the_background_immediately_refreshes_connections_leased_by_a_dead_process(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_ids = await connect_expired(harness, replica, 3)
@@ -88,7 +88,7 @@ async def test_the_background_refreshes_connections_leased_by_a_dead_process_at_
 async def test_a_response_lost_with_its_process_is_requested_again_within_tiktoks_grace_period(
     harness: TokenHarness, replica: Replica
 ) -> None:
-    """A lease may be longer than the grace period, so the lease of a dead process is not waited for."""
+    """A lease may be longer than the grace period, so no read waits for the lease of a dead process."""
     grace = REFRESH_LEASE.total_seconds() / 2
     await harness.simulator.post("/_sim/settings", {"rotation": "grace", "grace_seconds": grace})
     [connection_id] = await connect_expired(harness, replica, 1)
@@ -130,7 +130,7 @@ async def test_the_leases_of_running_processes_are_not_released(
 async def test_no_lease_of_a_dead_process_is_released_before_its_new_tokens_are_saved(
     harness: TokenHarness, replica: Replica, other: Replica
 ) -> None:
-    """Otherwise another process would use a refresh token again whose successor is in our journal."""
+    """Another process would otherwise use a refresh token whose successor is in this journal."""
     answered, unanswered = await connect_expired(harness, replica, 2)
     await harness.simulator.fault(REFRESH_PATH, "hang")
     reading = asyncio.create_task(replica.read(unanswered))
@@ -201,7 +201,7 @@ async def test_the_leases_of_all_dead_processes_are_released_in_one_call(
     assert [lease_owner(harness, connection_id) for connection_id in connection_ids] == [None, None]
 
 
-async def test_a_later_process_releases_the_dead_leases_that_an_earlier_one_could_not(
+async def test_a_later_process_releases_the_dead_leases_that_an_earlier_process_could_not_release(
     harness: TokenHarness, replica: Replica
 ) -> None:
     [connection_id] = await connect_expired(harness, replica, 1)

@@ -1,4 +1,4 @@
-"""Reads come before background refreshes."""
+"""Reads have priority over background refreshes."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Everything that can happen to a few connections, in any order.
+"""Every event that can happen to a few connections happens in any order.
 
 Three workers, each with a journal of its own, share one SQLite file, and TikTok rotates strictly. The
 workers read, run background batches, are stopped for longer than their lease, killed anywhere and
 started again; the store fails before the work or after it; responses are lost in transit; the person
 reconnects, disconnects, or revokes the grant at TikTok. `Interleaving.check` has the rules that must
-hold after each step, `Interleaving.finish` those that must hold once all workers run again.
+hold after each step, `Interleaving.finish` the rules that must hold when all workers run again.
 
-CONNECTOR_MACHINE_EXAMPLES=4000 tries at random for longer than the suite has time for.
+CONNECTOR_MACHINE_EXAMPLES=4000 tries more random orders than the suite has time for.
 """
 
 from __future__ import annotations
@@ -176,6 +176,6 @@ def test_no_order_of_events_loses_a_connection() -> None:
         ),
     )
     assert counts["steps"] >= MIN_STEPS
-    # Without these the test would prove less than it seems to.
+    # The events must all have happened, or the test would prove less than its name says.
     for event in ("kills", "lost grants", "superseded", "dead_refresh_token_presented"):
         assert counts[event], event

@@ -1,9 +1,8 @@
-"""A real process is killed at any moment, again and again, while refresh tokens rotate strictly.
+"""A real process is killed repeatedly at random moments while refresh tokens rotate strictly.
 
-A response that TikTok sent and that never reached the journal is lost in transit; nobody can close that
-gap. Which responses those are is not guessed: after each kill the test looks for the tokens that TikTok
-issued last, in the store and in the journals. Tokens that are found there must never be lost, and their
-predecessor must never be sent.
+A response that TikTok sent but that never reached the journal is lost in transit, which cannot be
+prevented. After each kill the test searches the store and the journals for the tokens that TikTok issued
+last. Tokens that are found there must never be lost, and their predecessor must never be sent.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ async def test_a_process_killed_at_50_random_moments_loses_only_responses_that_i
 async def start_and_kill(
     harness: TokenHarness, connection_ids: Sequence[str], seconds: float
 ) -> None:
-    """A new process recovers the journal of the one before, and is killed at any point of anything."""
+    """A new process recovers the journal of the previous process, and is killed at any point."""
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([killed_process.__name__])
     parent_end, child_end = processes.Pipe()
@@ -79,7 +78,7 @@ async def start_and_kill(
 
 
 class TokenSearch:
-    """For the tokens that TikTok issued last."""
+    """Searches for the tokens that TikTok issued last."""
 
     def __init__(self, harness: TokenHarness, observer: Replica) -> None:
         self._harness = harness
@@ -87,7 +86,7 @@ class TokenSearch:
         self._token_registry = harness.simulator_state.tokens
 
     async def find_lost(self, connection_ids: Sequence[str]) -> set[str]:
-        """The connections whose newest tokens are neither in the store nor in a journal."""
+        """Returns the connections whose newest tokens are neither in the store nor in a journal."""
         await self._wait_until_tiktok_is_idle()
         rows = {id: await self._observer.stored(id) for id in connection_ids}
         stored = {id: self._refresh_token(row, row.encrypted_tokens) for id, row in rows.items()}

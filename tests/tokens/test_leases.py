@@ -30,9 +30,7 @@ def test_the_lease_outlasts_the_longest_call(replica: Replica) -> None:
     )
 
 
-async def test_the_lease_of_a_dead_owner_ends_by_itself(
-    harness: TokenHarness, replica: Replica
-) -> None:
+async def test_the_lease_of_a_dead_owner_expires(harness: TokenHarness, replica: Replica) -> None:
     connection_id = await harness.connect(replica)
     harness.advance_past_expiry(await replica.tokens(connection_id))
     now = harness.clock.now()
@@ -45,7 +43,7 @@ async def test_the_lease_of_a_dead_owner_ends_by_itself(
     assert harness.is_accepted((await replica.read(connection_id)).tokens)
 
 
-async def test_the_background_hands_its_lease_over_to_the_read_that_waits_for_it(
+async def test_the_background_passes_its_lease_to_the_read_that_waits_for_the_lease(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_id = await harness.connect(replica)
@@ -65,10 +63,10 @@ async def test_the_background_hands_its_lease_over_to_the_read_that_waits_for_it
     assert harness.clock.now() < lease_end + timedelta(seconds=2)
 
 
-async def test_a_process_held_up_until_its_lease_may_have_ended_does_not_call_tiktok(
+async def test_a_process_delayed_until_its_lease_may_have_expired_does_not_call_tiktok(
     harness: TokenHarness, replica: Replica
 ) -> None:
-    """It was stopped, starved or waited for the disk between the lease and the call."""
+    """The process was stopped or waited for the disk between the lease and the call."""
 
     async def hold_up() -> None:
         harness.clock.advance((REFRESH_LEASE - MAX_TIKTOK_CALL).total_seconds() + 1)
@@ -178,7 +176,7 @@ async def test_the_write_of_an_owner_whose_lease_has_ended_is_refused(
     assert [attempt.result for attempt in attempts] == ["superseded", "ok", "ok"]
 
 
-async def test_a_late_owner_reads_the_row_again_before_it_believes_that_its_refresh_token_is_rejected(
+async def test_a_late_owner_reads_the_row_again_after_tiktok_rejected_its_refresh_token(
     harness: TokenHarness, replica: Replica, other: Replica
 ) -> None:
     connection_id = await harness.connect(replica)
@@ -215,7 +213,7 @@ async def test_a_late_owner_whose_refresh_token_is_rejected_reports_busy_while_t
     assert (await replica.connection(connection_id)).status == "active"
 
 
-async def test_a_reconnect_overtakes_a_running_refresh(
+async def test_the_tokens_of_a_reconnect_are_not_overwritten_by_a_running_refresh(
     harness: TokenHarness, replica: Replica, other: Replica
 ) -> None:
     connection_id = await harness.connect(replica)

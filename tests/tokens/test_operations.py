@@ -1,4 +1,4 @@
-"""Only a definite error ends a connection, at once and once; no other error ever does."""
+"""Only a definite error ends a connection, immediately and once; no other error ends a connection."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def connect(harness: TokenHarness, replica: Replica, family: str) -> str:
 
 
 @pytest.mark.parametrize("case", DEFINITE_ERRORS, ids=str)
-async def test_a_definite_error_ends_the_connection_at_once_and_is_reported_once(
+async def test_a_definite_error_ends_the_connection_immediately_and_is_reported_once(
     harness: TokenHarness, replica: Replica, case: ErrorCase
 ) -> None:
     connection_id = await connect(harness, replica, case.family)
@@ -251,7 +251,7 @@ async def test_every_operation_is_recorded_as_one_attempt(
     ]
 
 
-async def test_the_cleanup_keeps_the_last_fifty_attempts_of_a_connection(
+async def test_the_cleanup_does_not_delete_the_last_fifty_attempts_of_a_connection(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_id = await harness.connect(replica)

@@ -1,4 +1,4 @@
-"""Outcomes are saved in batches, and a rejected one blocks only its own connection."""
+"""Outcomes are saved in batches, and a rejected outcome blocks only its own connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .harness import Gate, Replica, TokenHarness
 
 
 def reject_outcomes_of(harness: TokenHarness, connection_id: str) -> None:
-    """A rule of the database that no outcome of this connection satisfies."""
+    """Adds a rule to the database that no outcome of this connection satisfies."""
     with closing(sqlite3.connect(harness.path / "connector.db")) as connection:
         connection.execute(
             "create trigger reject before update of token_version on connections"
@@ -34,21 +34,21 @@ async def test_outcomes_that_complete_during_a_save_are_saved_in_one_call(
 ) -> None:
     connection_ids = await harness.connect_people(replica, 30)
     attempt = AttemptTimer.start("revoke", actor="user", clock=harness.clock).finish()
-    first, *others = [
+    first, *other_outcomes = [
         Outcome.tokens_deleted(await replica.stored(id), attempt, lease_owner="owner")
         for id in connection_ids
     ]
     gate = replica.database.before_call["apply_outcomes"] = Gate()
     saving = asyncio.create_task(replica.outcome_writer.write(first))
     await gate.reached.wait()
-    saving_others = asyncio.gather(*map(replica.outcome_writer.write, others))
+    saving_others = asyncio.gather(*map(replica.outcome_writer.write, other_outcomes))
     gate.open.set()
     await saving
     await saving_others
     assert replica.database.calls["apply_outcomes"] == 2
 
 
-async def test_an_outcome_that_the_store_rejects_does_not_fail_the_others_in_its_batch(
+async def test_an_outcome_that_the_store_rejects_does_not_affect_other_outcomes_in_its_batch(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_ids = await harness.connect_people(replica, 10)
@@ -109,7 +109,7 @@ async def test_unsaved_tokens_are_served_and_their_used_predecessor_is_never_sen
     assert (await harness.simulator.stats())["dead_refresh_token_presented"] == 0
 
 
-async def test_an_outcome_without_tokens_is_not_kept_for_an_unreachable_store(
+async def test_an_outcome_without_tokens_is_not_retried_after_the_store_was_unreachable(
     harness: TokenHarness, replica: Replica
 ) -> None:
     [connection_id] = await harness.connect_people(replica, 1)

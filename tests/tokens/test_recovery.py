@@ -1,4 +1,4 @@
-"""Rotated tokens are never lost, whatever fails between TikTok's response and the store."""
+"""Rotated tokens are never lost by a failure between TikTok's response and the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_new_tokens_are_journaled_before_they_are_saved(
     assert replica.service.journal.entry_count == 0
 
 
-async def test_tokens_that_the_store_did_not_take_are_served_from_memory_and_saved_later(
+async def test_tokens_that_the_store_rejected_are_served_from_memory_and_saved_later(
     harness: TokenHarness, replica: Replica
 ) -> None:
     """A full database can still be read, but its tokens are older than those in memory."""
@@ -100,7 +100,7 @@ async def test_a_restarted_process_saves_the_journaled_tokens_first(
     assert (stats["refreshes"], stats["dead_refresh_token_presented"]) == (1, 0)
 
 
-async def test_journaled_tokens_are_saved_once_a_store_that_was_unreachable_at_the_start_is_back(
+async def test_journaled_tokens_are_saved_when_a_store_that_was_unreachable_at_the_start_responds_again(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_id = await harness.connect(replica)
@@ -137,7 +137,7 @@ async def test_a_journal_entry_that_is_recovered_twice_changes_nothing(
     assert (await restarted.store.list_attempts(connection_id))[0].result == "superseded"
 
 
-async def test_a_torn_last_journal_entry_costs_no_other_entry(
+async def test_a_torn_last_journal_entry_does_not_affect_other_entries(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_id = await harness.connect(replica)
@@ -238,7 +238,7 @@ async def test_the_old_token_is_served_on_a_read_only_disk_and_the_error_is_repo
                 assert response.status == 200
 
 
-async def test_new_tokens_survive_in_memory_when_journal_and_store_fail_at_once(
+async def test_new_tokens_stay_in_memory_if_journal_and_store_both_fail(
     harness: TokenHarness, replica: Replica
 ) -> None:
     """Space was reserved, TikTok has responded, and now only this process has the tokens."""

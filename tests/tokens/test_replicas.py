@@ -145,7 +145,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_300_reads_of_an_expired_connection_in_three_services_cost_one_refresh(
+async def test_300_reads_of_an_expired_connection_in_three_services_cause_one_refresh(
     cluster: Cluster, clock: FileClock
 ) -> None:
     services = await asyncio.gather(*(cluster.start_with_test_clock() for _ in range(3)))
@@ -214,7 +214,7 @@ async def test_a_killed_process_saves_the_response_in_its_journal_after_the_rest
     assert (stats["refreshes"], stats["dead_refresh_token_presented"]) == (1, 0)
 
 
-async def test_a_process_killed_during_a_refresh_reads_at_once_after_the_restart(
+async def test_a_process_killed_during_a_refresh_can_read_immediately_after_the_restart(
     cluster: Cluster, clock: FileClock, tmp_path: Path
 ) -> None:
     first = await cluster.start_with_test_clock()

@@ -1,4 +1,4 @@
-"""One refresh at a time per connection, shared by all callers, and never cancelled."""
+"""Each connection has one refresh at a time, which all callers share and no caller cancels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .harness import REFRESH_PATH, Gate, Replica, TokenHarness
 # Shared
 
 
-async def test_a_hundred_concurrent_reads_cost_one_refresh(
+async def test_a_hundred_concurrent_reads_cause_one_refresh(
     harness: TokenHarness, replica: Replica
 ) -> None:
     connection_id = await harness.connect(replica)
@@ -26,7 +26,7 @@ async def test_a_hundred_concurrent_reads_cost_one_refresh(
     assert await harness.refresh_count() == 1
 
 
-async def test_concurrent_reads_in_three_replicas_cost_one_refresh(
+async def test_concurrent_reads_in_three_replicas_cause_one_refresh(
     harness: TokenHarness, replica: Replica, other: Replica
 ) -> None:
     replicas = [replica, other, await harness.start_replica()]

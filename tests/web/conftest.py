@@ -75,7 +75,7 @@ class Harness:
         return {"Authorization": f"Bearer {self.service.authenticator.issue_ticket(user_id).text}"}
 
     async def session_cookie(self, headers: Mapping[str, str]) -> str:
-        """The Cookie header of a browser that exchanged these credentials for a session."""
+        """Returns the Cookie header of a browser that exchanged these credentials for a session."""
         response = await self.call("POST", "/session", headers=headers)
         assert response.status == 200, response.text
         return f"connector_session={response.cookies['connector_session'].value}"

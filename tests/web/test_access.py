@@ -1,4 +1,4 @@
-"""Who may call which route; a route is closed unless its row in the route table opens it."""
+"""Each route accepts only its own kinds of credentials; a route without a row is closed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_route_without_an_access_level_cannot_be_written() -> None:
         Route("GET", "/new", healthz)  # type: ignore[call-arg]
 
 
-async def test_a_handler_that_is_added_without_a_route_row_is_closed_to_everyone(
+async def test_a_handler_without_a_row_in_the_route_table_rejects_every_caller(
     harness: Harness,
 ) -> None:
     app = harness.service.web_application()

@@ -58,7 +58,7 @@ async def test_the_profile_of_a_login_kit_connection_is_its_account(harness: Har
     assert payload["expires_at"] == "2026-11-20T14:00:00.000000+00:00"
 
 
-async def test_a_user_lists_their_own_connections_and_a_server_those_of_everyone(
+async def test_a_user_lists_their_own_connections_and_a_server_lists_all_connections(
     harness: Harness,
 ) -> None:
     ids = {user: (await harness.connect(user_id=user))["connection_id"] for user in (ANNA, BEN)}
@@ -211,7 +211,7 @@ async def test_the_activity_is_counted_by_hour_in_the_callers_scope(each_store: 
     assert await exchanges(each_store.as_user(BEN)) == [(23, 1)]
 
 
-async def test_anyone_may_list_the_configured_families(harness: Harness) -> None:
+async def test_the_configured_families_are_listed_without_credentials(harness: Harness) -> None:
     payload = (await harness.get("/families")).json
     assert payload["families"] == [
         {"name": "marketing", "title": "TikTok Ads", "scopes": [], "has_advertisers": True},

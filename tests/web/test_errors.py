@@ -1,4 +1,4 @@
-"""Every error code of the contract, caused over a real socket, in the one error shape."""
+"""Every error code of the contract is caused over a real socket and has the same error shape."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ERROR_FIELDS = {"success", "error", "code", "retryable", "request_id"}
 UNKNOWN_ID = "11111111-2222-3333-4444-555555555555"
 
 
-def error_codes(kind: type[ConnectorError] = ConnectorError) -> set[str]:
-    return {kind.code}.union(*map(error_codes, kind.__subclasses__()))
+def error_codes(root: type[ConnectorError] = ConnectorError) -> set[str]:
+    return {root.code}.union(*map(error_codes, root.__subclasses__()))
 
 
 def assert_error(response: Response, status: int, code: str) -> Response:
@@ -44,34 +44,34 @@ async def exchange(harness: Harness, **consent: object) -> Response:
     return await harness.post("/oauth/exchange", **body)
 
 
-async def test_400_invalid_request(harness: Harness) -> None:
+async def test_400_invalid_request_if_the_state_is_missing(harness: Harness) -> None:
     response = assert_error(await harness.post("/oauth/exchange", code="c"), 400, "invalid_request")
     assert response.json["error"] == "state is missing."
 
 
-async def test_400_invalid_state(harness: Harness) -> None:
+async def test_400_invalid_state_if_the_state_is_forged(harness: Harness) -> None:
     assert_error(
         await harness.post("/oauth/exchange", code="c", state="forged"), 400, "invalid_state"
     )
 
 
-async def test_410_state_expired(harness: Harness) -> None:
+async def test_410_state_expired_after_an_hour(harness: Harness) -> None:
     body = {"code": await harness.simulator.consent(), "state": await harness.state()}
     harness.simulator.clock.advance(3601)
     assert_error(await harness.post("/oauth/exchange", **body), 410, "state_expired")
 
 
-async def test_401_unauthenticated(harness: Harness) -> None:
+async def test_401_unauthenticated_without_credentials(harness: Harness) -> None:
     assert_error(await harness.get("/connections"), 401, "unauthenticated")
 
 
-async def test_403_wrong_user(harness: Harness) -> None:
+async def test_403_wrong_user_if_the_state_belongs_to_another_user(harness: Harness) -> None:
     body = {"code": await harness.simulator.consent(), "state": await harness.state()}
     other_user = harness.as_user(UserId(UNKNOWN_ID))
     assert_error(await harness.post("/oauth/exchange", other_user, **body), 403, "wrong_user")
 
 
-async def test_403_forbidden(harness: Harness) -> None:
+async def test_403_forbidden_if_a_user_requests_a_route_for_servers(harness: Harness) -> None:
     assert_error(await harness.get(f"/token?user_id={ANNA}", harness.as_user()), 403, "forbidden")
 
 
@@ -86,16 +86,16 @@ async def test_403_forbidden(harness: Harness) -> None:
         "/static/x",
     ],
 )
-async def test_404_not_found(harness: Harness, path: str) -> None:
+async def test_404_not_found_for_an_unknown_path_or_connection(harness: Harness, path: str) -> None:
     assert_error(await harness.get(path, AS_SERVER), 404, "not_found")
 
 
-async def test_405_method_not_allowed(harness: Harness) -> None:
+async def test_405_method_not_allowed_names_the_allowed_methods(harness: Harness) -> None:
     response = await harness.call("PUT", "/connections", headers=AS_SERVER)
     assert assert_error(response, 405, "method_not_allowed").headers["Allow"] == "GET,HEAD"
 
 
-async def test_413_too_large(harness: Harness) -> None:
+async def test_413_too_large_if_the_body_exceeds_the_limit(harness: Harness) -> None:
     response = await harness.post("/oauth/exchange", code="c" * 65536, state="s")
     assert_error(response, 413, "too_large")
 
@@ -104,13 +104,15 @@ async def test_413_too_large(harness: Harness) -> None:
     "media_type",
     ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"],
 )
-async def test_415_unsupported_media_type(harness: Harness, media_type: str) -> None:
+async def test_415_unsupported_media_type_if_the_body_is_not_utf_8_json(
+    harness: Harness, media_type: str
+) -> None:
     headers = {"Content-Type": media_type}
     response = await harness.call("POST", "/oauth/exchange", headers=headers, data=b"{}")
     assert_error(response, 415, "unsupported_media_type")
 
 
-async def test_400_code_spent(harness: Harness) -> None:
+async def test_400_code_spent_if_the_code_was_used_before(harness: Harness) -> None:
     code = await harness.simulator.consent()
     for status in (200, 400):
         response = await harness.post("/oauth/exchange", code=code, state=await harness.state())
@@ -120,7 +122,7 @@ async def test_400_code_spent(harness: Harness) -> None:
     assert tiktok["request_id"]
 
 
-async def test_409_reconnect_required(harness: Harness) -> None:
+async def test_409_reconnect_required_after_the_grant_was_revoked(harness: Harness) -> None:
     connection_id = (await harness.connect(person="anna"))["connection_id"]
     await harness.simulator.post("/_sim/revoke", {"person": "anna"})
     response = await harness.post(f"/connections/{connection_id}/refresh", harness.as_user())
@@ -132,44 +134,46 @@ async def test_409_reconnect_required(harness: Harness) -> None:
     )
 
 
-async def test_422_no_advertisers(harness: Harness) -> None:
+async def test_422_no_advertisers_if_the_consent_grants_none(harness: Harness) -> None:
     response = await exchange(harness, advertisers=0)
     assert "Business Center" in assert_error(response, 422, "no_advertisers").json["error"]
 
 
-async def test_422_unknown_advertiser(harness: Harness) -> None:
+async def test_422_unknown_advertiser_if_the_selected_advertiser_is_not_granted(
+    harness: Harness,
+) -> None:
     await harness.connect()
     response = await harness.post("/advertisers/select", harness.as_user(), advertiser_id="1")
     assert_error(response, 422, "unknown_advertiser")
 
 
-async def test_429_slow_down(harness: Harness) -> None:
+async def test_429_slow_down_if_tiktok_limits_the_rate(harness: Harness) -> None:
     await harness.simulator.fault("oauth2/access_token", "code", 40100)
     response = assert_error(await exchange(harness), 429, "slow_down")
     assert int(response.headers["Retry-After"]) >= 1
     assert response.json["tiktok"]["code"] == 40100
 
 
-async def test_502_tiktok_refused(harness: Harness) -> None:
+async def test_502_tiktok_refused_if_tiktok_rejects_the_request(harness: Harness) -> None:
     await harness.simulator.fault("oauth2/access_token", "code", 40002)
     response = assert_error(await exchange(harness), 502, "tiktok_refused")
     assert response.json["tiktok"]["code"] == 40002
 
 
-async def test_502_configuration(start_service: StartService) -> None:
+async def test_502_configuration_if_tiktok_rejects_the_app(start_service: StartService) -> None:
     harness = await start_service(TIKTOK_APP_ID="7002")
     await harness.simulator.post("/_sim/apps", {"id": "7002", "secret": "another"})
     await harness.simulator.fault("oauth2/access_token", "code", 40113)
     assert_error(await exchange(harness), 502, "configuration")
 
 
-async def test_503_tiktok_unreachable(harness: Harness) -> None:
+async def test_503_tiktok_unreachable_if_tiktok_closes_the_connection(harness: Harness) -> None:
     await harness.simulator.fault("oauth2/access_token", "drop_after_effect")
     response = assert_error(await exchange(harness), 503, "tiktok_unreachable")
     assert "tiktok" not in response.json
 
 
-async def test_503_store_unreachable_and_the_code_was_not_sent(
+async def test_503_store_unreachable_before_the_code_is_sent_to_tiktok(
     start_service: StartService, stack: Stack
 ) -> None:
     stack.truncate()
@@ -184,8 +188,8 @@ async def test_503_store_unreachable_and_the_code_was_not_sent(
     assert (await harness.post("/oauth/exchange", **body)).status == 200
 
 
-async def test_503_busy(harness: Harness) -> None:
-    """Another replica has claimed the code and never finishes."""
+async def test_503_busy_if_another_replica_never_completes_the_code(harness: Harness) -> None:
+    """Another replica has claimed the code and never completes the exchange."""
     code, state = await harness.simulator.consent(), await harness.state()
     await harness.service.store.claim_code(
         hashlib.sha256(f"{code}\n{state}".encode()).hexdigest(),
@@ -197,9 +201,8 @@ async def test_503_busy(harness: Harness) -> None:
     )
     request = asyncio.create_task(harness.post("/oauth/exchange", code=code, state=state))
     clock = harness.simulator.clock
-    await clock.until_asleep(
-        3
-    )  # The two background loops, and the request that waits for the code.
+    # Two background loops sleep, and the request that waits for the code.
+    await clock.until_asleep(3)
     clock.advance(60)
     assert_error(await request, 503, "busy")
 

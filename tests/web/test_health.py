@@ -1,4 +1,4 @@
-"""Whether the process runs and can do its work, and its metrics."""
+"""The service reports that it is alive and ready, and publishes its metrics."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ async def connection(harness: Harness) -> AsyncIterator[tuple[StreamReader, Stre
 
 
 async def send(harness: Harness, request: bytes) -> RawResponse:
-    """The response, after the service has closed the connection."""
+    """Returns the response after the service has closed the connection."""
     async with connection(harness) as (reader, writer):
         writer.write(request)
         return RawResponse.parse(await reader.read())

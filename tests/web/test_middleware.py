@@ -1,4 +1,4 @@
-"""What the middleware does for every request."""
+"""The middleware adds headers, CORS, a log line and cancellation rules to every request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_every_response_has_a_request_id_and_security_headers(
     assert ("Content-Security-Policy" in headers) is is_html
 
 
-async def test_a_valid_request_id_of_the_client_is_kept_and_an_invalid_one_replaced(
+async def test_a_valid_request_id_of_the_client_is_used_and_an_invalid_request_id_is_replaced(
     harness: Harness,
 ) -> None:
     for request_id in ("abc-123", "0af7651916cd43dd8448eb211c80319c", "a" * 128):

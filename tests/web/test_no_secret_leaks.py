@@ -19,7 +19,7 @@ BEN = UserId("0b5a7c1e-4d3f-4a7b-8c9d-112233445566")
 
 
 class Secrets:
-    """All secrets of the test so far."""
+    """Returns all secrets that the test has used so far."""
 
     def __init__(self, harness: Harness) -> None:
         self._tokens = harness.simulator.state.tokens
@@ -41,7 +41,7 @@ class Secrets:
 
 
 async def call_most_routes(harness: Harness, secrets: Secrets) -> list[Response]:
-    """Also causes errors of TikTok. Returns the responses that must not contain a secret."""
+    """Causes errors of TikTok, too. Returns the responses that must not contain a secret."""
     responses: list[Response] = []
     user = {"Authorization": f"Bearer {secrets.add(hs256_jwt())}"}
     for family in ("marketing", "accounts", "login_kit"):

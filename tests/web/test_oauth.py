@@ -1,4 +1,4 @@
-"""To TikTok's consent page, and back with a code that becomes a connection."""
+"""A start leads to TikTok's consent page, and an exchange turns the code into a connection."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_a_signed_in_user_cannot_exchange_the_code_of_another_user(harness
     assert (await harness.post("/oauth/exchange", harness.as_user(BEN), **body)).status == 200
 
 
-async def test_an_exchange_with_invalid_credentials_is_rejected_although_it_needs_none(
+async def test_an_exchange_with_invalid_credentials_is_rejected_although_no_credentials_are_required(
     harness: Harness,
 ) -> None:
     body = {"code": await harness.simulator.consent(), "state": await harness.state()}
@@ -102,7 +102,7 @@ async def test_an_exchange_with_invalid_credentials_is_rejected_although_it_need
 
 
 ANON = jwt.encode({"role": "anon", "iss": "supabase", "exp": NOON_TIMESTAMP + 3600}, JWT_SECRET)
-"""supabase-js sends this key as Authorization while nobody is signed in; newer projects have the other."""
+"""supabase-js sends this key as Authorization without a signed-in user; newer projects use the other."""
 
 
 @pytest.mark.parametrize("key", [ANON, "sb_publishable_0123456789"])

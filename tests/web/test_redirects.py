@@ -1,4 +1,4 @@
-"""To which addresses a person may be sent: exact origins, and nothing that a browser would correct."""
+"""A person is sent only to exact allowed origins, never to an address that a browser would correct."""
 
 from __future__ import annotations
 
