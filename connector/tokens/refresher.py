@@ -67,17 +67,24 @@ class TokenRefresher:
         Tokens that cannot be refreshed are probed, and the tokens of a disconnected connection are
         revoked. `tokens` are the decrypted tokens of `stored`, if the caller has them.
         """
-        return await self._running.run(
-            stored.connection_id, partial(self._refresh_once, stored, tokens, operation, actor)
+        refresh_once = partial(
+            self._refresh_once, stored, actor=actor, operation=operation, tokens=tokens
         )
+        return await self._running.run(stored.connection_id, refresh_once)
 
     async def _refresh_once(
-        self, stored: StoredTokens, tokens: Tokens | None, operation: RefreshOperation, actor: str
+        self,
+        stored: StoredTokens,
+        *,
+        actor: str,
+        operation: RefreshOperation,
+        tokens: Tokens | None,
     ) -> RefreshResult:
         lease = await self._leases.acquire(stored)
         if isinstance(lease, NewerTokens):
             return RefreshResult(lease.stored)
-        if lease.stored.token_version != stored.token_version:
+        # The tokens may differ although the version is equal: if an unsaved outcome was superseded.
+        if lease.stored.encrypted_tokens != stored.encrypted_tokens:
             tokens = None
         return await self._run_operation(lease, operation=operation, actor=actor, tokens=tokens)
 

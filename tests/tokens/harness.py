@@ -256,6 +256,12 @@ class TokenHarness:
             return False
         return True
 
+    def is_rotated(self, tokens: Tokens) -> bool:
+        """Whether TikTok has replaced the refresh token."""
+        assert tokens.refresh is not None
+        registry = self.simulator_state.tokens
+        return registry._refresh_tokens[tokens.refresh.get_secret_value()].rotated_at is not None
+
     def has_active_grant(self, person: str) -> bool:
         return any(grant.is_active for grant in self.simulator_state.tokens.grants_of(person))
 

@@ -68,12 +68,12 @@ async def test_a_process_delayed_until_its_lease_may_have_expired_does_not_call_
 ) -> None:
     """The process was stopped or waited for the disk between the lease and the call."""
 
-    async def hold_up() -> None:
+    async def delay() -> None:
         harness.clock.advance((REFRESH_LEASE - MAX_TIKTOK_CALL).total_seconds() + 1)
 
     connection_id = await harness.connect(replica)
     harness.advance_past_expiry(await replica.tokens(connection_id))
-    replica.database.before_call["acquire_refresh_lease"] = hold_up
+    replica.database.before_call["acquire_refresh_lease"] = delay
     with pytest.raises(Busy):
         await replica.read(connection_id)
     assert await harness.refresh_count() == 0
@@ -123,11 +123,11 @@ async def test_a_wall_clock_that_jumps_back_does_not_prolong_a_lease(harness: To
     replica = await harness.start_replica(clock=clock)
     connection_id = await harness.connect(replica)
 
-    async def hold_up() -> None:
+    async def delay() -> None:
         harness.clock.advance(LEASE_SECONDS)
         clock.error = timedelta(hours=-1)
 
-    replica.database.before_call["acquire_refresh_lease"] = hold_up
+    replica.database.before_call["acquire_refresh_lease"] = delay
     with pytest.raises(Busy):
         await replica.refresh(connection_id)
     assert await harness.refresh_count() == 0

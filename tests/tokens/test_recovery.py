@@ -82,6 +82,24 @@ async def test_a_save_whose_response_was_lost_takes_effect_once(
     assert harness.is_accepted(await replica.tokens(connection_id))
 
 
+async def test_a_refresh_uses_the_tokens_of_the_row_if_unsaved_tokens_were_superseded(
+    harness: TokenHarness, replica: Replica, other: Replica
+) -> None:
+    connection_id = await harness.connect(replica)
+    replica.database.faults["apply_outcomes"] = "before"
+    await replica.refresh(connection_id)
+    harness.advance_into_margin((await replica.read(connection_id)).tokens)
+    replica.database.faults.clear()
+    gate = replica.database.before_call["apply_outcomes"] = Gate()
+    reading = asyncio.create_task(replica.read(connection_id))
+    await gate.reached.wait()
+    await harness.connect(other)
+    reconnected = await other.tokens(connection_id)
+    gate.open.set()
+    assert harness.is_accepted((await reading).tokens)
+    assert harness.is_rotated(reconnected)
+
+
 async def test_a_restarted_process_saves_the_journaled_tokens_first(
     harness: TokenHarness, replica: Replica
 ) -> None:
