@@ -6,9 +6,10 @@ monotonic clock, which is read before the request is sent. So no two clocks are 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from connector.clock import Clock
@@ -55,6 +56,8 @@ class LeaseWaiter:
     lease: RefreshLease | None = None
     """The lease that the background has handed over to this refresh."""
 
+    handed_over: asyncio.Event = field(default_factory=asyncio.Event)
+
 
 class LeaseWaiters:
     """The refreshes of this process that wait for a lease.
@@ -80,6 +83,7 @@ class LeaseWaiters:
         if waiter is None:
             return False
         waiter.lease = lease
+        waiter.handed_over.set()
         return True
 
 
@@ -110,6 +114,7 @@ class RefreshLeases:
                 wait_seconds=LEASE_WAIT.total_seconds(),
                 min_pause=MIN_POLL_SECONDS,
                 max_pause=MAX_POLL_SECONDS,
+                wake=waiter.handed_over,
             ):
                 # Read the row first: if the other process has just failed, this process would also fail.
                 if (newer := await self._result_of_other_owner(stored)) is not None:

@@ -24,3 +24,21 @@ async def test_the_pause_between_two_attempts_doubles_up_to_its_maximum() -> Non
 
 async def test_one_attempt_is_made_if_no_time_is_left() -> None:
     assert await attempt_times(ManualClock(), 0) == [0]
+
+
+async def test_setting_the_wake_event_ends_a_pause_early() -> None:
+    clock, wake = ManualClock(), asyncio.Event()
+
+    async def two_attempts() -> int:
+        attempts = 0
+        async for _ in poll(clock, wait_seconds=10, min_pause=5, max_pause=5, wake=wake):
+            attempts += 1
+            if attempts == 2:
+                break
+        return attempts
+
+    polling = asyncio.create_task(two_attempts())
+    await clock.until_asleep()
+    wake.set()
+    assert await polling == 2
+    assert clock.ticks() == 0

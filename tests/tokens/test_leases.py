@@ -63,6 +63,23 @@ async def test_the_background_passes_its_lease_to_the_read_that_waits_for_the_le
     assert harness.clock.now() < lease_end + timedelta(seconds=2)
 
 
+async def test_a_read_gets_the_lease_of_the_background_without_waiting_for_the_next_poll(
+    harness: TokenHarness, replica: Replica
+) -> None:
+    connection_id = await harness.connect(replica)
+    harness.advance_past_expiry(await replica.tokens(connection_id))
+    now = harness.clock.now()
+    await replica.store.acquire_refresh_lease(
+        connection_id, token_version=1, owner="dead process", now=now, lease=timedelta(seconds=0.01)
+    )
+    reading = asyncio.create_task(replica.read(connection_id))
+    await harness.clock.until_asleep()
+    # Long enough for the lease to end, too short for the next poll of the read.
+    harness.clock.advance(0.02)
+    await replica.background.run_batch()
+    assert harness.is_accepted((await reading).tokens)
+
+
 async def test_a_process_delayed_until_its_lease_may_have_expired_does_not_call_tiktok(
     harness: TokenHarness, replica: Replica
 ) -> None:
