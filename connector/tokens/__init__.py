@@ -24,6 +24,20 @@
    together at the end of an outage.
 9. Reads have priority. While tokens are read, the background runs only a few refreshes and delays the
    rest.
+
+Without a rule, these tests in tests/tokens fail:
+
+1. a_hundred_concurrent_reads_cause_one_refresh, concurrent_reads_in_three_replicas_cause_one_refresh
+2. a_process_delayed_until_its_lease_may_have_expired_does_not_call_tiktok,
+   no_lease_of_a_dead_process_is_released_before_its_new_tokens_are_saved
+3. a_refresh_continues_when_its_caller_is_cancelled
+4. a_restarted_process_saves_the_journaled_tokens_first, unsaved_tokens_are_saved_before_any_new_lease
+5. the_write_of_an_owner_whose_lease_has_ended_is_refused,
+   the_tokens_of_a_reconnect_are_not_overwritten_by_a_running_refresh
+7. a_read_whose_refresh_fails_returns_the_old_token_while_it_is_unexpired,
+   reads_do_not_call_tiktok_before_the_next_retry_is_due
+8. one_refresh_at_a_time_is_tried_while_tiktok_is_unreachable_or_limits_the_rate
+9. the_background_runs_small_batches_while_tokens_are_read
 """
 
 from __future__ import annotations
