@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -81,8 +83,8 @@ class TikTokClient:
         started = self._clock.ticks()
         try:
             async with asyncio.timeout(None) as timeout:
-                with _GracefulDeadline(timeout, seconds=self._deadline):
-                    result = await self._send_catching(request)
+                with _graceful_deadline(timeout, seconds=self._deadline):
+                    result = await self._send_once(request)
         except TimeoutError:
             result = _timeout_error()
         duration_ms = round((self._clock.ticks() - started) * 1000)
@@ -102,33 +104,30 @@ class TikTokClient:
         )
         return result
 
-    async def _send_catching(self, request: Request) -> Response | TikTokUnreachable:
+    async def _send_once(self, request: Request) -> Response | TikTokUnreachable:
         """Returns errors. The caller raises them outside any `except`, so the errors have no context."""
+        requested_at = self._clock.now()
         try:
-            return await self._send_once(request)
+            async with self._open_session().request(
+                request.method,
+                # Byte for byte: redirect addresses and JSON in the query must not change.
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+            ) as response:
+                body = bytearray()
+                # aiohttp decompresses chunk by chunk, so the limit also stops a decompression bomb.
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > self._max_response_bytes:
+                        response.close()
+                        return _oversize_error()
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status, headers, bytes(body), requested_at)
         # aiohttp raises ValueError for a header or an address that it refuses to send.
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return _unreachable_error(error)
-
-    async def _send_once(self, request: Request) -> Response | TikTokUnreachable:
-        requested_at = self._clock.now()
-        async with self._open_session().request(
-            request.method,
-            # Byte for byte: redirect addresses and JSON in the query must not change.
-            URL(request.url, encoded=True),
-            headers=request.headers,
-            data=request.body,
-            allow_redirects=False,
-        ) as response:
-            body = bytearray()
-            # aiohttp decompresses chunk by chunk, so the limit also stops a decompression bomb.
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > self._max_response_bytes:
-                    response.close()
-                    return _oversize_error()
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status, headers, bytes(body), requested_at)
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Creates the session at the first call, because a session belongs to the running event loop."""
@@ -143,27 +142,24 @@ class TikTokClient:
         return self._session
 
 
-class _GracefulDeadline:
+@contextmanager
+def _graceful_deadline(timeout: asyncio.Timeout, *, seconds: float) -> Iterator[None]:
     """Lets the timeout expire a few turns of the event loop after the deadline."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
 
-    def __init__(self, timeout: asyncio.Timeout, *, seconds: float) -> None:
-        self._timeout = timeout
-        self._loop = asyncio.get_running_loop()
-        self._turns_left = _GRACE_TURNS
-        self._timer = self._loop.call_later(seconds, self._tick)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def _tick(self) -> None:
-        if self._turns_left:
-            self._turns_left -= 1
-            self._timer = self._loop.call_later(_GRACE_TURN_SECONDS, self._tick)
+    def tick(turns_left: int) -> None:
+        nonlocal timer
+        if turns_left:
+            timer = loop.call_later(_GRACE_TURN_SECONDS, tick, turns_left - 1)
         else:
-            self._timeout.reschedule(self._loop.time())
+            timeout.reschedule(loop.time())
+
+    timer = loop.call_later(seconds, tick, _GRACE_TURNS)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _unreachable_error(error: Exception) -> TikTokUnreachable:

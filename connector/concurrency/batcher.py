@@ -86,19 +86,16 @@ class Batcher(Generic[I, R]):
     def _take_batch(self) -> list[_Submission[I, R]]:
         # If a caller was cancelled, its result is done.
         self._waiting = [waiting for waiting in self._waiting if not waiting.result.done()]
-        batch = self._waiting[: self._batch_length()]
+        batch = self._waiting[: self._max_size]
+        if self._conflict_key is not None:
+            keys: set[Hashable] = set()
+            for length, submission in enumerate(batch):
+                if (key := self._conflict_key(submission.item)) in keys:
+                    batch = batch[:length]
+                    break
+                keys.add(key)
         del self._waiting[: len(batch)]
         return batch
-
-    def _batch_length(self) -> int:
-        if self._conflict_key is None:
-            return self._max_size
-        keys: set[Hashable] = set()
-        for waiting in self._waiting[: self._max_size]:
-            if (key := self._conflict_key(waiting.item)) in keys:
-                break
-            keys.add(key)
-        return len(keys)
 
     async def _run_batch(self, batch: list[_Submission[I, R]]) -> None:
         try:

@@ -53,9 +53,9 @@ class CodeOperations(Operations):
             now=items[-1].now,
             lease_seconds=items[-1].lease.total_seconds(),
         )
-        rows_by_hash = {row.get("code_hash"): [row] for row in rows}
+        rows_by_hash = {row.get("code_hash"): row for row in rows}
         return [
-            parse_row_or_error(CodeClaimRow, rows_by_hash.get(claim["code_hash"], []))
+            parse_row_or_error(CodeClaimRow, rows_by_hash.get(claim["code_hash"]))
             for claim in claims
         ]
 

@@ -36,10 +36,10 @@ def parse_first_row(record_class: type[R], rows: Sequence[Any]) -> R:
     return parse_rows(record_class, rows[:1])[0]
 
 
-def parse_row_or_error(record_class: type[R], rows: Sequence[Any]) -> R | StoreUnreachable:
+def parse_row_or_error(record_class: type[R], row: Any) -> R | StoreUnreachable:
     """Returns the error instead of raising it, so that only one item of a batch fails."""
     try:
-        return parse_first_row(record_class, rows)
+        return parse_rows(record_class, [row])[0]
     except StoreUnreachable as error:
         return error
 

@@ -33,7 +33,7 @@ class TokenRowOperations(Operations):
         # If a row has no id, the whole response is malformed: a missing row does not mean "unknown" then.
         keys = parse_rows(StoredTokensKey, rows)
         tokens_by_id = {
-            key.connection_id: parse_row_or_error(StoredTokens, [row])
+            key.connection_id: parse_row_or_error(StoredTokens, row)
             for key, row in zip(keys, rows, strict=True)
         }
         return [tokens_by_id.get(connection_id) for connection_id in connection_ids]

@@ -28,6 +28,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
+    """The names of `headers` are in lower case."""
+
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)

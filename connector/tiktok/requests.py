@@ -42,30 +42,18 @@ def build_get(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Request:
-    url = _url(api, path)
-    return Request(
-        "GET", add_query(url, query) if query else url, _endpoint_name(path), headers or {}
-    )
+    request = _request("GET", api, path, headers or {})
+    return replace(request, url=add_query(request.url, query)) if query else request
 
 
 def build_json_post(api: str, path: str, *, body: Mapping[str, object]) -> Request:
-    return Request(
-        "POST",
-        _url(api, path),
-        _endpoint_name(path),
-        {"Content-Type": "application/json"},
-        json.dumps(body).encode(),
-    )
+    headers = {"Content-Type": "application/json"}
+    return _request("POST", api, path, headers, json.dumps(body).encode())
 
 
 def build_form_post(api: str, path: str, *, form: Mapping[str, str]) -> Request:
-    return Request(
-        "POST",
-        _url(api, path),
-        _endpoint_name(path),
-        {"Content-Type": "application/x-www-form-urlencoded"},
-        _encode(form).encode(),
-    )
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return _request("POST", api, path, headers, _encode(form).encode())
 
 
 def with_credentials(request: Request, credentials: Mapping[str, str]) -> Request:
@@ -78,14 +66,14 @@ def with_credentials(request: Request, credentials: Mapping[str, str]) -> Reques
     return replace(request, headers={**headers, **credentials})
 
 
-def _url(api: str, path: str) -> str:
+def _request(
+    method: str, api: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+) -> Request:
     # Without the trailing slash the business API responds 404 in plain text (Marketing API portal,
     # "Return codes"; documented for tt_user/oauth2/refresh_token).
-    return f"{api.rstrip('/')}{path}/"
-
-
-def _endpoint_name(path: str) -> str:
-    return path.removeprefix(BUSINESS_API).removeprefix(OPEN_API)
+    url = f"{api.rstrip('/')}{path}/"
+    endpoint = path.removeprefix(BUSINESS_API).removeprefix(OPEN_API)
+    return Request(method, url, endpoint, headers, body)
 
 
 def _encode(parameters: Mapping[str, str]) -> str:

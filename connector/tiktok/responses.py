@@ -43,6 +43,8 @@ SUCCESS_CODES = (0, 20001)
 _ACCESS_TOKEN_PATTERN = re.compile(r"[!-~]{1,4096}")  # Safe in a header: no line break.
 _TOKEN_PATTERN = re.compile(r"\b(?:act|rft|clt)\.[^\s\"',;]+")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_REQUEST_ID_FIELDS = ("request_id", "log_id", "logid")
+_REQUEST_ID_HEADERS = ("x-tt-logid", "x-tt-trace-id")
 _MAX_ID_LENGTH = 128
 _MAX_MESSAGE_LENGTH = 300
 _MAX_DISPLAY_TEXT_LENGTH = 200
@@ -97,9 +99,11 @@ class ResponseData:
         If the response lacks a field, the field of `replacing` is used. A token without a lifetime is
         valid until it is revoked.
         """
-        refresh = self.fields.get("refresh_token")
+        access, refresh = self.fields.get("access_token"), self.fields.get("refresh_token")
+        if not isinstance(access, str) or not _ACCESS_TOKEN_PATTERN.fullmatch(access):
+            raise self._malformed()
         tokens = Tokens(
-            access=self._access_token(),
+            access=SecretStr(access),
             refresh=SecretStr(refresh) if isinstance(refresh, str) and refresh else None,
             expires_at=self._expiry("expires_in", "expires"),
             refresh_expires_at=self._expiry(
@@ -130,12 +134,6 @@ class ResponseData:
             return ()
         if isinstance(items, list) and all(isinstance(item, dict) for item in items):
             return tuple(replace(self, fields=item) for item in items)
-        raise self._malformed()
-
-    def _access_token(self) -> SecretStr:
-        value = self.fields.get("access_token")
-        if isinstance(value, str) and _ACCESS_TOKEN_PATTERN.fullmatch(value):
-            return SecretStr(value)
         raise self._malformed()
 
     def _expiry(self, *names: str) -> datetime | None:
@@ -217,15 +215,11 @@ def parse_json_object(body: bytes) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _header(response: Response, name: str) -> str | None:
-    return next(
-        (value for header, value in response.headers.items() if header.lower() == name), None
-    )
-
-
 def _first_present(fields: JsonObject, names: tuple[str, ...]) -> object:
-    values = (fields.get(name) for name in names)
-    return next((value for value in values if value is not None), None)
+    for name in names:
+        if (value := fields.get(name)) is not None:
+            return value
+    return None
 
 
 def _flatten_data(payload: dict[str, object]) -> dict[str, object]:
@@ -235,7 +229,7 @@ def _flatten_data(payload: dict[str, object]) -> dict[str, object]:
 
 def _raise_mapped(mapping: ErrorMapping, response: Response, upstream: UpstreamError) -> NoReturn:
     # TikTok's own API sends no Retry-After; a gateway in front of it may.
-    requested_wait = _header(response, "retry-after") or ""
+    requested_wait = response.headers.get("retry-after", "")
     retry_after = mapping.retry_after
     if retry_after and requested_wait.isdecimal() and len(requested_wait) <= 5:
         retry_after = float(requested_wait)
@@ -244,12 +238,12 @@ def _raise_mapped(mapping: ErrorMapping, response: Response, upstream: UpstreamE
 
 def _request_id(fields: JsonObject, response: Response) -> str | None:
     """Reads `log_id` (TikTok's samples), `logid` (some tables), or else the tracing headers."""
-    candidates = (
-        *(fields.get(name) for name in ("request_id", "log_id", "logid")),
-        *(_header(response, name) for name in ("x-tt-logid", "x-tt-trace-id")),
-    )
-    request_id = next((value for value in candidates if isinstance(value, str) and value), None)
-    return _CONTROL_CHARACTERS.sub("", request_id)[:_MAX_ID_LENGTH] if request_id else None
+    for source, names in ((fields, _REQUEST_ID_FIELDS), (response.headers, _REQUEST_ID_HEADERS)):
+        for name in names:
+            value = source.get(name)
+            if isinstance(value, str) and value:
+                return _CONTROL_CHARACTERS.sub("", value)[:_MAX_ID_LENGTH]
+    return None
 
 
 def _redact(message: object, context: ParseContext) -> str:

@@ -53,7 +53,8 @@ def response(
 ) -> Response:
     text = json.dumps(body) if isinstance(body, dict) else body
     raw = text.encode() if isinstance(text, str) else text
-    return Response(status, headers or {}, raw, REQUESTED_AT)
+    lower_case = {name.lower(): value for name, value in (headers or {}).items()}
+    return Response(status, lower_case, raw, REQUESTED_AT)
 
 
 def sample_response(name: str) -> Response:

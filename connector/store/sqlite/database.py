@@ -88,21 +88,21 @@ class SQLite:
         if operation in LOOP_READS:
             return _translating_errors(lambda: _rows(self._loop_reader, sql, values))
         if sql.only_reads:
-            return await _with_deadline(self._reading, lambda: _rows(self._reader, sql, values))
+            return await _in_thread(self._reading, lambda: _rows(self._reader, sql, values))
         return await self._run_write(sql, values)
 
     async def close(self) -> None:
-        await _in_thread(self._writing, self._writer.close)
-        await _in_thread(self._reading, self._reader.close)
+        # A `close` that starts after a write waits for this write, however long the disk takes.
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writing, self._writer.close)
+        await loop.run_in_executor(self._reading, self._reader.close)
         self._loop_reader.close()
         self._writing.shutdown()
         self._reading.shutdown()
 
     async def _run_write(self, sql: OperationSql, values: Parameters) -> list[Parameters]:
         deadline = time.monotonic() + DEADLINE
-        return await _with_deadline(
-            self._writing, lambda: self._write(sql, values, deadline=deadline)
-        )
+        return await _in_thread(self._writing, lambda: self._write(sql, values, deadline=deadline))
 
     async def _check_writable(self) -> None:
         """Tests a write, because reads still work on a full disk."""
@@ -131,20 +131,16 @@ class SQLite:
         self._writer.execute(f"pragma busy_timeout = {remaining * 1000:.0f}")
         self._writer.execute("begin immediate")
         try:
-            rows = _rows(self._writer, sql, self._with_current_time(values))
+            if "now" in values and values["now"] is None:
+                # As in production. All statements of the operation use this time.
+                values |= _rows(self._writer, self._operations["current_time"], {})[0]
+            rows = _rows(self._writer, sql, values)
             self._writer.execute("commit")
         except BaseException:
             if self._writer.in_transaction:
                 self._writer.execute("rollback")
             raise
         return rows
-
-    def _with_current_time(self, values: Parameters) -> Parameters:
-        """Sets `now` if it is None, as in production. All statements of an operation use this time."""
-        if values.get("now", "") is not None:
-            return values
-        [current_time] = _rows(self._writer, self._operations["current_time"], {})
-        return values | current_time
 
 
 def _enable_wal(connection: sqlite3.Connection) -> None:
@@ -170,17 +166,14 @@ def _rows(
     return [{name: _decode(name, row[name]) for name in row.keys()} for row in rows]  # noqa: SIM118
 
 
-async def _with_deadline(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+async def _in_thread(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    running = asyncio.get_running_loop().run_in_executor(thread, _translating_errors, work)
     try:
         async with asyncio.timeout(DEADLINE + QUEUE_GRACE):
             # Shielded: an operation that has started is finished, even if its caller is cancelled.
-            return await asyncio.shield(_in_thread(thread, work))
+            return await asyncio.shield(running)
     except TimeoutError:
         raise unreachable_error("The SQLite database was busy for too long.") from None
-
-
-def _in_thread(thread: ThreadPoolExecutor, work: Callable[[], T]) -> asyncio.Future[T]:
-    return asyncio.get_running_loop().run_in_executor(thread, lambda: _translating_errors(work))
 
 
 def _translating_errors(work: Callable[[], T]) -> T:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 
 OPERATION_HEADER = re.compile(r"^-- (\w+) \(([\w, ]*)\)$", re.MULTILINE)
@@ -18,7 +19,7 @@ class OperationSql:
     arguments: tuple[str, ...]
     statements: tuple[str, ...]
 
-    @property
+    @cached_property
     def only_reads(self) -> bool:
         return all(statement.startswith("select") for statement in self.statements)
 
