@@ -69,5 +69,5 @@ def connect_link(
     lifetime: timedelta = TICKET_LIFETIME,
 ) -> str:
     """Puts the ticket into the fragment, because browsers never send the fragment to a server."""
-    ticket = service.authenticator.issue_ticket(user_id, lifetime=lifetime)
+    ticket = service.authenticator.tickets.issue(user_id, lifetime=lifetime)
     return f"{service.settings.public_url}{page}#ticket={ticket.text}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from .associated_data import (
+from .cipher import (
+    DecryptionFailed,
+    TokenCipher,
     connection_associated_data,
+    dump_tokens,
+    is_encrypted,
+    load_tokens,
     pending_grant_associated_data,
     stored_tokens_associated_data,
     user_account_associated_data,
 )
-from .cipher import DecryptionFailed, TokenCipher, is_encrypted
 from .keys import KEY_FORMAT_HELP, EncryptionKey, InvalidKey
-from .token_codec import dump_tokens, load_tokens
 
 __all__ = [
     "KEY_FORMAT_HELP",

@@ -3,29 +3,35 @@
 A ciphertext has the form `v1.<key id>.<base64url>`. The first key encrypts and all keys decrypt. To
 replace a key, the operator puts the new key first and re-encrypts all rows. A signature never uses an
 encryption key itself: its key is derived from the encryption key for one purpose.
+
+Associated data binds a ciphertext to its row: a ciphertext that is copied to another row cannot be
+decrypted there. The values are the natural keys of the rows, which never change.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
+from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
 
 from connector.errors import ConfigurationError
-from connector.model import Ciphertext, Tokens
+from connector.model import Ciphertext, StoredTokens, Tokens, UserId
 
 from .keys import KEY_BYTES, KEY_ID, EncryptionKey, InvalidKey
-from .token_codec import dump_tokens, load_tokens
 
 log = logging.getLogger(__name__)
 
 NONCE_BYTES = 12
 ENVELOPE_VERSION = "v1"
+COMPACT_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class DecryptionFailed(ConfigurationError):
@@ -115,3 +121,47 @@ def is_encrypted(text: str) -> bool:
 
 def _associated_data(key_id: str, associated_data: str) -> bytes:
     return f"{ENVELOPE_VERSION}.{key_id}|{associated_data}".encode()
+
+
+def connection_associated_data(user_id: UserId, family: str, tiktok_user_id: str) -> str:
+    return f"{user_id}/{family}/{tiktok_user_id}"
+
+
+def user_account_associated_data(user_id: UserId) -> str:
+    return f"user_accounts/{user_id}"
+
+
+def pending_grant_associated_data(code_hash: str) -> str:
+    return f"codes/{code_hash}"
+
+
+def stored_tokens_associated_data(stored: StoredTokens) -> str:
+    return connection_associated_data(stored.user_id, stored.family, stored.tiktok_user_id)
+
+
+def dump_tokens(tokens: Tokens) -> str:
+    """Returns JSON text, which must never be stored unencrypted."""
+    return COMPACT_JSON.encode(
+        {
+            "access": tokens.access.get_secret_value(),
+            "refresh": tokens.refresh.get_secret_value() if tokens.refresh else None,
+            "expires": tokens.expires_at and tokens.expires_at.timestamp(),
+            "refresh_expires": tokens.refresh_expires_at and tokens.refresh_expires_at.timestamp(),
+            "issued": tokens.issued_at and tokens.issued_at.timestamp(),
+        },
+    )
+
+
+def load_tokens(text: str) -> Tokens:
+    fields = json.loads(text)
+    return Tokens(
+        access=SecretStr(fields["access"]),
+        refresh=SecretStr(fields["refresh"]) if fields["refresh"] else None,
+        expires_at=_parse_time(fields["expires"]),
+        refresh_expires_at=_parse_time(fields["refresh_expires"]),
+        issued_at=_parse_time(fields["issued"]),
+    )
+
+
+def _parse_time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

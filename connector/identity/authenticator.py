@@ -6,14 +6,13 @@ A server sends an API key; a user sends a Supabase token or a ticket.
 from __future__ import annotations
 
 import hmac
-from datetime import timedelta
 from hashlib import sha256
 
 from pydantic import SecretStr
 
 from connector.clock import Clock
 from connector.errors import Unauthenticated
-from connector.model import Principal, UserId
+from connector.model import Principal
 
 from .jwks import JwksCache
 from .supabase_tokens import (
@@ -23,7 +22,7 @@ from .supabase_tokens import (
     is_public_project_key,
 )
 from .tickets import PREFIX as TICKET_PREFIX
-from .tickets import TICKET_LIFETIME, Ticket, Tickets
+from .tickets import Tickets
 
 
 class Authenticator:
@@ -41,7 +40,7 @@ class Authenticator:
         self._api_keys = {
             f"server key {number}": digest for number, digest in enumerate(digests, start=1)
         }
-        self._tickets = Tickets(ticket_keys, api_keys=self._api_keys, clock=clock)
+        self.tickets = Tickets(ticket_keys, api_keys=self._api_keys, clock=clock)
         self._supabase_tokens = SupabaseTokens(
             jwt_secret=jwt_secret, jwks=jwks, issuer=issuer, clock=clock
         )
@@ -63,22 +62,6 @@ class Authenticator:
             return await self._authenticate_bearer(authorization)
         return None
 
-    def authenticate_cookie(self, cookie: str) -> Principal:
-        return self._tickets.verify_session(cookie)
-
-    def issue_ticket(
-        self,
-        user_id: UserId,
-        *,
-        connection_id: str | None = None,
-        lifetime: timedelta = TICKET_LIFETIME,
-    ) -> Ticket:
-        """Issues a selection ticket if a connection is given, else a user ticket."""
-        return self._tickets.issue(user_id, connection_id=connection_id, lifetime=lifetime)
-
-    def issue_session(self, principal: Principal) -> Ticket:
-        return self._tickets.issue_session(principal)
-
     async def _authenticate_bearer(self, authorization: str) -> Principal:
         scheme, _, token = authorization.strip().partition(" ")
         token = token.strip()
@@ -89,7 +72,7 @@ class Authenticator:
         if server := self._match_api_key(token):
             return server
         if token.startswith(TICKET_PREFIX):
-            return self._tickets.verify(token)
+            return self.tickets.verify(token)
         if is_public_project_key(authorization):
             raise Unauthenticated(PROJECT_KEY_MESSAGE)
         if token.count(".") == 2:

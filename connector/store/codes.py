@@ -11,9 +11,8 @@ from connector.errors import StoreUnreachable
 from connector.model import Attempt, Ciphertext, UserId
 
 from .database import Database
-from .operations import ERRORS_OF_ONE_ITEM, BatchItem, Operations
+from .operations import ERRORS_OF_ONE_ITEM, BatchItem, Operations, parse_row_or_error
 from .records import CodeClaim, CodeClaimRow, StoredReply
-from .row_parsing import parse_row_or_error
 
 
 class CodeOperations(Operations):

@@ -10,9 +10,15 @@ from connector.concurrency import Batcher
 from connector.model import Account, Connection, StoredTokens, UserId
 
 from .database import Database
-from .operations import ERRORS_OF_ONE_ITEM, PAGE_SIZE, BatchItem, Operations
+from .operations import (
+    ERRORS_OF_ONE_ITEM,
+    PAGE_SIZE,
+    BatchItem,
+    Operations,
+    parse_first_row,
+    parse_rows,
+)
 from .records import ConnectionUpsert, JsonObject, SavedConnection, StoredReply
-from .row_parsing import parse_first_row, parse_rows
 
 
 class ConnectionOperations(Operations):

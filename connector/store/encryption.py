@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .operations import PAGE_SIZE, Operations
+from .operations import PAGE_SIZE, Operations, parse_rows
 from .records import EncryptedRow, Replacement
-from .row_parsing import parse_rows
 
 
 class CiphertextOperations(Operations):

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from connector.model import Attempt, UserId
 
-from .operations import Operations
+from .operations import Operations, parse_first_row, parse_rows
 from .records import AttemptCount, CleanupResult, ConnectionCount
-from .row_parsing import parse_first_row, parse_rows
 
 CLEANUP_BATCH = 5000
 

@@ -1,21 +1,36 @@
-"""Defines the base class of the store's operations."""
+"""The base class of the store's operations, the conversion of rows to records, and the replacement of
+characters that a database cannot store."""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
-from connector.errors import ConfigurationError, ConnectorError, InternalError
+from pydantic import ValidationError
+
+from connector.errors import (
+    ConfigurationError,
+    ConnectorError,
+    InternalError,
+    StoreUnreachable,
+)
+from connector.model import FrozenModel
 
 from .database import Database
-from .database_errors import RolledBack
+from .database_errors import RolledBack, unreachable_error
 from .records import JsonObject
-from .row_parsing import replace_unstorable
 
 log = logging.getLogger(__name__)
 
 PAGE_SIZE = 200
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+R = TypeVar("R", bound=FrozenModel)
 
 ERRORS_OF_ONE_ITEM = (InternalError, ConfigurationError, RolledBack)
 """A batch that fails with one of these may fail because of a single item in it."""
@@ -50,3 +65,50 @@ class Operations:
         if error.detail != self._last_logged_error:
             log.warning("store call failed code=%s error=%s", error.code, error.detail)
         self._last_logged_error = error.detail
+
+
+def parse_rows(record_class: type[R], rows: Sequence[Any]) -> list[R]:
+    """Converts rows. An error never contains pydantic's message, because it quotes the row."""
+    try:
+        return [record_class.model_validate(row) for row in rows]
+    except ValidationError:
+        raise _malformed_rows(f"The store did not return a {record_class.__name__}.") from None
+
+
+def parse_first_row(record_class: type[R], rows: Sequence[Any]) -> R:
+    if not rows:
+        raise _malformed_rows(f"The store returned no {record_class.__name__}.")
+    return parse_rows(record_class, rows[:1])[0]
+
+
+def parse_row_or_error(record_class: type[R], row: Any) -> R | StoreUnreachable:
+    """Returns the error instead of raising it, so that only one item of a batch fails."""
+    try:
+        return parse_rows(record_class, [row])[0]
+    except StoreUnreachable as error:
+        return error
+
+
+def _malformed_rows(detail: str) -> StoreUnreachable:
+    log.warning("store returned malformed rows error=%s", detail)
+    return unreachable_error(detail)
+
+
+def replace_unstorable(value: Any) -> Any:
+    """Replaces NUL and lone surrogates: names at TikTok may contain them, but PostgreSQL refuses them."""
+    if isinstance(value, str):
+        storable = value.isascii() and "\0" not in value
+        return value if storable else UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, list | dict):
+        encoded = json.dumps(value)
+        storable = "\\u0000" not in encoded and "\\ud" not in encoded
+        return value if storable else _replace_in(value)
+    return value
+
+
+def _replace_in(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_replace_in(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _replace_in(part) for name, part in value.items()}
+    return replace_unstorable(value)

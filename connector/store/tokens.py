@@ -10,10 +10,15 @@ from connector.errors import StoreUnreachable
 from connector.model import StoredTokens, UserId
 
 from .database import Database
-from .operations import ERRORS_OF_ONE_ITEM, Operations
+from .operations import (
+    ERRORS_OF_ONE_ITEM,
+    Operations,
+    parse_first_row,
+    parse_row_or_error,
+    parse_rows,
+)
 from .outcome import Outcome
 from .records import RowId, StoredTokensKey
-from .row_parsing import parse_first_row, parse_row_or_error, parse_rows
 
 
 class TokenRowOperations(Operations):

@@ -97,7 +97,7 @@ class AccountsApi(ApiFamily):
                 ),
             )
         query = {"business_id": tiktok_user_id, "fields": json.dumps(["display_name"])}
-        request = requests.build_get(self.api, f"{BUSINESS_API}business/get", query=query)
+        request = requests.build_get(self.app.api, f"{BUSINESS_API}business/get", query=query)
         return Call(
             self.with_credentials(request, tokens),
             lambda response: (
@@ -130,7 +130,7 @@ class AccountsApi(ApiFamily):
         return self._post("tt_user/token_info/get", body)
 
     def _post(self, path: str, body: dict[str, str]) -> Request:
-        return requests.build_json_post(self.api, f"{BUSINESS_API}{path}", body=body)
+        return requests.build_json_post(self.app.api, f"{BUSINESS_API}{path}", body=body)
 
     def _app_credentials(self) -> dict[str, str]:
         secret = self.app.secret.get_secret_value()

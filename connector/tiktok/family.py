@@ -54,11 +54,6 @@ class ApiFamily(Protocol):
     api_url_setting: ClassVar[str]
     """The field of `Settings` with the origin of the API."""
 
-    @property
-    def api(self) -> str:
-        """The origin of the only host that calls of this family may reach."""
-        return self.app.api
-
     def authorize_url(self, *, redirect_uri: str, state: str) -> str: ...
 
     def exchange_call(self, code: str, *, redirect_uri: str) -> Call[Grant]: ...

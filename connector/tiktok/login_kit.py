@@ -107,7 +107,7 @@ class LoginKitApi(ApiFamily):
 
     def _user_info_request(self, fields: str, tokens: Tokens) -> Request:
         query = {"fields": fields}
-        request = requests.build_get(self.api, f"{OPEN_API}user/info", query=query)
+        request = requests.build_get(self.app.api, f"{OPEN_API}user/info", query=query)
         return self.with_credentials(request, tokens)
 
     def _post(self, path: str, form: dict[str, str]) -> Request:
@@ -115,7 +115,9 @@ class LoginKitApi(ApiFamily):
             "client_key": self.app.id,
             "client_secret": self.app.secret.get_secret_value(),
         }
-        return requests.build_form_post(self.api, f"{OPEN_API}{path}", form={**credentials, **form})
+        return requests.build_form_post(
+            self.app.api, f"{OPEN_API}{path}", form={**credentials, **form}
+        )
 
     def _parse_context(self, tokens: Tokens) -> ParseContext:
         return ParseContext("call", (self.app.secret, tokens.access))

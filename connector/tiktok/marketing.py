@@ -58,7 +58,7 @@ class MarketingApi(ApiFamily):
         }
         context = ParseContext("exchange", (self.app.secret, SecretStr(code)))
         return Call(
-            requests.build_json_post(self.api, f"{BUSINESS_API}oauth2/access_token", body=body),
+            requests.build_json_post(self.app.api, f"{BUSINESS_API}oauth2/access_token", body=body),
             lambda response: parse_business_response(response, context).grant(),
         )
 
@@ -83,7 +83,7 @@ class MarketingApi(ApiFamily):
     def revoke_call(self, tokens: Tokens) -> Call[None]:
         body = {**self._app_credentials(), "access_token": tokens.access.get_secret_value()}
         return Call(
-            requests.build_json_post(self.api, f"{BUSINESS_API}oauth2/revoke_token", body=body),
+            requests.build_json_post(self.app.api, f"{BUSINESS_API}oauth2/revoke_token", body=body),
             lambda response: self._parse_revocation(response, tokens),
         )
 
@@ -102,7 +102,7 @@ class MarketingApi(ApiFamily):
 
     def _get(self, path: str, tokens: Tokens, *, query: dict[str, str] | None = None) -> Request:
         return requests.build_get(
-            self.api, f"{BUSINESS_API}{path}", query=query, headers=_token_header(tokens)
+            self.app.api, f"{BUSINESS_API}{path}", query=query, headers=_token_header(tokens)
         )
 
     def _app_credentials(self) -> dict[str, str]:

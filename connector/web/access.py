@@ -72,7 +72,7 @@ async def authenticate(request: web.Request) -> Principal | None:
     if not cookie:
         return None
     try:
-        principal = authenticator.authenticate_cookie(cookie)
+        principal = authenticator.tickets.verify_session(cookie)
     except Unauthenticated:
         request[CLEAR_SESSION_COOKIE] = True
         return None

@@ -116,7 +116,7 @@ def _code(body: ExchangeRequestBody, family: ApiFamily) -> str:
 
 def _selection_ticket(request: web.Request, oauth_state: OAuthState, reply: SuccessReply) -> str:
     services = request.app[SERVICES]
-    ticket = services.authenticator.issue_ticket(
+    ticket = services.authenticator.tickets.issue(
         oauth_state.user_id,
         connection_id=reply.connection_id,
         lifetime=_selection_ticket_lifetime(oauth_state, services.clock.now()),

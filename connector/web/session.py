@@ -26,7 +26,7 @@ async def create_session(request: web.Request) -> SessionResponse | web.Response
     if not (request.headers.get("Authorization") or request.headers.get("X-API-Key")):
         raise Unauthenticated("Send a ticket, a user's token or an API key to create a session.")
     services = request.app[SERVICES]
-    ticket = services.authenticator.issue_session(principal)
+    ticket = services.authenticator.tickets.issue_session(principal)
     response = json_response(_session(request).model_copy(update={"expires_at": ticket.expires_at}))
     response.set_cookie(
         SESSION_COOKIE,

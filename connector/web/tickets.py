@@ -18,7 +18,7 @@ async def create_ticket(request: web.Request, body: CreateTicketRequest) -> Tick
     """
     settings = request.app[HTTP_SETTINGS]
     check_return_to(body.return_to, settings)
-    ticket = request.app[SERVICES].authenticator.issue_ticket(body.user_id)
+    ticket = request.app[SERVICES].authenticator.tickets.issue(body.user_id)
     url = f"{settings.public_url}/connect#ticket={ticket.text}"
     if body.return_to is not None:
         url += f"&return_to={quote(body.return_to, safe='')}"

@@ -71,7 +71,7 @@ async def test_invalid_credentials_are_rejected_not_ignored(
 async def test_a_ticket_authenticates_one_user_for_thirty_minutes() -> None:
     clock = ManualClock()
     authenticator = build_authenticator(clock=clock)
-    ticket = authenticator.issue_ticket(ANNA)
+    ticket = authenticator.tickets.issue(ANNA)
     assert (ticket.expires_at - NOON).total_seconds() == 1800
     clock.advance(1799)
     assert await authenticator.authenticate(f"Bearer {ticket.text}", None) == ANNA_PRINCIPAL
@@ -80,7 +80,7 @@ async def test_a_ticket_authenticates_one_user_for_thirty_minutes() -> None:
 
 
 async def test_a_ticket_is_url_safe_and_not_part_of_its_repr() -> None:
-    ticket = build_authenticator().issue_ticket(ANNA)
+    ticket = build_authenticator().tickets.issue(ANNA)
     assert ticket.text.startswith("ct_")
     assert ticket.text.replace("-", "").replace("_", "").isalnum()
     assert ticket.text not in repr(ticket)
@@ -88,7 +88,7 @@ async def test_a_ticket_is_url_safe_and_not_part_of_its_repr() -> None:
 
 async def test_a_ticket_with_any_changed_character_is_rejected() -> None:
     authenticator = build_authenticator()
-    text = authenticator.issue_ticket(ANNA).text
+    text = authenticator.tickets.issue(ANNA).text
     for index in range(len(text)):
         await rejection_message(
             authenticator, f"{text[:index]}{'B' if text[index] == 'A' else 'A'}{text[index + 1 :]}"
@@ -96,7 +96,7 @@ async def test_a_ticket_with_any_changed_character_is_rejected() -> None:
 
 
 async def test_a_ticket_stays_valid_after_a_new_ticket_key_is_put_first() -> None:
-    text = build_authenticator(ticket_keys=(b"old",)).issue_ticket(ANNA).text
+    text = build_authenticator(ticket_keys=(b"old",)).tickets.issue(ANNA).text
     assert await build_authenticator(ticket_keys=(b"new", b"old")).authenticate(
         f"Bearer {text}", None
     )

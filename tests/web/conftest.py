@@ -72,7 +72,7 @@ class Harness:
         return await self.call("POST", path, headers=headers, json=body)
 
     def as_user(self, user_id: UserId = ANNA) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.service.authenticator.issue_ticket(user_id).text}"}
+        return {"Authorization": f"Bearer {self.service.authenticator.tickets.issue(user_id).text}"}
 
     async def session_cookie(self, headers: Mapping[str, str]) -> str:
         """Returns the Cookie header of a browser that exchanged these credentials for a session."""

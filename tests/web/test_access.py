@@ -79,7 +79,7 @@ async def test_a_user_may_not_call_a_route_for_servers(harness: Harness, route: 
 async def test_a_selection_ticket_is_rejected_by_routes_that_do_not_select(
     harness: Harness, route: Route
 ) -> None:
-    ticket = harness.service.authenticator.issue_ticket(ANNA, connection_id=UNKNOWN_ID)
+    ticket = harness.service.authenticator.tickets.issue(ANNA, connection_id=UNKNOWN_ID)
     headers = {"Authorization": f"Bearer {ticket.text}"}
     response = await harness.call(route.method, path_of(route), headers=headers)
     assert (response.status, response.code) == (403, "forbidden")
@@ -199,7 +199,7 @@ async def test_an_invalid_session_cookie_is_deleted(harness: Harness) -> None:
 async def test_a_ticket_is_not_accepted_as_a_cookie_nor_a_cookie_as_a_ticket(
     harness: Harness,
 ) -> None:
-    ticket = harness.service.authenticator.issue_ticket(ANNA).text
+    ticket = harness.service.authenticator.tickets.issue(ANNA).text
     response = await harness.get("/session", {"Cookie": f"connector_session={ticket}"})
     assert response.status == 401
     session = (await harness.session_cookie(harness.as_user())).partition("=")[2]
