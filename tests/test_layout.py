@@ -15,7 +15,7 @@ from .supabase_stack import ROOT
 PACKAGE = ROOT / "connector"
 MAX_LINES = 300
 MAX_TOP_LEVEL_MODULES = 14
-SOURCE_FOLDERS = ("connector", "tiktok_simulator", "sql")
+SOURCE_FOLDERS = ("connector", "tiktok_simulator", "sql", "tests", "bench", "tools")
 SOURCE_SUFFIXES = {".py", ".sql", ".js", ".css"}
 
 TESTS_OF_SEVERAL_PACKAGES = {"browser", "end_to_end", "samples", "simulator"}

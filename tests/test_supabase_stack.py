@@ -17,6 +17,7 @@ from supabase import acreate_client
 from . import supabase_stack as module
 from .supabase_gateway import Fault, SigningKey
 from .supabase_stack import ROOT, Stack
+from .temporary_directories import remove_abandoned_directories
 
 NOTES = """
     drop table if exists public.notes;
@@ -166,5 +167,5 @@ def test_the_stack_command_prints_settings_and_leaves_no_process_or_file_after_a
         readable, _, _ = select.select([child], [], [], 10)
         os.close(child)
         assert readable
-    module.remove_abandoned_directories()
+    remove_abandoned_directories(module.PREFIX)
     assert not directory.exists()

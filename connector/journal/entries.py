@@ -9,6 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+DEAD_OWNER = "dead owner"
+"""The kind of an entry that holds the owner id of a dead process."""
+
 COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # SQLite also reads this JSON.
 
 

@@ -16,12 +16,12 @@ import pytest
 
 from connector.journal import Entry, Journal
 from connector.journal.entries import encode
-from connector.journal.files import RESERVED_BYTES_PER_RESPONSE
+from connector.journal.files import SLOT_BYTES
 
 from .helpers import entry
 
 SMALL_DISK = "size=8m"
-"""The size has space for the first file of a journal, but not for a second, larger file."""
+"""The size has space for the first file of a journal, but not for a second file."""
 
 
 @contextmanager
@@ -64,8 +64,8 @@ def filled(disk: Path) -> Iterator[None]:
 
 
 def full_size_entry(name: str) -> Entry:
-    """Returns the largest entry that fits into one reservation."""
-    return entry(name, size=RESERVED_BYTES_PER_RESPONSE - len(encode(entry(name, size=0))))
+    """Returns the largest entry that surely fits into one slot. Its checksum has one to ten digits."""
+    return entry(name, size=SLOT_BYTES - 9 - len(encode(entry(name, size=0))))
 
 
 async def reserve_all(journal: Journal, reservations: AsyncExitStack) -> int:
@@ -74,8 +74,8 @@ async def reserve_all(journal: Journal, reservations: AsyncExitStack) -> int:
     while True:
         entering = asyncio.create_task(reservations.enter_async_context(journal.reserve()))
         await asyncio.sleep(0)  # until it has requested a commit
-        while journal._commit_task:
-            await journal._commit_task
+        while journal._writer:
+            await journal._writer
         await asyncio.sleep(0)  # until it has resumed
         if not entering.done():
             entering.cancel()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from connector.journal import Entry, Journal
-from connector.journal.entries import decode
-from connector.journal.files import DEAD_OWNER, JournalFile, JournalFiles
+from connector.journal.entries import DEAD_OWNER, decode
+from connector.journal.files import JournalFile, lock_dead_files
 
 
 def entry(name: str, *, size: int = 1000) -> Entry:
@@ -28,9 +26,8 @@ def owners(journal: Journal) -> set[str]:
 
 
 def own_file(journal: Journal) -> JournalFile:
-    file = journal._files._own
-    assert file is not None
-    return file
+    assert journal._file is not None
+    return journal._file
 
 
 def files_in(folder: Path) -> list[str]:
@@ -54,7 +51,10 @@ async def running(folder: Path) -> AsyncIterator[Journal]:
 
 async def rows(journal: Journal) -> dict[int, bytes]:
     """Returns the rows in the file of a running journal. Only the journal's own connection may read them."""
-    select, execute = "select id, record from entries where id > 0", own_file(journal)._execute
+    select, execute = (
+        "select id, record from entries where id > 0",
+        own_file(journal).database.execute,
+    )
     return dict(await journal._in_thread(lambda: execute(select).fetchall()))
 
 
@@ -70,18 +70,18 @@ async def entries_on_disk(journal: Journal) -> list[Entry | None]:
 
 
 async def until_idle(journal: Journal) -> None:
-    while journal._commit_task or journal._pending.removals:
-        await journal._request_commit()
+    while journal._writer or journal._pending.removals:
+        await journal._commit()
 
 
 async def kill(journal: Journal) -> None:
     """Has the effect of SIGKILL: releases the lock, leaves the files and the WAL of the last commit."""
     await until_idle(journal)
-    files = journal._files
-    databases = [file.path for file in (*files._orphans, files._own) if file is not None]
-    paths = [Path(f"{path}{suffix}") for path in databases for suffix in ("", "-wal")]
+    files = [file for file in (*journal._dead_files, journal._file) if file is not None]
+    paths = [Path(f"{file.path}{suffix}") for file in files for suffix in ("", "-wal")]
     contents = {path: path.read_bytes() for path in paths if path.exists()}
-    await journal._in_thread(partial(files.close, is_empty=False))
+    for file in files:
+        await journal._in_thread(file.close)
     for path, content in contents.items():
         path.write_bytes(content)
     journal._thread.shutdown()
@@ -107,10 +107,11 @@ async def file_of_stopped_process(folder: Path, *names: str, size: int = 1000) -
 
 def recover_entries(folder: Path) -> list[Entry]:
     """Returns the entries that the next process would recover."""
-    files = JournalFiles(folder, uuid.uuid4().hex, dict)
-    entries = [entry for entry in files.recover() if entry.kind != DEAD_OWNER]
-    files.close(is_empty=False)
-    return entries
+    files = lock_dead_files(folder)
+    entries = [entry for file in files for entry in file.read()]
+    for file in files:
+        file.close()
+    return [entry for entry in entries if entry and entry.kind != DEAD_OWNER]
 
 
 def recoverable(folder: Path) -> list[Entry]:

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ from .helpers import (
     file_of_killed_process,
     file_of_stopped_process,
     files_in,
+    kill,
     names,
     open_journal,
+    own_file,
     recover_entries,
     running,
 )
@@ -172,3 +176,25 @@ def test_only_files_named_after_an_owner_id_belong_to_the_journal() -> None:
     assert NAME.fullmatch(f"{'0' * 32}-12.db")
     for name in ("connector.db", f"{FOREIGN_FILE}-wal", f"{'0' * 31}.db", f"{'0' * 32}-x.db"):
         assert not NAME.fullmatch(name)
+
+
+async def test_a_file_that_is_damaged_while_in_use_is_replaced_by_a_file_with_all_entries(
+    folder: Path,
+) -> None:
+    """SQLite's error message quotes the damaged name, which is not valid UTF-8."""
+    journal = await open_journal(folder)
+    await journal.append(entry("a"))
+    execute = own_file(journal).database.execute
+    for statement in (
+        "pragma writable_schema = on",
+        "update sqlite_master set name = cast(x'ff' as text), sql = 'create nothing' where type = 'view'",
+        "pragma writable_schema = reset",  # reads the schema again with the next statement
+    ):
+        await journal._in_thread(partial(execute, statement))
+    with pytest.raises(UnicodeDecodeError):
+        await journal._in_thread(partial(execute, "select * from entries"))
+    async with asyncio.timeout(5):
+        await journal.append(entry("b"))
+    await kill(journal)
+    async with running(folder) as after:
+        assert names(after) == ["a", "b"]

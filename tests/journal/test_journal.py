@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from connector.journal import Entry
-from connector.journal.files import RESERVED_BYTES_PER_RESPONSE
+from connector.journal.files import SLOT_BYTES
+from connector.journal.journal import MIN_RESERVATIONS
 
 from .helpers import entry, files_in, kill, names, open_journal, own_file, rows, running
 
@@ -61,9 +62,9 @@ async def test_a_removal_requested_during_a_slow_commit_is_written_to_the_disk(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connector.journal.journal.MAX_REMOVAL_DELAY", 0)
+    disk = threading.Event()
     async with running(folder) as journal:
         entry_id = await journal.append(entry("a"))
-        disk = threading.Event()
         journal._thread.submit(disk.wait)
         appending = asyncio.create_task(journal.append(entry("b")))
         for _ in range(3):  # until the commit has started
@@ -73,8 +74,8 @@ async def test_a_removal_requested_during_a_slow_commit_is_written_to_the_disk(
             await asyncio.sleep(0)
         disk.set()
         await appending
-        while journal._commit_task:
-            await journal._commit_task
+        while journal._writer:
+            await journal._writer
         assert entry_id not in await rows(journal)
 
 
@@ -86,9 +87,9 @@ async def test_every_journal_commit_is_synced_and_the_file_stays_locked(
     folder: Path, pragma: str, value: object
 ) -> None:
     async with running(folder) as journal:
-        execute = own_file(journal)._execute
-        in_force = await journal._in_thread(lambda: execute(f"pragma {pragma}").fetchone())
-        assert in_force == (value,)
+        execute = own_file(journal).database.execute
+        select = f"pragma {pragma}"
+        assert await journal._in_thread(lambda: execute(select).fetchone()) == (value,)
 
 
 async def test_a_marker_is_in_the_journal_while_its_reservation_lasts(folder: Path) -> None:
@@ -129,7 +130,7 @@ async def test_a_reservation_that_is_cancelled_before_it_is_granted_leaves_no_ma
         await journal.append(entry("a"))
         while len(await rows(journal)) > 1:  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.001)
-        assert not journal._reservations
+        assert journal._reservations._value == MIN_RESERVATIONS
 
 
 async def test_a_recovered_journal_entry_can_be_removed(folder: Path) -> None:
@@ -205,9 +206,9 @@ async def test_the_mode_of_an_existing_journal_folder_is_not_changed(folder: Pat
 
 async def test_concurrent_appends_share_a_commit(folder: Path) -> None:
     async with running(folder) as journal:
-        before = own_file(journal)._commits
+        before = own_file(journal).commits
         await asyncio.gather(*(journal.append(entry(str(number))) for number in range(1000)))
-        assert own_file(journal)._commits - before <= 2
+        assert own_file(journal).commits - before <= 2
 
 
 async def test_an_append_is_written_although_its_caller_is_cancelled(folder: Path) -> None:
@@ -243,7 +244,7 @@ async def test_a_cancelled_reservation_does_not_affect_other_reservations(folder
 
 
 async def test_an_entry_larger_than_its_reservation_is_written(folder: Path) -> None:
-    large = [entry("a", size=10 * RESERVED_BYTES_PER_RESPONSE), entry("b", size=4 * 1024 * 1024)]
+    large = [entry("a", size=10 * SLOT_BYTES), entry("b", size=4 * 1024 * 1024)]
     journal = await open_journal(folder)
     async with journal.reserve():
         await journal.append(large[0])

@@ -66,12 +66,11 @@ asyncio.run(main(*sys.argv[1:]))
 RECOVERY_SCRIPT = """
 import sys
 from pathlib import Path
-from connector.journal.files import JournalFiles
+from connector.journal.files import lock_dead_files
 
-files = JournalFiles(Path(sys.argv[1]), "f" * 32, dict)
 print("searching", flush=True)
 while True:
-    assert not files.recover()
+    assert not lock_dead_files(Path(sys.argv[1]))
 """
 
 
