@@ -70,8 +70,7 @@ async def test_a_removal_requested_during_a_slow_commit_is_written_to_the_disk(
         for _ in range(3):  # until the commit has started
             await asyncio.sleep(0)
         await journal.remove(entry_id)
-        for _ in range(3):  # until the removal is due
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # until the removal is due
         disk.set()
         await appending
         while journal._writer:
@@ -80,16 +79,15 @@ async def test_a_removal_requested_during_a_slow_commit_is_written_to_the_disk(
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"),
+    ("setting", "value"),
     [("synchronous", 2), ("journal_mode", b"wal"), ("locking_mode", b"exclusive")],
 )
 async def test_every_journal_commit_is_synced_and_the_file_stays_locked(
-    folder: Path, pragma: str, value: object
+    folder: Path, setting: str, value: object
 ) -> None:
     async with running(folder) as journal:
-        execute = own_file(journal).database.execute
-        select = f"pragma {pragma}"
-        assert await journal._in_thread(lambda: execute(select).fetchone()) == (value,)
+        read = lambda: own_file(journal).database.execute(f"pragma {setting}").fetchone()  # noqa: E731
+        assert await journal._in_thread(read) == (value,)
 
 
 async def test_a_marker_is_in_the_journal_while_its_reservation_lasts(folder: Path) -> None:

@@ -25,11 +25,12 @@ async def test_new_tokens_are_journaled_before_they_are_saved(
     gate = replica.database.before_call["apply_outcomes"] = Gate()
     refreshing = asyncio.create_task(replica.refresh(connection_id))
     await gate.reached.wait()
-    [entry] = await entries_on_disk(replica.service.journal)
-    assert entry is not None
-    assert (entry.fields["connection_id"], entry.fields["token_version"]) == (connection_id, 1)
+    entries = await entries_on_disk(replica.service.journal)
     gate.open.set()
     await refreshing
+    [entry] = entries
+    assert entry is not None
+    assert (entry.fields["connection_id"], entry.fields["token_version"]) == (connection_id, 1)
     assert replica.service.journal.entry_count == 0
 
 
