@@ -3,7 +3,6 @@ characters that a database cannot store."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from connector.errors import (
     ConfigurationError,
@@ -100,8 +100,10 @@ def replace_unstorable(value: Any) -> Any:
         storable = value.isascii() and "\0" not in value
         return value if storable else UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, list | dict):
-        encoded = json.dumps(value)
-        storable = "\\u0000" not in encoded and "\\ud" not in encoded
+        try:
+            storable = b"\\u0000" not in to_json(value)
+        except PydanticSerializationError:  # A lone surrogate has no UTF-8.
+            storable = False
         return value if storable else _replace_in(value)
     return value
 
