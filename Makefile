@@ -13,7 +13,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 # Without a working Python in .venv, the stamps are deleted and .venv is created again.
 $(shell [ -x $(BIN)/python ] || rm -f .venv/.run .venv/.dev)
 
-.PHONY: help run test coverage check format bench lock clean programs
+.PHONY: help run test drill coverage check format bench lock clean programs
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | while IFS=: read -r target description; do \
@@ -24,6 +24,10 @@ run: .venv/.run ## run the service with a TikTok simulator, without credentials,
 
 test: check node_modules/.installed ## run all checks and all tests, like CI
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+drill: .venv/.dev ## try many random orders of events; the seed is random, and this takes minutes
+	@CONNECTOR_MACHINE_EXAMPLES=$${EXAMPLES:-1000} $(BIN)/python -m pytest -q \
+		tests/tokens/test_interleavings.py $(ARGS)
 
 coverage: .venv/.dev node_modules/.installed ## run the tests with branch coverage of all processes
 	@rm -rf .coverage-data && mkdir .coverage-data

@@ -1,4 +1,4 @@
-"""Encodes an entry as a record of the file: a JSON array that begins with a checksum of the rest."""
+"""Encodes an entry as a record of the file, and decodes it: a JSON array of checksum, kind and fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # SQLite als
 
 @dataclass(frozen=True)
 class Entry:
-    """Work to repeat after a crash. `fields` is JSON, and tokens in it are encrypted."""
+    """A response or a marker that a later process completes. `fields` is JSON, and its tokens are encrypted."""
 
     kind: str
     fields: Mapping[str, Any]

@@ -2,9 +2,9 @@
 
 The name of a file begins with the owner id of its process. No name is used twice, so a path that exists
 still names the same file. SQLite uses POSIX locks: the kernel drops them when the process ends, but also
-when the process closes any other descriptor of the same file. So only SQLite opens these files.
+when the process closes any other descriptor of the same file. So no code may open a file while SQLite has the file open.
 
-A reserved response never needs a new disk block. The database is filled and emptied once, and cannot grow
+A response of a reservation never needs a new disk block. The database is filled and emptied once, and cannot grow
 after that. The WAL has space for all pages of the database and for all pages before a checkpoint: one
 transaction writes a page only once, and after a checkpoint SQLite overwrites the WAL.
 """
@@ -28,15 +28,17 @@ log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[0-9a-f]{32}(-\d+)?\.db")
 FILE_ERRORS = (OSError, sqlite3.Error, UnicodeError)
-"""The last one is raised if SQLite's error message quotes a damaged file."""
+"""`UnicodeError` is raised if SQLite's error message quotes a damaged file."""
 
 PAGE_SIZE = 4096
 SLOT_BYTES = 8 * 1024
-"""The space for one response. Encrypted tokens have one or two KiB. A larger response uses several slots."""
+"""The space for one response. Encrypted tokens have one or two KiB. A larger response uses several slots,
+but a reservation guarantees only one."""
 
 PAGES_PER_SLOT = 3
 SPARE_PAGES = 16
 CHECKPOINT_PAGES = 1000
+LOCK_TIMEOUT_SECONDS = 1.0
 
 # A commit is one statement, because the thread must wait for Python's lock after each statement.
 CREATE_TABLE = f"""
@@ -56,7 +58,7 @@ pragma synchronous = normal;
 pragma wal_autocheckpoint = 0;
 """  # noqa: S608 - only constants of this module
 
-# SQLite raises `max_page_count` to the current number of pages.
+# SQLite replaces the 1 by the current number of pages, so the database cannot grow.
 LIMIT_SIZE = f"""
 pragma wal_checkpoint;
 pragma synchronous = full;
@@ -66,13 +68,13 @@ pragma max_page_count = 1;
 
 
 class JournalFile:
-    """One locked file. Raises `SQLITE_BUSY` while another process has the lock."""
+    """One locked file. Raises an error with the code `SQLITE_BUSY` while another process has the lock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lock_timeout: float = 0) -> None:
         self.path = path
         self.commits = 0
         uri = path.absolute().as_uri() + "?mode=rw"
-        self.database = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+        self.database = sqlite3.connect(uri, uri=True, timeout=lock_timeout, isolation_level=None)
         self.database.text_factory = bytes
         try:
             self.database.execute("pragma locking_mode = exclusive")
@@ -83,8 +85,10 @@ class JournalFile:
             raise
 
     def set_up(self, records: Mapping[int, str], *, pages: int) -> None:
-        """Writes the records, and allocates the disk blocks of `pages` free pages."""
+        """Writes the records, and allocates disk blocks for `pages` free pages and for the WAL."""
         self.database.executescript(CREATE_TABLE)
+        if self.database.execute("pragma journal_mode").fetchone() != (b"wal",):
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), str(self.path))
         self.commit(records, [])
         for size in (pages, CHECKPOINT_PAGES):
             for start in range(0, size, pages):
@@ -110,7 +114,7 @@ class JournalFile:
         return max((path.stat().st_mtime_ns for path in paths), default=0)
 
     def commit(self, records: Mapping[int, str], removals: Sequence[int]) -> None:
-        """Writes and syncs the changes. Without changes it also writes, to test the disk."""
+        """Writes and syncs the changes. Without records, row 0 is written, so that the disk is tested."""
         self.commits += 1
         rows = [f'"{id}":{record}' for id, record in records.items()] or [f'"0":{self.commits}']
         changes = "{" + ",".join(rows) + "}", json.dumps(removals)
@@ -128,20 +132,23 @@ class JournalFile:
 
 
 def lock_dead_files(folder: Path) -> list[JournalFile]:
-    """Locks the files of dead processes, and returns them, oldest first."""
+    """Locks the files of dead processes, and returns them, oldest first. Removes empty files."""
     make_folder(folder)
     files = []
     for path in [path for path in folder.iterdir() if NAME.fullmatch(path.name)]:
+        # A file that was truncated has a WAL, which SQLite deletes when it opens the file.
+        has_wal = Path(f"{path}-wal").exists()
         try:
             file = JournalFile(path)
+            is_empty = path.stat().st_size == 0 and not has_wal
         except FILE_ERRORS as error:
             if not is_locked(error) and path.exists():
                 log.warning("journal file skipped path=%s error=%s", path, error)
             continue
-        if path.stat().st_size:
-            files.append(file)
-        else:  # If a process is creating this file, it notices the removal and uses another name.
+        if is_empty:  # If a process is creating this file, `create` returns None there.
             file.remove()
+        else:
+            files.append(file)
     return sorted(files, key=JournalFile.modified_at)
 
 
@@ -165,10 +172,11 @@ def create_file(
 
 
 def create(path: Path) -> JournalFile | None:
-    """Returns None if another process locked the new file first, which then removes the file."""
+    """Returns None if another process locked the new file first. The other process removes the file."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        return JournalFile(path)
+        # A process that searches for dead processes may hold the lock for a moment.
+        return JournalFile(path, lock_timeout=LOCK_TIMEOUT_SECONDS)
     except sqlite3.Error as error:
         # SQLite starts no transaction in a file that was unlinked.
         if is_locked(error) or not path.exists():

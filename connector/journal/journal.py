@@ -1,8 +1,9 @@
-"""Commits in groups: callers on the event loop wait for the next commit, which a thread writes.
+"""Callers wait on the event loop, and a thread writes the changes of all callers in one commit.
 
 The free space of the file always suffices for the responses of all reservations. Half of the free space is
 for reservations, and the other half for entries that the store has not saved. If one half is used up, a
-larger file replaces the file before another reservation is granted.
+new file with more space replaces the file. If the disk has no space, further reservations wait (first
+half) or are refused (second half).
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from connector.errors import JournalUnwritable
-
+from .commit import PendingCommit, unwritable
 from .entries import DEAD_OWNER, Entry, RecoveredEntry, RecoveredOwner, encode
 from .files import (
     FILE_ERRORS,
@@ -35,25 +35,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MESSAGE = (
-    "The service cannot write its journal, so it does not use a code or a refresh token now. "
-    "Try again later."
-)
-RETRY_AFTER_SECONDS = 30.0
 MAX_REMOVAL_DELAY = 0.05
 MIN_RESERVATIONS, MAX_RESERVATIONS = 32, 1024
 DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-class PendingCommit:
-    def __init__(self) -> None:
-        self.ids: list[int] = []
-        """The new records."""
-        self.removals: list[int] = []
-        self.is_requested = False
-        self.is_done = asyncio.Event()
-        self.error: str | None = None
-        """Set if the commit failed. Then none of the changes is on the disk."""
 
 
 class Journal:
@@ -78,6 +62,8 @@ class Journal:
         self._slots: dict[int, int] = {}
         """The space of the entries that were appended to the current file."""
         self._max_reservations = MIN_RESERVATIONS
+        """The file has space for so many reservations, and for as many unsaved entries."""
+        self._permits = MIN_RESERVATIONS
         self._reservations = asyncio.Semaphore(MIN_RESERVATIONS)
         self._growth_lock = asyncio.Lock()
         self._is_growth_refused = False
@@ -87,7 +73,7 @@ class Journal:
 
     @property
     def entry_count(self) -> int:
-        """The number of TikTok's responses that the store does not have yet."""
+        """The number of entries that are not removed: TikTok's responses, and markers of dead processes."""
         return len(self._entry_ids)
 
     async def open(self) -> None:
@@ -95,7 +81,7 @@ class Journal:
             await self._in_thread(self._recover)
         except FILE_ERRORS as error:
             await self._in_thread(self._close_files)
-            raise self._unwritable(self._note_error(error)) from error
+            raise unwritable(self._note_error(error)) from error
         self._is_open = True
 
     def _recover(self) -> None:
@@ -118,7 +104,7 @@ class Journal:
         try:
             self._replace_file()
         except FILE_ERRORS as error:
-            # On a full disk recovered entries can still be used. SQLite hides the cause of a failed write.
+            # On a full disk recovered entries can still be used. SQLite does not tell if the disk is full.
             if isinstance(error, OSError) and error.errno not in DISK_FULL_ERRNOS:
                 raise
             self._note_error(error)
@@ -135,14 +121,15 @@ class Journal:
     async def reserve(self, marker: Entry | None = None) -> AsyncIterator[None]:
         """Reserves space for one response, which the caller appends inside the block.
 
-        Waits while other reservations use all the space. The marker is in the journal during the block.
+        Waits while other reservations use all the space. Raises if the disk cannot be written or unsaved
+        entries use the space. The marker, a small entry, is in the journal during the block.
         """
         self._require_open()
         if self._reservations.locked() and self._max_reservations < MAX_RESERVATIONS:
-            self._log_growth(await self._grow(self._reservations.locked))
+            self._log_refused_growth(await self._grow(self._reservations.locked))
         async with self._reservations:
             if self._is_full() and (error := await self._grow(self._is_full)) is not None:
-                raise self._unwritable(self._note_error(error))
+                raise unwritable(self._note_error(error))
             marker_id = self._add(encode(marker)) if marker else None
             try:
                 await self._commit()
@@ -171,18 +158,18 @@ class Journal:
             self._removal_timer = loop.call_later(MAX_REMOVAL_DELAY, self._commit_removals)
 
     async def close(self) -> None:
-        """Must be called after all other calls have ended. Removes a file without entries."""
+        """Must be called after all other calls have ended. Removes the file if it has no records."""
         if self._records and self._pending.removals:
             self._request_commit()
         if self._writer is not None:
-            await self._writer
+            await asyncio.shield(self._writer)
         self._is_open = False
         await self._in_thread(self._close_files)
         self._thread.shutdown()
 
     def _require_open(self) -> None:
         if not self._is_open:
-            raise JournalUnwritable(MESSAGE, detail=f"The journal {self.path} is not open.")
+            raise unwritable(f"The journal {self.path} is not open.")
 
     def _add(self, record: str) -> int:
         entry_id = next(self._ids)
@@ -199,7 +186,7 @@ class Journal:
         commit = self._request_commit()
         await commit.is_done.wait()
         if commit.error is not None:
-            raise self._unwritable(commit.error)
+            raise unwritable(commit.error)
 
     def _request_commit(self) -> PendingCommit:
         self._pending.is_requested = True
@@ -213,68 +200,82 @@ class Journal:
             self._request_commit()
 
     async def _write_commits(self) -> None:
-        while self._pending.is_requested:
-            commit, self._pending = self._pending, PendingCommit()
-            records = {id: self._records[id] for id in commit.ids if id in self._records}
-            try:
-                await self._in_thread(partial(self._write, records, commit.removals))
-                # Checked here, because the thread would have to wait for Python's lock once more.
-                if self._file is None or not self._file.path.exists():
-                    await self._in_thread(self._replace_file)
-            except FILE_ERRORS as error:
-                for entry_id in records:
-                    self._records.pop(entry_id, None)
-                    self._forget(entry_id)
-                self._pending.removals += commit.removals
-                commit.error = self._note_error(error)
-            else:
-                if self.write_error is not None:
-                    log.info("journal writable again path=%s", self.path)
-                    self.write_error = None
+        try:
+            while self._pending.is_requested:
+                commit, self._pending = self._pending, PendingCommit()
+                await self._write_commit(commit)
+        finally:
+            self._writer = None
+
+    async def _write_commit(self, commit: PendingCommit) -> None:
+        records = {id: self._records[id] for id in commit.ids if id in self._records}
+        try:
+            file = await self._in_thread(partial(self._write, records, commit.removals))
+            # In the thread, `stat` would wait for Python's lock once more.
+            if not file.path.exists():
+                await self._in_thread(partial(self._replace_missing, file))
+        except Exception as error:  # Also an unexpected error must not leave callers waiting.
+            for entry_id in records:
+                self._records.pop(entry_id, None)
+                self._forget(entry_id)
+            # A new file that was created meanwhile may contain the records.
+            self._pending.removals += [*commit.removals, *records]
+            commit.error = self._note_error(error)
+        else:
+            commit.error = None
+            if self.write_error is not None:
+                log.info("journal writable again path=%s", self.path)
+                self.write_error = None
+        finally:
             commit.is_done.set()
-        self._writer = None
 
     def _is_full(self) -> bool:
         return sum(self._slots.values()) >= self._max_reservations
 
     async def _grow(self, is_needed: Callable[[], bool]) -> Exception | None:
-        """Moves to a larger file. Returns the error if the disk does not accept the file."""
+        """Replaces the file by a file with more space. Returns the error if the disk has no space."""
         async with self._growth_lock:
-            if not is_needed():  # Another reservation has made space.
+            if not is_needed():  # Space became free while this call waited for the lock.
                 return None
             larger = min(2 * self._max_reservations, MAX_RESERVATIONS)
             try:
                 await self._in_thread(partial(self._replace_file, larger))
             except FILE_ERRORS as error:
                 return error
-            for _ in range(larger - self._max_reservations):
+            while self._permits < self._max_reservations:
+                self._permits += 1
                 self._reservations.release()
-            self._max_reservations = larger
             return None
 
-    def _log_growth(self, error: Exception | None) -> None:
+    def _log_refused_growth(self, error: Exception | None) -> None:
         if error is not None and not self._is_growth_refused:
             log.warning("journal cannot grow path=%s error=%s", self.path, error)
         self._is_growth_refused = error is not None
 
-    def _write(self, records: Mapping[int, str], removals: Sequence[int]) -> None:
-        """If the file cannot be written, a new file with all records replaces the file."""
+    def _write(self, records: Mapping[int, str], removals: Sequence[int]) -> JournalFile:
+        """Returns the file that contains the changes: a new file if the file cannot be written."""
         if self._file is not None:
             with suppress(*FILE_ERRORS):
                 self._file.commit(records, removals)
-                return
-        self._replace_file()
+                return self._file
+        return self._replace_file()
 
-    def _replace_file(self, max_reservations: int | None = None) -> None:
+    def _replace_missing(self, file: JournalFile) -> None:
+        if self._file is file:  # Otherwise a growth has replaced the file.
+            self._replace_file()
+
+    def _replace_file(self, max_reservations: int = 0) -> JournalFile:
         records = dict(self._records)
-        slots = 2 * (max_reservations or self._max_reservations)
-        new = create_file(self.path, self._names, records, slots=slots)
+        # Changed in the thread, so that the next replacement is not smaller.
+        larger = max(max_reservations, self._max_reservations)
+        new = create_file(self.path, self._names, records, slots=2 * larger)
         old = [*self._dead_files, self._file]
-        self._file, self._dead_files = new, []
+        self._file, self._dead_files, self._max_reservations = new, [], larger
         for entry_id in records:
             self._slots.pop(entry_id, None)
         for file in filter(None, old):
             file.remove()
+        return new
 
     def _close_files(self) -> None:
         for file in filter(None, [*self._dead_files, self._file]):
@@ -290,9 +291,6 @@ class Journal:
             log.error("journal unwritable path=%s error=%s", self.path, reason)
             self.write_error = sentence
         return sentence
-
-    def _unwritable(self, sentence: str) -> JournalUnwritable:
-        return JournalUnwritable(MESSAGE, detail=sentence, retry_after=RETRY_AFTER_SECONDS)
 
     async def _in_thread(self, step: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, step)
