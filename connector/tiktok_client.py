@@ -2,7 +2,7 @@
 
 The client sends exactly the given request: it follows no redirects, keeps no cookies, uses no proxy
 from the environment and does not re-encode addresses. A response that exceeds the limit is dropped
-while it arrives. Every failure is a `TikTokUnreachable` without cause and context, because the
+while it arrives. Every failure of `send` is a `TikTokUnreachable` without cause and context, because the
 errors of an HTTP client contain URLs, and the URLs of these requests contain secrets.
 """
 
@@ -105,7 +105,8 @@ class TikTokClient:
         return result
 
     async def _send_once(self, request: Request) -> Response | TikTokUnreachable:
-        """Returns errors. The caller raises them outside any `except`, so the errors have no context."""
+        """Returns the response or an error. `send` raises the error outside any `except`, so that the error has
+        no context."""
         requested_at = self._clock.now()
         try:
             async with self._open_session().request(

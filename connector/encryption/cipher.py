@@ -1,11 +1,11 @@
-"""Encrypts with AES-256-GCM under the newest key, and decrypts under any configured key.
+"""Encrypts tokens with AES-256-GCM, converts tokens to JSON, and builds the associated data.
 
 A ciphertext has the form `v1.<key id>.<base64url>`. The first key encrypts and all keys decrypt. To
 replace a key, the operator puts the new key first and re-encrypts all rows. A signature never uses an
 encryption key itself: its key is derived from the encryption key for one purpose.
 
 Associated data binds a ciphertext to its row: a ciphertext that is copied to another row cannot be
-decrypted there. The values are the natural keys of the rows, which never change.
+decrypted there. The values identify the row and never change.
 """
 
 from __future__ import annotations

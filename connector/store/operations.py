@@ -33,7 +33,7 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 R = TypeVar("R", bound=FrozenModel)
 
 ERRORS_OF_ONE_ITEM = (InternalError, ConfigurationError, RolledBack)
-"""A batch that fails with one of these may fail because of a single item in it."""
+"""If a batch fails with such an error, one item of the batch may be the cause."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Operations:
         return rows
 
     def _log_once(self, error: ConnectorError) -> None:
-        """Logs the detail of an error once until the error changes. Callers get a general sentence."""
+        """Logs the detail of an error once, until the error changes or a call succeeds. Callers get a general sentence."""
         if error.detail != self._last_logged_error:
             log.warning("store call failed code=%s error=%s", error.code, error.detail)
         self._last_logged_error = error.detail

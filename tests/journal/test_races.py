@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,14 @@ def free_pages(journal: Journal) -> int:
 
 
 async def test_a_file_that_is_replaced_during_a_growth_does_not_become_smaller(
-    folder: Path, tmp_path: Path
+    folder: Path,
 ) -> None:
-    async with running(folder) as journal, AsyncExitStack() as reservations:
-        for _ in range(MIN_RESERVATIONS):
-            await reservations.enter_async_context(journal.reserve())
-        own_file(journal).path.rename(tmp_path / "moved.db")
-        disk_is_ready = threading.Event()
-        journal._thread.submit(disk_is_ready.wait)
-        appending = asyncio.create_task(journal.append(entry("a")))
-        growing = asyncio.create_task(reservations.enter_async_context(journal.reserve()))
-        for _ in range(5):  # until the commit and the growth wait for the thread
-            await asyncio.sleep(0)
-        disk_is_ready.set()
-        await asyncio.gather(appending, growing)
+    """The second replacement starts in the thread before the event loop knows that the first has ended."""
+    async with running(folder) as journal:
+        growth = journal._thread.submit(journal._replace_file, 2 * MIN_RESERVATIONS)
+        replacement = journal._thread.submit(journal._replace_file)
+        growth.result()
+        replacement.result()
         pages = await journal._in_thread(lambda: free_pages(journal))
         assert pages >= 2 * 2 * MIN_RESERVATIONS * PAGES_PER_SLOT
 
