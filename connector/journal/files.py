@@ -123,7 +123,7 @@ class JournalFile:
     def remove(self) -> None:
         """Unlinks the files before the lock ends, the database last: a crash leaves no WAL alone."""
         with suppress(OSError):
-            for suffix in ("-wal", "-journal", ""):
+            for suffix in ("-wal", ""):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         self.close()
 

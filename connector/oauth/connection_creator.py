@@ -113,9 +113,10 @@ class ConnectionCreator:
             async with scoped_task(fetch_accounts) as lookup:
                 accounts = await self._result_in_time(lookup, started) or ()
                 return Profile(accounts, grant.tiktok_user_id)
-        if family.reports_user_id_in_grant or grant.tiktok_user_id is not None:
+        user_id_call = family.user_id_call(grant.tokens)
+        if grant.tiktok_user_id is not None or user_id_call is None:
             return Profile(await fetch_accounts, grant.tiktok_user_id)
-        fetch_user_id = self._tiktok_client.execute(family.user_id_call(grant.tokens))
+        fetch_user_id = self._tiktok_client.execute(user_id_call)
         async with scoped_task(fetch_user_id) as user_id_lookup:
             accounts = await fetch_accounts
             return Profile(accounts, await self._result_in_time(user_id_lookup, started))

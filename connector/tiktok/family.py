@@ -43,8 +43,6 @@ class ApiFamily(Protocol):
     """True if the accounts are ad accounts, of which a person selects one."""
     can_refresh: ClassVar[bool]
     """True if TikTok renews these tokens. Otherwise a probe checks that a token still works."""
-    reports_user_id_in_grant: ClassVar[bool]
-    """True if a grant names the TikTok user. Otherwise `user_id_call` asks for the user."""
     scopes_in_link: ClassVar[bool]
     """True if the consent link names the scopes. Otherwise the app's settings at TikTok name them."""
     credentials: ClassVar[Literal["app", "client"]]
@@ -62,10 +60,9 @@ class ApiFamily(Protocol):
         """Returns None if these tokens cannot be refreshed."""
         return None
 
-    def user_id_call(self, tokens: Tokens) -> Call[str]:
-        """Only for a family whose grants do not name the TikTok user."""
-        message = f"a grant of {self.name} names the TikTok user"
-        raise NotImplementedError(message)
+    def user_id_call(self, tokens: Tokens) -> Call[str] | None:
+        """Returns None if the grants of this family name the TikTok user."""
+        return None
 
     def accounts_call(
         self, tokens: Tokens, *, tiktok_user_id: str | None = None

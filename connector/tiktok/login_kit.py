@@ -39,7 +39,6 @@ class LoginKitApi(ApiFamily):
     code_parameter: ClassVar[str] = "code"
     has_advertisers: ClassVar[bool] = False
     can_refresh: ClassVar[bool] = True
-    reports_user_id_in_grant: ClassVar[bool] = True
     scopes_in_link: ClassVar[bool] = True
     credentials: ClassVar[Literal["app", "client"]] = "client"
     consent_url_setting: ClassVar[str] = "consent_url"

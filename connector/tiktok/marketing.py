@@ -36,7 +36,6 @@ class MarketingApi(ApiFamily):
     # TikTok documents no refresh for these tokens and lists the attempt as a cause of 40107, a code
     # that ends the connection: an attempt would end connections that work.
     can_refresh: ClassVar[bool] = False
-    reports_user_id_in_grant: ClassVar[bool] = False
     scopes_in_link: ClassVar[bool] = False
     credentials: ClassVar[Literal["app", "client"]] = "app"
     consent_url_setting: ClassVar[str] = "business_consent_url"

@@ -16,7 +16,7 @@ from connector.errors import JournalUnwritable
 from connector.journal import Journal
 
 from .disks import files_up_to, filled, mounted
-from .helpers import entry, file_of_killed_process, kill, names, open_journal, running
+from .helpers import entry, file_of_killed_process, kill, names, open_journal, own_file, running
 
 UNPRIVILEGED_USER_ID = 65534
 
@@ -196,3 +196,20 @@ async def test_a_closed_journal_raises_not_open(folder: Path) -> None:
     with pytest.raises(JournalUnwritable, match="not open"):
         async with journal.reserve():
             pass
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("synchronous", 2),
+        ("journal_mode", b"wal"),
+        ("locking_mode", b"exclusive"),
+        ("temp_store", 2),
+    ],
+)
+async def test_every_journal_commit_is_synced_and_the_file_stays_locked(
+    folder: Path, setting: str, value: object
+) -> None:
+    async with running(folder) as journal:
+        read = lambda: own_file(journal).database.execute(f"pragma {setting}").fetchone()  # noqa: E731
+        assert await journal._in_thread(read) == (value,)

@@ -78,18 +78,6 @@ async def test_a_removal_requested_during_a_slow_commit_is_written_to_the_disk(
         assert entry_id not in await rows(journal)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("synchronous", 2), ("journal_mode", b"wal"), ("locking_mode", b"exclusive")],
-)
-async def test_every_journal_commit_is_synced_and_the_file_stays_locked(
-    folder: Path, setting: str, value: object
-) -> None:
-    async with running(folder) as journal:
-        read = lambda: own_file(journal).database.execute(f"pragma {setting}").fetchone()  # noqa: E731
-        assert await journal._in_thread(read) == (value,)
-
-
 async def test_a_marker_is_in_the_journal_while_its_reservation_lasts(folder: Path) -> None:
     journal = await open_journal(folder)
     async with journal.reserve(entry("over")):

@@ -266,3 +266,17 @@ async def test_a_removed_journal_folder_is_created_again_with_all_entries(folder
     await kill(journal)
     async with running(folder) as after:
         assert names(after) == ["a", "b"]
+
+
+async def test_entries_of_several_dead_processes_are_recovered_in_the_order_in_which_they_were_written(
+    folder: Path, tmp_path: Path
+) -> None:
+    """The tokens of the second entry may start from the version that the first entry creates."""
+    folder.mkdir()
+    written = [str(number) for number in range(8)]
+    for name in written:
+        path = await file_of_killed_process(tmp_path / name, name)
+        for part in path.parent.iterdir():
+            part.rename(folder / part.name)
+    async with running(folder) as journal:
+        assert names(journal) == written

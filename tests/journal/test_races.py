@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ async def test_a_file_that_is_replaced_during_a_growth_does_not_become_smaller(
         replacement.result()
         pages = await journal._in_thread(lambda: free_pages(journal))
         assert pages >= 2 * 2 * MIN_RESERVATIONS * PAGES_PER_SLOT
+
+
+async def test_a_missing_file_that_a_growth_has_already_replaced_is_not_replaced_again(
+    folder: Path,
+) -> None:
+    async with running(folder) as journal:
+        missing = own_file(journal)
+        current = await journal._in_thread(journal._replace_file)
+        await journal._in_thread(partial(journal._replace_missing, missing))
+        assert own_file(journal) is current
 
 
 async def test_an_unexpected_error_is_reported_to_the_caller_and_does_not_stop_later_commits(

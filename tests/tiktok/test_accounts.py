@@ -155,8 +155,7 @@ def test_the_account_of_an_accounts_connection_has_a_name_only_if_its_id_was_pas
 
 
 def test_the_accounts_api_has_no_user_id_call_because_its_grant_contains_the_user_id() -> None:
-    with pytest.raises(NotImplementedError):
-        ACCOUNTS.user_id_call(OLD_TOKENS)
+    assert ACCOUNTS.user_id_call(OLD_TOKENS) is None
 
 
 def test_the_accounts_revocation_sends_the_token_in_the_body() -> None:

@@ -59,7 +59,7 @@ def test_every_call_of_a_family_stays_on_the_host_of_its_api(family: ApiFamily) 
         family.accounts_call(OLD_TOKENS, tiktok_user_id="1"),
         family.revoke_call(OLD_TOKENS),
         *([call] if (call := family.refresh_call(OLD_TOKENS)) else []),
-        *([] if family.reports_user_id_in_grant else [family.user_id_call(OLD_TOKENS)]),
+        *([user_id] if (user_id := family.user_id_call(OLD_TOKENS)) else []),
     )
     assert all(call.request.url.startswith(f"{family.app.api}/") for call in calls)
 

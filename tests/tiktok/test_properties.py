@@ -49,8 +49,8 @@ def calls_of(family: ApiFamily) -> list[tuple[Call[Any], TypeCheck]]:
     ]
     if (refresh := family.refresh_call(OLD_TOKENS)) is not None:
         calls.append((refresh, is_a(Tokens)))
-    if not family.reports_user_id_in_grant:
-        calls.append((family.user_id_call(OLD_TOKENS), is_a(str)))
+    if (user_id := family.user_id_call(OLD_TOKENS)) is not None:
+        calls.append((user_id, is_a(str)))
     return calls
 
 
