@@ -11,6 +11,7 @@ settings by name: with `**stack.environment()` the store is Supabase.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
+import connector
 from connector.app import Service
 from connector.model import UserId
 from connector.settings.table import Settings
@@ -33,6 +35,7 @@ from .processes import free_port
 
 BUSINESS_APP = App(id="ads-app-7001", secret="canary-ads-app-secret", name="Adlane")
 LOGIN_KIT_APP = App(id="awkey", secret="canary-kit-app-secret", name="Postbox", family="login_kit")
+PACKAGE = str(Path(connector.__file__).parent)
 AS_SERVER = {"Authorization": f"Bearer {API_KEYS[0]}"}
 Json = dict[str, Any]
 
@@ -114,6 +117,14 @@ async def serving(service: Service) -> AsyncIterator[str]:
     app = service.web_application()
     async with listen(app, settings.host, settings.port, shutdown_timeout=1):
         yield f"http://{settings.host}:{settings.port}"
+
+
+def stop_background_loops() -> None:
+    """Otherwise the loops may refresh a token before a request of the test does."""
+    for task in asyncio.all_tasks():
+        code = getattr(task.get_coro(), "cr_code", None)
+        if code is not None and code.co_filename.startswith(PACKAGE):
+            task.cancel()
 
 
 async def state_for(

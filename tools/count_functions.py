@@ -31,6 +31,7 @@ from tests.running_service import (
     serving,
     settings_for,
     state_for,
+    stop_background_loops,
 )
 
 PACKAGE = str(Path(connector.__file__).parent)
@@ -58,14 +59,6 @@ class Recorder:
         await flow()
         self.is_on = False
         return self.functions
-
-
-def stop_background_loops() -> None:
-    """The loops would refresh the token before the request, and would be counted with the request."""
-    for task in asyncio.all_tasks():
-        code = getattr(task.get_coro(), "cr_code", None)
-        if code is not None and code.co_filename.startswith(PACKAGE):
-            task.cancel()
 
 
 async def measure(recorder: Recorder, directory: Path) -> dict[str, dict[str, set[str]]]:
