@@ -6,7 +6,7 @@ import asyncio
 
 from connector.errors import JournalUnwritable
 
-MESSAGE = (
+UNWRITABLE_MESSAGE = (
     "The service cannot write its journal, so it does not use a code or a refresh token now. "
     "Try again later."
 )
@@ -26,4 +26,4 @@ class PendingCommit:
 
 
 def unwritable(detail: str) -> JournalUnwritable:
-    return JournalUnwritable(MESSAGE, detail=detail, retry_after=RETRY_AFTER_SECONDS)
+    return JournalUnwritable(UNWRITABLE_MESSAGE, detail=detail, retry_after=RETRY_AFTER_SECONDS)

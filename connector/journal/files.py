@@ -145,7 +145,7 @@ def lock_dead_files(folder: Path) -> list[JournalFile]:
             if not is_locked(error) and path.exists():
                 log.warning("journal file skipped path=%s error=%s", path, error)
             continue
-        if is_empty:  # If a process is creating this file, `create` returns None there.
+        if is_empty:  # If a process is creating this file, `create_and_lock` returns None there.
             file.remove()
         else:
             files.append(file)
@@ -162,7 +162,7 @@ def create_file(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     file = None
     while file is None:
-        file = create(folder / next(names))
+        file = create_and_lock(folder / next(names))
     try:
         file.set_up(records, pages=pages)
     except BaseException:
@@ -171,7 +171,7 @@ def create_file(
     return file
 
 
-def create(path: Path) -> JournalFile | None:
+def create_and_lock(path: Path) -> JournalFile | None:
     """Returns None if another process locked the new file first. The other process removes the file."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:

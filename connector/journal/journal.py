@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_REMOVAL_DELAY = 0.05
-MIN_RESERVATIONS, MAX_RESERVATIONS = 32, 1024
+INITIAL_RESERVATIONS, MAX_RESERVATIONS = 32, 1024
 DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -61,10 +61,10 @@ class Journal:
         self._entry_ids: set[int] = set()
         self._slots: dict[int, int] = {}
         """The space of the entries that were appended to the current file."""
-        self._max_reservations = MIN_RESERVATIONS
+        self._max_reservations = INITIAL_RESERVATIONS
         """The file has space for so many reservations, and for as many unsaved entries."""
-        self._permits = MIN_RESERVATIONS
-        self._reservations = asyncio.Semaphore(MIN_RESERVATIONS)
+        self._permits = INITIAL_RESERVATIONS
+        self._reservations = asyncio.Semaphore(INITIAL_RESERVATIONS)
         self._growth_lock = asyncio.Lock()
         self._is_growth_refused = False
         self._pending = PendingCommit()
@@ -81,7 +81,7 @@ class Journal:
             await self._in_thread(self._recover)
         except FILE_ERRORS as error:
             await self._in_thread(self._close_files)
-            raise unwritable(self._note_error(error)) from error
+            raise unwritable(self._record_error(error)) from error
         self._is_open = True
 
     def _recover(self) -> None:
@@ -107,7 +107,7 @@ class Journal:
             # On a full disk recovered entries can still be used. SQLite does not tell if the disk is full.
             if isinstance(error, OSError) and error.errno not in DISK_FULL_ERRNOS:
                 raise
-            self._note_error(error)
+            self._record_error(error)
 
     def recovered_entries(self) -> list[RecoveredEntry]:
         """Returns the entries of dead processes, oldest first. An entry stays until it is removed."""
@@ -128,8 +128,11 @@ class Journal:
         if self._reservations.locked() and self._max_reservations < MAX_RESERVATIONS:
             self._log_refused_growth(await self._grow(self._reservations.locked))
         async with self._reservations:
-            if self._is_full() and (error := await self._grow(self._is_full)) is not None:
-                raise unwritable(self._note_error(error))
+            if (
+                self._entry_space_is_used_up()
+                and (error := await self._grow(self._entry_space_is_used_up)) is not None
+            ):
+                raise unwritable(self._record_error(error))
             marker_id = self._add(encode(marker)) if marker else None
             try:
                 await self._commit()
@@ -220,7 +223,7 @@ class Journal:
                 self._forget(entry_id)
             # A new file that was created meanwhile may contain the records.
             self._pending.removals += [*commit.removals, *records]
-            commit.error = self._note_error(error)
+            commit.error = self._record_error(error)
         else:
             commit.error = None
             if self.write_error is not None:
@@ -229,7 +232,7 @@ class Journal:
         finally:
             commit.is_done.set()
 
-    def _is_full(self) -> bool:
+    def _entry_space_is_used_up(self) -> bool:
         return sum(self._slots.values()) >= self._max_reservations
 
     async def _grow(self, is_needed: Callable[[], bool]) -> Exception | None:
@@ -281,7 +284,7 @@ class Journal:
         for file in filter(None, [*self._dead_files, self._file]):
             file.close() if self._records else file.remove()
 
-    def _note_error(self, error: Exception) -> str:
+    def _record_error(self, error: Exception) -> str:
         """Logs an error unless it is the last logged error, and returns a sentence for the operator."""
         reason = str(error)
         if isinstance(error, OSError):

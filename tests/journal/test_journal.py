@@ -15,7 +15,7 @@ import pytest
 
 from connector.journal import Entry
 from connector.journal.files import SLOT_BYTES
-from connector.journal.journal import MIN_RESERVATIONS
+from connector.journal.journal import INITIAL_RESERVATIONS
 
 from .helpers import entry, files_in, kill, names, open_journal, own_file, rows, running
 
@@ -116,7 +116,7 @@ async def test_a_reservation_that_is_cancelled_before_it_is_granted_leaves_no_ma
         await journal.append(entry("a"))
         while len(await rows(journal)) > 1:  # noqa: ASYNC110 - no event is set
             await asyncio.sleep(0.001)
-        assert journal._reservations._value == MIN_RESERVATIONS
+        assert journal._reservations._value == INITIAL_RESERVATIONS
 
 
 async def test_a_recovered_journal_entry_can_be_removed(folder: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from connector.journal.files import create
+from connector.journal.files import create_and_lock
 
 from .helpers import (
     entry,
@@ -234,7 +234,7 @@ async def test_create_returns_none_if_another_process_locks_the_new_file_first(
     async with process_that_searches_for_dead_processes(folder):
         for number in range(10_000):
             path = folder / f"{number:032x}.db"
-            if (file := create(path)) is None:
+            if (file := create_and_lock(path)) is None:
                 lost_races += 1
             else:
                 assert path.exists()

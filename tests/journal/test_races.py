@@ -12,7 +12,7 @@ import pytest
 from connector.errors import JournalUnwritable
 from connector.journal import Journal
 from connector.journal.files import PAGES_PER_SLOT, JournalFile
-from connector.journal.journal import MIN_RESERVATIONS
+from connector.journal.journal import INITIAL_RESERVATIONS
 
 from .helpers import entry, kill, names, open_journal, own_file, running
 
@@ -27,12 +27,12 @@ async def test_a_file_that_is_replaced_during_a_growth_does_not_become_smaller(
 ) -> None:
     """The second replacement starts in the thread before the event loop knows that the first has ended."""
     async with running(folder) as journal:
-        growth = journal._thread.submit(journal._replace_file, 2 * MIN_RESERVATIONS)
+        growth = journal._thread.submit(journal._replace_file, 2 * INITIAL_RESERVATIONS)
         replacement = journal._thread.submit(journal._replace_file)
         growth.result()
         replacement.result()
         pages = await journal._in_thread(lambda: free_pages(journal))
-        assert pages >= 2 * 2 * MIN_RESERVATIONS * PAGES_PER_SLOT
+        assert pages >= 2 * 2 * INITIAL_RESERVATIONS * PAGES_PER_SLOT
 
 
 async def test_a_missing_file_that_a_growth_has_already_replaced_is_not_replaced_again(

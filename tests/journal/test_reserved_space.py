@@ -12,7 +12,7 @@ import pytest
 
 from connector.errors import JournalUnwritable
 from connector.journal import Journal
-from connector.journal.journal import MIN_RESERVATIONS
+from connector.journal.journal import INITIAL_RESERVATIONS
 
 from .disks import SMALL_DISK, files_up_to, filled, full_size_entry, mounted, reserve_all
 from .helpers import entry, files_in, kill, names, open_journal, own_file, running, until_idle
@@ -32,7 +32,7 @@ async def test_every_reserved_entry_can_be_appended_after_the_disk_became_full(
         with filled(disk):
             async with AsyncExitStack() as reservations:
                 count = await reserve_all(journal, reservations)
-                assert count == MIN_RESERVATIONS
+                assert count == INITIAL_RESERVATIONS
                 for start in range(0, count, concurrency):
                     numbers = range(start, min(start + concurrency, count))
                     await asyncio.gather(
@@ -108,7 +108,7 @@ async def test_a_reservation_is_refused_when_journal_entries_leave_no_space_on_t
                     refused = error
             assert "No space left on device" in refused.detail
             assert journal.write_error
-            assert journal.entry_count == appended >= MIN_RESERVATIONS
+            assert journal.entry_count == appended >= INITIAL_RESERVATIONS
         async with journal.reserve():
             assert journal.write_error is None
         await kill(journal)
@@ -190,7 +190,7 @@ async def test_a_reservation_that_waited_is_refused_if_the_entries_use_the_space
         journal = await open_journal(disk / "connector.journal")
         with filled(disk):
             await asyncio.gather(*(use(journal, str(number)) for number in range(300)))
-        assert MIN_RESERVATIONS <= len(granted) <= 2 * MIN_RESERVATIONS
+        assert INITIAL_RESERVATIONS <= len(granted) <= 2 * INITIAL_RESERVATIONS
         await kill(journal)
         async with running(disk / "connector.journal") as after:
             assert sorted(names(after)) == sorted(granted)

@@ -13,6 +13,7 @@ import pytest
 from connector.errors import ConnectorError
 from connector.model import UserId
 from tests.credentials import ANNA
+from tests.journal.disks import files_up_to
 from tests.manual_clock import NOON
 from tests.running_service import AS_SERVER
 from tests.supabase_stack import Stack
@@ -207,12 +208,14 @@ async def test_503_busy_if_another_replica_never_completes_the_code(harness: Har
     assert_error(await request, 503, "busy")
 
 
-async def test_503_journal_unwritable_without_the_name_of_a_file(harness: Harness) -> None:
-    harness.service.journal.write_error = (
-        "The journal /data/connector.journal cannot be written: full."
-    )
-    response = assert_error(await harness.get("/readyz"), 503, "journal_unwritable")
-    assert "/data" not in response.text
+async def test_503_journal_unwritable_without_the_name_of_a_file(
+    start_service: StartService, stack: Stack
+) -> None:
+    harness = await start_service(**stack.environment())
+    harness.service.journal.write_error = "The last write failed."
+    with files_up_to(0):
+        response = assert_error(await harness.get("/readyz"), 503, "journal_unwritable")
+    assert str(harness.service.settings.journal) not in response.text
 
 
 async def test_500_internal_error_reveals_nothing(

@@ -7,10 +7,13 @@ from sqlite3 import connect
 
 import pytest
 
+from connector.errors import JournalUnwritable
 from tests.credentials import ANNA
+from tests.journal.disks import files_up_to
 from tests.running_service import AS_SERVER
+from tests.supabase_stack import Stack
 
-from .conftest import Harness
+from .conftest import Harness, StartService
 
 
 def metric_value(text: str, metric: str, **labels: str) -> float:
@@ -95,3 +98,19 @@ async def test_the_metrics_are_only_for_servers(harness: Harness, method: str) -
     assert (await harness.call(method, "/metrics", headers=harness.as_user())).status == 403
     response = await harness.call(method, "/metrics", headers=AS_SERVER)
     assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+async def test_an_idle_service_is_ready_again_as_soon_as_the_disk_accepts_writes(
+    start_service: StartService, stack: Stack
+) -> None:
+    harness = await start_service(**stack.environment())
+    journal = harness.service.journal
+    with files_up_to(0):
+        with pytest.raises(JournalUnwritable):
+            async with journal.reserve():
+                raise AssertionError("the disk was not tried")
+        for _ in range(2):
+            response = await harness.get("/readyz")
+            assert (response.status, response.code) == (503, "journal_unwritable")
+    assert (await harness.get("/readyz")).json == {"status": "ready"}
+    assert "connector_journal_write_failing 0.0" in await metrics_text(harness)
