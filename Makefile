@@ -27,7 +27,7 @@ test: check node_modules/.installed ## run all checks and all tests, like CI
 
 drill: .venv/.dev ## try many random orders of events; the seed is random, and this takes minutes
 	@CONNECTOR_MACHINE_EXAMPLES=$${EXAMPLES:-1000} $(BIN)/python -m pytest -q \
-		tests/tokens/test_interleavings.py $(ARGS)
+		tests/tokens/test_interleavings.py tests/store/test_grant_machine.py $(ARGS)
 
 coverage: .venv/.dev node_modules/.installed ## run the tests with branch coverage of all processes
 	@rm -rf .coverage-data && mkdir .coverage-data

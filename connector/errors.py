@@ -17,6 +17,8 @@ ConnectorError
 │   ├── MethodNotAllowed        405 method_not_allowed
 │   ├── BodyTooLarge            413 too_large
 │   ├── UnsupportedMediaType    415 unsupported_media_type
+│   ├── Superseded              409 superseded            a newer consent, or a disconnect, came first
+│   ├── UnusableUserId          422 unusable_user_id
 │   ├── NoAdvertisers           422 no_advertisers
 │   └── UnknownAdvertiser       422 unknown_advertiser
 ├── TikTokError                 TikTok refused, or its response is unusable
@@ -98,6 +100,14 @@ class BodyTooLarge(ClientError):
 
 class UnsupportedMediaType(ClientError):
     status, code = 415, "unsupported_media_type"
+
+
+class Superseded(ClientError):
+    status, code = 409, "superseded"
+
+
+class UnusableUserId(ClientError):
+    status, code = 422, "unusable_user_id"
 
 
 class NoAdvertisers(ClientError):
@@ -189,7 +199,15 @@ _CLASSES_BY_CODE: dict[str, type[ConnectorError]] = {
     for error in (
         *(InvalidRequest, InvalidState, StateExpired, Unauthenticated, WrongUser, Forbidden),
         *(NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType, NoAdvertisers),
-        *(UnknownAdvertiser, CodeSpent, ReconnectRequired, RateLimited, TikTokRefused),
+        *(
+            Superseded,
+            UnusableUserId,
+            UnknownAdvertiser,
+            CodeSpent,
+            ReconnectRequired,
+            RateLimited,
+            TikTokRefused,
+        ),
         *(ConfigurationError, TikTokUnreachable, StoreUnreachable, JournalUnwritable, Busy),
     )
 }

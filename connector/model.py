@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
 from .errors import InvalidRequest
 
 UserId = NewType("UserId", str)
-"""A customer's user, in canonical lower case. Only `parse_user_id` reads a user id from a request."""
+"""The id of a customer's user: opaque text. Only `parse_user_id` reads a user id from a request."""
 
 Ciphertext = NewType("Ciphertext", str)
 """Encrypted text, which may be stored."""
@@ -29,15 +29,15 @@ confirmed the revocation yet."""
 Operation = Literal["exchange", "refresh", "read", "probe", "revoke"]
 
 UUID_PATTERN = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+USER_ID_PATTERN = re.compile("[ -~]{1,128}")
 
 
 def parse_user_id(text: object, *, field: str = "user_id") -> UserId:
-    lowered = text.lower() if isinstance(text, str) else ""
-    if not UUID_PATTERN.fullmatch(lowered):
-        raise InvalidRequest(
-            f"{field} must be a UUID, for example 6f1c2a9e-3b7d-4c55-9a0e-2f4b8d1c7e60."
-        )
-    return UserId(lowered)
+    """Keeps the text byte for byte, except that a UUID is written in lower case."""
+    if not isinstance(text, str) or not USER_ID_PATTERN.fullmatch(text):
+        raise InvalidRequest(f"{field} must be a text of 1 to 128 printable ASCII characters.")
+    lowered = text.lower()
+    return UserId(lowered if UUID_PATTERN.fullmatch(lowered) else text)
 
 
 def format_utc(time: datetime) -> str:
@@ -132,6 +132,8 @@ class StoredTokens(FrozenModel):
     refresh_expires_at: UtcDatetime | None
     last_failure: Failure | None
     token_version: int
+    tiktok_user_is_connected: bool = False
+    """True for a disconnected connection if another active connection has the same TikTok user."""
 
 
 def is_active(status: ConnectionStatus) -> bool:

@@ -137,7 +137,7 @@ def _operator_commands(commands: Commands) -> None:
 
 
 def _add_user(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--user", required=True, metavar="U", help="the user's id, a UUID")
+    command.add_argument("--user", required=True, metavar="U", help="the id of the user in your application")
 
 
 def _add_json(command: argparse.ArgumentParser) -> None:

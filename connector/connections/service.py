@@ -15,6 +15,7 @@ from uuid import UUID
 from connector.advertisers import UserAccountsToken
 from connector.clock import Clock
 from connector.errors import (
+    Busy,
     ConnectorError,
     InvalidRequest,
     NotFound,
@@ -77,46 +78,62 @@ class ConnectionService:
         self, *, user_id: UserId, connection_id: str | None = None
     ) -> Connection:
         """Returns the given connection, or else the user's newest connection that has advertisers."""
-        scope = Scope.user(user_id)
-        if connection_id is not None:
-            connection = await self.get(connection_id, scope=scope)
-            if connection.family not in ADVERTISER_FAMILIES:
-                raise InvalidRequest("connection_id is a connection that has no ad accounts.")
-            return connection
-        for family in ADVERTISER_FAMILIES:
-            newest = await self._store.find_stored_tokens(user_id, family)
-            if newest is not None and newest.status != "revoked":
-                return await self.get(newest.connection_id, scope=scope)
-        raise NotFound("No TikTok ad account is connected yet.")
+        stored = await self._find_advertiser_tokens(user_id, connection_id)
+        return await self.get(stored.connection_id, scope=Scope.user(user_id))
 
     async def select_advertiser(
         self, advertiser_id: str, *, user_id: UserId, connection_id: str | None = None
     ) -> AdvertiserSelection:
-        connection = await self.find_advertiser_connection(
-            user_id=user_id, connection_id=connection_id
-        )
-        if connection.status == "revoked":
-            raise _disconnected()
-        advertiser = next((a for a in connection.accounts if a.id == advertiser_id), None)
+        stored = await self._find_advertiser_tokens(user_id, connection_id)
+        advertiser = await self._try_select(stored, advertiser_id)
         if advertiser is None:
+            # The tokens or the advertisers may have changed since the row was read.
+            stored = await self._find_advertiser_tokens(user_id, stored.connection_id)
+            advertiser = await self._try_select(stored, advertiser_id)
+        if advertiser is None:
+            raise Busy("This connection is changing. Try again shortly.", retry_after=1)
+        log.info(
+            "advertiser selected connection_id=%s advertiser_id=%s",
+            stored.connection_id,
+            advertiser.id,
+        )
+        return AdvertiserSelection(stored.connection_id, advertiser)
+
+    async def _find_advertiser_tokens(
+        self, user_id: UserId, connection_id: str | None
+    ) -> StoredTokens:
+        if connection_id is not None:
+            stored = await self._get_stored_tokens(connection_id, scope=Scope.user(user_id))
+            if stored.family not in ADVERTISER_FAMILIES:
+                raise InvalidRequest("connection_id is a connection that has no ad accounts.")
+            return stored
+        for family in ADVERTISER_FAMILIES:
+            newest = await self._store.find_stored_tokens(user_id, family)
+            if newest is not None and newest.status != "revoked":
+                return newest
+        raise NotFound("No TikTok ad account is connected yet.")
+
+    async def _try_select(self, stored: StoredTokens, advertiser_id: str) -> Account | None:
+        """Returns None if the connection has changed since `stored` was read."""
+        if stored.status == "revoked":
+            raise ReconnectRequired("This connection was disconnected: connect TikTok again.")
+        require_active(stored)
+        advertiser = await self._store.select_advertiser(
+            stored.connection_id,
+            advertiser_id=advertiser_id,
+            token_version=stored.token_version,
+            account_token=self._user_accounts_token.for_stored_tokens(stored),
+            now=self._clock.database_time(),
+        )
+        if advertiser is not None:
+            return advertiser
+        connection = await self._store.get_connection(stored.connection_id)
+        if connection is not None and all(a.id != advertiser_id for a in connection.accounts):
             raise UnknownAdvertiser(
                 "TikTok did not give access to this ad account. Select one from the list, or "
                 "connect again and select it at TikTok."
             )
-        stored = await self._store.get_stored_tokens(connection.id)
-        account_token = self._user_accounts_token.for_stored_tokens(stored) if stored else None
-        is_saved = await self._store.select_advertiser(
-            connection.id,
-            advertiser=advertiser,
-            account_token=account_token,
-            now=self._clock.database_time(),
-        )
-        if not is_saved:
-            raise _disconnected()
-        log.info(
-            "advertiser selected connection_id=%s advertiser_id=%s", connection.id, advertiser.id
-        )
-        return AdvertiserSelection(connection.id, advertiser)
+        return None
 
     # Tokens.
 
@@ -195,7 +212,3 @@ def _parse_id(connection_id: str) -> str:
 
 def _not_found() -> NotFound:
     return NotFound("There is no such connection.")
-
-
-def _disconnected() -> ReconnectRequired:
-    return ReconnectRequired("This connection was disconnected: connect TikTok again.")

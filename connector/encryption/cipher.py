@@ -124,7 +124,9 @@ def _associated_data(key_id: str, associated_data: str) -> bytes:
 
 
 def connection_associated_data(user_id: UserId, family: str, tiktok_user_id: str) -> str:
-    return f"{user_id}/{family}/{tiktok_user_id}"
+    # A user id may contain a slash. Without the escape, two rows could have the same associated data.
+    escaped = user_id.replace("%", "%25").replace("/", "%2F")
+    return f"{escaped}/{family}/{tiktok_user_id}"
 
 
 def user_account_associated_data(user_id: UserId) -> str:

@@ -67,8 +67,8 @@ class Tickets:
         """Issues a selection ticket if a connection is given, else a user ticket."""
         expires_at = self._clock.now() + lifetime
         if connection_id is None:
-            return self._encode(USER, UUID(user_id).bytes, expires_at)
-        content = UUID(user_id).bytes + UUID(connection_id).bytes
+            return self._encode(USER, user_id.encode(), expires_at)
+        content = UUID(connection_id).bytes + user_id.encode()
         return self._encode(SELECTION, content, expires_at)
 
     def issue_session(self, principal: Principal) -> Ticket:
@@ -80,15 +80,15 @@ class Tickets:
             digest = self._api_keys[principal.actor]
             return self._encode(SERVER_SESSION, b"", expires_at, bound_api_key=digest)
         expires_at = max(principal.expires_at or now, now + TICKET_LIFETIME)
-        return self._encode(SESSION, UUID(principal.user_id).bytes, expires_at)
+        return self._encode(SESSION, principal.user_id.encode(), expires_at)
 
     def verify(self, text: str) -> Principal:
         ticket = self._decode(text)
         if ticket.kind == USER:
-            return _user_principal(ticket)
+            return _user_principal(ticket, ticket.content)
         if ticket.kind == SELECTION:
-            connection_id = str(UUID(bytes=ticket.content[UUID_BYTES:]))
-            return _user_principal(ticket, selection_for=connection_id)
+            connection_id, user_id = ticket.content[:UUID_BYTES], ticket.content[UUID_BYTES:]
+            return _user_principal(ticket, user_id, selection_for=str(UUID(bytes=connection_id)))
         raise Unauthenticated("A session is only accepted as a cookie. Ask for a new link.")
 
     def verify_session(self, text: str) -> Principal:
@@ -100,7 +100,7 @@ class Tickets:
         ticket = self._decode(text)
         if ticket.kind != SESSION:
             raise Unauthenticated("This is not a session.")
-        return _user_principal(ticket)
+        return _user_principal(ticket, ticket.content)
 
     def _encode(
         self, kind: bytes, content: bytes, expires_at: datetime, *, bound_api_key: bytes = b""
@@ -138,6 +138,7 @@ def _signed_bytes(text: str) -> bytes:
         return b""
 
 
-def _user_principal(ticket: _VerifiedTicket, *, selection_for: str | None = None) -> Principal:
-    user_id = UserId(str(UUID(bytes=ticket.content[:UUID_BYTES])))
-    return Principal("user", "user", user_id, selection_for, ticket.expires_at)
+def _user_principal(
+    ticket: _VerifiedTicket, user_id: bytes, *, selection_for: str | None = None
+) -> Principal:
+    return Principal("user", "user", UserId(user_id.decode()), selection_for, ticket.expires_at)

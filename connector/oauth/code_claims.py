@@ -14,7 +14,7 @@ from connector.model import Attempt, Ciphertext
 from connector.store import AnsweredCode, ClaimedCode, CodeBusy, CodeClaim, Store
 
 from .grant_entries import ExchangeRequest, UnreleasedClaim
-from .replies import is_permanent, refusal_reply
+from .replies import is_permanent, stored_refusal
 
 CLAIM_LEASE = timedelta(seconds=75)
 CLAIM_WAIT_SECONDS = 50.0
@@ -44,6 +44,7 @@ class CodeClaims:
         try:
             return await self._store.claim_code(
                 request.code_hash,
+                state_hash=request.state_hash,
                 user_id=request.oauth_state.user_id,
                 family=request.oauth_state.family,
                 claimed_by=request.claim_owner,
@@ -69,7 +70,7 @@ class CodeClaims:
             request.code_hash,
             claimed_by=request.claim_owner,
             encrypted_grant=None if permanent else encrypted_grant,
-            reply=refusal_reply(error).model_dump(mode="json") if permanent else None,
+            reply=stored_refusal(error) if permanent else None,
             attempt=attempt,
             now=self._clock.database_time(),
         )

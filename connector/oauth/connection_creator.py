@@ -35,7 +35,7 @@ from connector.tiktok import ApiFamily
 from connector.tiktok_client import TikTokClient
 
 from .grant_entries import ExchangeRequest
-from .replies import SuccessReply, success_reply
+from .replies import SuccessReply, refusal_error, success_reply
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +99,18 @@ class ConnectionCreator:
                 "for access to an ad account. Then connect again and select it."
             )
         upsert = self._upsert(
-            request, grant, profile, tiktok_user_id=tiktok_user_id, selected=selected
+            request, claim, grant, profile, tiktok_user_id=tiktok_user_id, selected=selected
         )
-        stored = await self._store.upsert_connection(upsert, now=self._clock.database_time())
-        return CreatedConnection(SuccessReply.model_validate(stored), upsert.attempt)
+        saved = await self._store.upsert_connection(upsert, now=self._clock.database_time())
+        if saved.connection_id is None:
+            raise refusal_error(saved.error_code or "superseded")
+        reply = success_reply(
+            saved.connection_id,
+            family=family.name,
+            accounts=profile.accounts,
+            selected=None if saved.advertiser_lost else saved.selected_advertiser,
+        )
+        return CreatedConnection(reply, upsert.attempt)
 
     async def _fetch_profile(self, family: ApiFamily, grant: Grant) -> Profile:
         started = self._clock.ticks()
@@ -159,6 +167,7 @@ class ConnectionCreator:
     def _upsert(
         self,
         request: ExchangeRequest,
+        claim: ClaimedCode,
         grant: Grant,
         profile: Profile,
         *,
@@ -166,13 +175,12 @@ class ConnectionCreator:
         selected: Account | None,
     ) -> ConnectionUpsert:
         user_id, family = request.oauth_state.user_id, request.oauth_state.family
-        tokens, connection_id = grant.tokens, str(uuid.uuid4())
-        reply = success_reply(
-            connection_id, family=family, accounts=profile.accounts, selected=selected
-        )
+        tokens, has_advertisers = grant.tokens, self._families[family].has_advertisers
         return ConnectionUpsert(
             code_hash=request.code_hash,
-            id=connection_id,
+            state_hash=request.state_hash,
+            claimed_at=claim.claimed_at,
+            id=str(uuid.uuid4()),
             user_id=user_id,
             family=family,
             tiktok_user_id=tiktok_user_id,
@@ -188,12 +196,9 @@ class ConnectionCreator:
             due_at=schedule.next_due(
                 tokens, self._clock.now(), probe_every=self._probe_every, random=self._random
             ),
-            write_user_account=selected is not None,
             account_token=self._user_accounts_token.for_access_token(tokens.access, user_id)
-            if selected
+            if has_advertisers
             else None,
-            # If the connection exists already, the store replaces the id in the reply.
-            reply=reply.model_dump(mode="json"),
             attempt=request.timer.finish(),
         )
 

@@ -15,11 +15,14 @@ from connector.encryption import TokenCipher
 from connector.errors import (
     Busy,
     CodeSpent,
+    ConfigurationError,
     ConnectorError,
     InternalError,
     InvalidRequest,
+    NotFound,
     StoreUnreachable,
     TikTokUnreachable,
+    UnusableUserId,
 )
 from connector.journal import Journal
 from connector.model import Ciphertext, Grant, OAuthState
@@ -39,7 +42,7 @@ from .grant_entries import (
     grant_entry,
 )
 from .pending_grants import PendingGrants
-from .replies import SuccessReply, is_permanent, replay
+from .replies import SuccessReply, is_permanent, refusal_error, stored_error, success_reply
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ class CodeExchange:
     ) -> None:
         self._families = families
         self._tiktok_client = tiktok_client
+        self._store = store
         self._journal = journal
         self._cipher = cipher
         self._clock = clock
@@ -80,7 +84,11 @@ class CodeExchange:
         if oauth_state.family not in self._families:
             raise InvalidRequest(f"The TikTok app for {oauth_state.family} is not configured here.")
         code_hash = hashlib.sha256(f"{code}\n{state}".encode()).hexdigest()
-        request = ExchangeRequest.start(code_hash, oauth_state, actor=actor, clock=self._clock)
+        # The text of a signed state has several spellings, but its nonce is signed.
+        state_hash = hashlib.sha256((oauth_state.nonce or state).encode()).hexdigest()
+        request = ExchangeRequest.start(
+            code_hash, oauth_state, state_hash=state_hash, actor=actor, clock=self._clock
+        )
         # A started exchange is completed even if the browser disconnects, because the code may be used.
         return await self._exchanges.run(code_hash, lambda: self._exchange_once(request, code))
 
@@ -93,24 +101,42 @@ class CodeExchange:
         await self.pending_grants.flush()
         claim = await self._claims.acquire(request)
         if isinstance(claim, AnsweredCode):
-            return replay(claim.reply)
+            return await self._replay(claim)
         if claim.encrypted_grant is None:
-            pending = await self._redeem(request, code)
+            pending = await self._redeem(request, claim, code)
         else:
             pending = self.pending_grants.pop(request.code_hash) or PendingGrant(
-                request, claim.encrypted_grant, is_in_own_journal=False
+                request, claim.encrypted_grant, claim.claimed_at, is_in_own_journal=False
             )
             # The stored ciphertext is the newer one: a key rotation may have replaced it.
             pending = replace(pending, encrypted_grant=claim.encrypted_grant)
         return await self._create_connection(request, claim, pending)
 
-    async def _redeem(self, request: ExchangeRequest, code: str) -> PendingGrant:
+    async def _replay(self, claim: AnsweredCode) -> SuccessReply:
+        error = stored_error(claim.reply)
+        if error is not None:
+            raise error
+        connection = await self._store.get_connection(claim.reply["connection_id"])
+        if connection is None:
+            raise NotFound("This connection was deleted. Connect TikTok again.")
+        selected = None if connection.advertiser_lost else connection.selected_advertiser
+        return success_reply(
+            connection.id,
+            family=connection.family,
+            accounts=connection.accounts,
+            selected=selected,
+        )
+
+    async def _redeem(
+        self, request: ExchangeRequest, claim: ClaimedCode, code: str
+    ) -> PendingGrant:
         pending: PendingGrant | None = None
         try:
+            self._require_usable(request, claim)
             self._limiter.check(request.oauth_state)
             async with self._journal.reserve(claim_entry(request)):
                 pending = await self._journal_grant(
-                    request, await self._request_grant(request, code)
+                    request, claim, await self._request_grant(request, code)
                 )
         except Exception as caught:
             error = as_connector_error(caught)
@@ -120,6 +146,23 @@ class CodeExchange:
                     self._claims.release_later(request)
                 raise error from None
         return pending
+
+    def _require_usable(self, request: ExchangeRequest, claim: ClaimedCode) -> None:
+        """Before the code is sent: a used code could not be used by the right request any more."""
+        if claim.state_used:
+            raise refusal_error("invalid_state")
+        key_type = claim.mismatched_key_type
+        if key_type is None or not self._families[request.oauth_state.family].has_advertisers:
+            return
+        if key_type == "unsupported":
+            raise ConfigurationError(
+                "The service cannot write the selected ad account to the database.",
+                detail="The primary key of user_accounts must be one column of type uuid, text or bigint.",
+            )
+        raise UnusableUserId(
+            f"The user id of this state cannot be stored: the key of the table user_accounts has the "
+            f"type {key_type}."
+        )
 
     async def _request_grant(self, request: ExchangeRequest, code: str) -> Grant:
         oauth_state = request.oauth_state
@@ -138,11 +181,13 @@ class CodeExchange:
             ) from None
         return replace(grant, tokens=replace(grant.tokens, issued_at=self._clock.now()))
 
-    async def _journal_grant(self, request: ExchangeRequest, grant: Grant) -> PendingGrant:
+    async def _journal_grant(
+        self, request: ExchangeRequest, claim: ClaimedCode, grant: Grant
+    ) -> PendingGrant:
         encrypted_grant = encrypt_grant(self._cipher, grant, code_hash=request.code_hash)
-        pending = PendingGrant(request, encrypted_grant, grant)
+        pending = PendingGrant(request, encrypted_grant, claim.claimed_at, grant)
         try:
-            entry_id = await self._journal.append(grant_entry(request, encrypted_grant))
+            entry_id = await self._journal.append(grant_entry(pending))
         except Exception:
             # The code is used, so the grant can only be saved if the exchange continues.
             log.exception("could not journal new grant, continuing without journal entry")
@@ -208,7 +253,7 @@ class CodeExchange:
         self.pending_grants.pop(pending.code_hash)
         if isinstance(claim, AnsweredCode):
             await self.pending_grants.remove_entries(pending)
-            return replay(claim.reply)
+            return await self._replay(claim)
         return await self._create_connection(request, claim, pending)
 
 

@@ -21,7 +21,7 @@ from connector.encryption import (
     pending_grant_associated_data,
 )
 from connector.journal import Entry
-from connector.model import Ciphertext, Grant, OAuthState, UserId
+from connector.model import Ciphertext, Grant, OAuthState, UserId, format_utc
 
 CLAIM_KIND = "code"
 GRANT_KIND = "grant"
@@ -36,21 +36,29 @@ class ExchangeRequest:
     code_hash: str
     """A hash of the code and its state. The hash reveals neither."""
 
+    state_hash: str
+    """The same for each code of one state. A state is used up by its first connection."""
+
     oauth_state: OAuthState
     claim_owner: str
     timer: AttemptTimer
 
     @classmethod
     def start(
-        cls, code_hash: str, oauth_state: OAuthState, *, actor: str, clock: Clock
+        cls,
+        code_hash: str,
+        oauth_state: OAuthState,
+        *,
+        state_hash: str,
+        actor: str,
+        clock: Clock,
     ) -> ExchangeRequest:
         timer = AttemptTimer.start("exchange", actor=actor, clock=clock)
-        return cls(code_hash, oauth_state, uuid.uuid4().hex, timer)
+        return cls(code_hash, state_hash, oauth_state, uuid.uuid4().hex, timer)
 
     def start_again(self) -> ExchangeRequest:
-        return self.start(
-            self.code_hash, self.oauth_state, actor=self.timer.actor, clock=self.timer.clock
-        )
+        timer = self.timer.start("exchange", actor=self.timer.actor, clock=self.timer.clock)
+        return replace(self, claim_owner=uuid.uuid4().hex, timer=timer)
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,9 @@ class PendingGrant:
 
     request: ExchangeRequest
     encrypted_grant: Ciphertext
+    claimed_at: datetime
+    """The time of the first claim of the code, by the clock of the database."""
+
     grant: Grant | None = field(default=None, repr=False)
     """The decrypted grant; None if another process received the grant."""
 
@@ -106,13 +117,15 @@ def parse_claim_entry(entry_id: int, entry: Entry) -> UnreleasedClaim:
     return UnreleasedClaim(entry.fields["code_hash"], entry.fields["claimed_by"], entry_id)
 
 
-def grant_entry(request: ExchangeRequest, encrypted_grant: Ciphertext) -> Entry:
-    oauth_state = request.oauth_state
+def grant_entry(pending: PendingGrant) -> Entry:
+    request, oauth_state = pending.request, pending.request.oauth_state
     return Entry(
         GRANT_KIND,
         {
             "code_hash": request.code_hash,
-            "encrypted_grant": encrypted_grant,
+            "state_hash": request.state_hash,
+            "claimed_at": format_utc(pending.claimed_at),
+            "encrypted_grant": pending.encrypted_grant,
             "user_id": oauth_state.user_id,
             "family": oauth_state.family,
             "redirect_uri": oauth_state.redirect_uri,
@@ -131,9 +144,18 @@ def parse_grant_entry(entry_id: int, entry: Entry, *, clock: Clock) -> PendingGr
         redirect_uri=fields["redirect_uri"],
     )
     request = ExchangeRequest.start(
-        fields["code_hash"], oauth_state, actor=fields["actor"], clock=clock
+        fields["code_hash"],
+        oauth_state,
+        state_hash=fields["state_hash"],
+        actor=fields["actor"],
+        clock=clock,
     )
-    return PendingGrant(request, Ciphertext(fields["encrypted_grant"]), entry_ids=(entry_id,))
+    return PendingGrant(
+        request,
+        Ciphertext(fields["encrypted_grant"]),
+        datetime.fromisoformat(fields["claimed_at"]),
+        entry_ids=(entry_id,),
+    )
 
 
 def encrypt_grant(cipher: TokenCipher, grant: Grant, *, code_hash: str) -> Ciphertext:

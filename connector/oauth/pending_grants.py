@@ -116,9 +116,11 @@ class PendingGrants:
         self._to_complete[code_hash] = pending.after_failure(self._clock.now())
         restored = await self._store.restore_pending_grant(
             code_hash,
+            state_hash=request.state_hash,
             user_id=request.oauth_state.user_id,
             family=request.oauth_state.family,
             claimed_by=request.claim_owner,
+            claimed_at=pending.claimed_at,
             encrypted_grant=pending.encrypted_grant,
             now=self._clock.database_time(),
             lease=timedelta(0),  # The next POST of the code may continue.

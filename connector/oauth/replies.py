@@ -1,20 +1,21 @@
-"""The reply of an exchange, stored with the code, so that every POST of the code gets the same reply.
+"""The reply of an exchange. Every POST of the same code gets the result of the first POST.
 
-Only a permanent result is stored: success, a used code, a consent without any ad account. A reply never
-contains tokens.
+Only a permanent result is stored with the code: the id of the connection, or a refusal. The reply to a
+repeated POST is made from the connection as it is now, so a selection made meanwhile is included. A reply
+never contains tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
-
-from pydantic import Field, TypeAdapter
+from typing import Literal
 
 from connector.errors import (
     CodeSpent,
     ConnectorError,
+    InvalidState,
     NoAdvertisers,
+    Superseded,
     TikTokError,
     UpstreamError,
     error_class,
@@ -22,7 +23,14 @@ from connector.errors import (
 from connector.model import Account, FrozenModel
 from connector.store import StoredReply
 
-REPLAYABLE_ERRORS = (CodeSpent, NoAdvertisers)
+PERMANENT_ERRORS = (CodeSpent, NoAdvertisers, InvalidState, Superseded)
+
+MESSAGES = {
+    "superseded": "A newer consent or a disconnect has replaced this one. If no TikTok account is "
+    "connected now, connect again.",
+    "invalid_state": "This link has been used to connect an account. Start again with a new link.",
+}
+"""The store records these two refusals itself, by their codes."""
 
 
 class AdvertiserName(FrozenModel):
@@ -45,16 +53,10 @@ class SuccessReply(FrozenModel):
     message: str = "TikTok connected successfully"
 
 
-class RefusalReply(FrozenModel):
-    success: Literal[False] = False
+class StoredRefusal(FrozenModel):
     code: str
-    message: str
-    upstream: UpstreamError | None
-
-
-ExchangeReply = Annotated[SuccessReply | RefusalReply, Field(discriminator="success")]
-
-_EXCHANGE_REPLY: TypeAdapter[SuccessReply | RefusalReply] = TypeAdapter(ExchangeReply)
+    message: str = ""
+    upstream: UpstreamError | None = None
 
 
 def success_reply(
@@ -76,20 +78,27 @@ def success_reply(
 
 
 def is_permanent(error: ConnectorError) -> bool:
-    return isinstance(error, REPLAYABLE_ERRORS)
+    return isinstance(error, PERMANENT_ERRORS)
 
 
-def refusal_reply(error: ConnectorError) -> RefusalReply:
+def stored_refusal(error: ConnectorError) -> StoredReply:
     upstream = error.upstream if isinstance(error, TikTokError) else None
-    return RefusalReply(code=error.code, message=error.message, upstream=upstream)
+    refusal = StoredRefusal(code=error.code, message=error.message, upstream=upstream)
+    return refusal.model_dump(mode="json")
 
 
-def replay(stored: StoredReply) -> SuccessReply:
-    """Returns the stored reply. Raises the error again if the reply is a refusal."""
-    reply = _EXCHANGE_REPLY.validate_python(stored)
-    if isinstance(reply, SuccessReply):
-        return reply
-    error = error_class(reply.code)
+def refusal_error(code: str) -> ConnectorError:
+    """The error that the store has recorded."""
+    return error_class(code)(MESSAGES[code])
+
+
+def stored_error(reply: StoredReply) -> ConnectorError | None:
+    """Returns the error that was the result of the exchange. Returns None if it was a connection."""
+    if "connection_id" in reply:
+        return None
+    refusal = StoredRefusal.model_validate(reply)
+    message = refusal.message or MESSAGES[refusal.code]
+    error = error_class(refusal.code)
     if issubclass(error, TikTokError):
-        raise error(reply.message, upstream=reply.upstream)
-    raise error(reply.message)
+        return error(message, upstream=refusal.upstream)
+    return error(message)

@@ -21,6 +21,8 @@ from .records import (
     JsonObject,
     Replacement,
     StoredReply,
+    UpsertResult,
+    UserAccountsReport,
 )
 from .selection import select_database
 from .store import SCHEMA_VERSION, Store
@@ -42,5 +44,7 @@ __all__ = [
     "Replacement",
     "Store",
     "StoredReply",
+    "UpsertResult",
+    "UserAccountsReport",
     "select_database",
 ]

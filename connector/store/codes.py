@@ -28,6 +28,7 @@ class CodeOperations(Operations):
         self,
         code_hash: str,
         *,
+        state_hash: str,
         user_id: UserId,
         family: str,
         claimed_by: str,
@@ -36,6 +37,7 @@ class CodeOperations(Operations):
     ) -> CodeClaim:
         fields = {
             "code_hash": code_hash,
+            "state_hash": state_hash,
             "user_id": user_id,
             "family": family,
             "claimed_by": claimed_by,
@@ -83,20 +85,25 @@ class CodeOperations(Operations):
         self,
         code_hash: str,
         *,
+        state_hash: str,
         user_id: UserId,
         family: str,
         claimed_by: str,
+        claimed_at: datetime,
         encrypted_grant: Ciphertext,
         now: datetime | None,
         lease: timedelta,
     ) -> bool:
-        """Claims the code and stores its grant. Returns False if the code already has a connection."""
+        """Claims the code and stores its grant. Returns False if the code already has a connection,
+        or if its grant was superseded."""
         rows = await self._call(
             "restore_pending_grant",
             code_hash=code_hash,
+            state_hash=state_hash,
             user_id=user_id,
             family=family,
             claimed_by=claimed_by,
+            claimed_at=claimed_at,
             encrypted_grant=encrypted_grant,
             now=now,
             lease_seconds=lease.total_seconds(),

@@ -7,6 +7,7 @@ from datetime import datetime
 from operator import itemgetter
 
 from connector.concurrency import Batcher
+from connector.errors import StoreUnreachable
 from connector.model import Account, Connection, StoredTokens, UserId
 
 from .database import Database
@@ -16,9 +17,16 @@ from .operations import (
     BatchItem,
     Operations,
     parse_first_row,
+    parse_row_or_error,
     parse_rows,
 )
-from .records import ConnectionUpsert, JsonObject, SavedConnection, StoredReply
+from .records import (
+    AdvertiserRow,
+    ConnectionUpsert,
+    JsonObject,
+    UpsertResult,
+    UserAccountsReport,
+)
 
 
 class ConnectionOperations(Operations):
@@ -32,18 +40,19 @@ class ConnectionOperations(Operations):
 
     async def upsert_connection(
         self, upsert: ConnectionUpsert, *, now: datetime | None
-    ) -> StoredReply:
-        """Returns a reply that names the connection, which may have existed before."""
+    ) -> UpsertResult:
         return await self._upserts.submit(BatchItem(upsert.model_dump(mode="json"), now))
 
-    async def _upsert_connections(self, items: Sequence[BatchItem]) -> list[StoredReply]:
+    async def _upsert_connections(
+        self, items: Sequence[BatchItem]
+    ) -> list[UpsertResult | StoreUnreachable]:
         upserts: list[JsonObject] = [item.fields for item in items]
         # All calls use the same order. Otherwise two overlapping batches could wait for each other's rows.
         ordered = sorted(upserts, key=itemgetter("user_id"))
         rows = await self._call("upsert_connections", connections=ordered, now=items[-1].now)
-        replies = {saved.code_hash: saved.reply for saved in parse_rows(SavedConnection, rows)}
+        rows_by_hash = {row.get("code_hash"): row for row in rows}
         return [
-            replies[upsert["code_hash"]] if upsert["code_hash"] in replies else upsert["reply"]
+            parse_row_or_error(UpsertResult, rows_by_hash.get(upsert["code_hash"]))
             for upsert in upserts
         ]
 
@@ -51,19 +60,24 @@ class ConnectionOperations(Operations):
         self,
         connection_id: str,
         *,
-        advertiser: Account,
+        advertiser_id: str,
+        token_version: int,
         account_token: str | None,
         now: datetime | None,
-    ) -> bool:
-        """Returns False if the connection does not exist or is disconnected."""
+    ) -> Account | None:
+        """Returns None if the connection has other tokens, is not active or has no such advertiser."""
         rows = await self._call(
             "select_advertiser",
             connection_id=connection_id,
-            advertiser=advertiser.model_dump(),
+            token_version=token_version,
+            advertiser_id=advertiser_id,
             account_token=account_token,
             now=now,
         )
-        return bool(rows)
+        return parse_first_row(AdvertiserRow, rows).advertiser if rows else None
+
+    async def check_user_accounts(self) -> UserAccountsReport:
+        return parse_first_row(UserAccountsReport, await self._call("check_user_accounts"))
 
     async def get_connection(self, connection_id: str) -> Connection | None:
         rows = await self._call("get_connection", connection_id=connection_id)

@@ -19,7 +19,8 @@ from connector.model import (
 JsonObject = dict[str, Any]
 
 StoredReply = JsonObject
-"""The stored result of an exchange, returned again when the same code and state are posted again."""
+"""The result of an exchange, for POSTs of the same code and state: `{"connection_id": …}`, or the code,
+message and upstream error of a refusal."""
 
 
 class ExistingConnection(FrozenModel):
@@ -32,6 +33,15 @@ class ExistingConnection(FrozenModel):
 
 class ClaimedCode(FrozenModel):
     """This process may redeem the code until its claim expires."""
+
+    claimed_at: UtcDatetime
+    """The time of the first claim, by the clock of the database. It orders the grants of a user."""
+
+    state_used: bool = False
+    """True if another code with the same state has become a connection."""
+
+    mismatched_key_type: str | None = None
+    """Set if the user id cannot be a key of `user_accounts`: the type of the key, or `unsupported`."""
 
     encrypted_grant: Ciphertext | None = None
     """Set if the code was redeemed before, but its grant did not become a connection yet."""
@@ -54,14 +64,23 @@ class CodeBusy(FrozenModel):
 CodeClaim = ClaimedCode | AnsweredCode | CodeBusy
 
 
-class CodeClaimRow(ClaimedCode):
+class CodeClaimRow(FrozenModel):
     acquired: bool
-    reply: StoredReply | None = None
+    claimed_at: UtcDatetime | None
+    state_used: bool
+    mismatched_key_type: str | None
+    encrypted_grant: Ciphertext | None
+    existing_connections: tuple[ExistingConnection, ...]
+    legacy_advertiser_id: str | None
+    reply: StoredReply | None
 
     @property
     def claim(self) -> CodeClaim:
-        if self.acquired:
+        if self.acquired and self.claimed_at is not None:
             return ClaimedCode(
+                claimed_at=self.claimed_at,
+                state_used=self.state_used,
+                mismatched_key_type=self.mismatched_key_type,
                 encrypted_grant=self.encrypted_grant,
                 existing_connections=self.existing_connections,
                 legacy_advertiser_id=self.legacy_advertiser_id,
@@ -70,9 +89,14 @@ class CodeClaimRow(ClaimedCode):
 
 
 class ConnectionUpsert(FrozenModel, extra="forbid"):
-    """A new connection. `id` is used only for a new row. An existing row keeps its id."""
+    """A new connection. `id` is used only for a new row. An existing row keeps its id.
+
+    `selected_advertiser` is selected only if the user has selected no other advertiser that is granted.
+    """
 
     code_hash: str
+    state_hash: str
+    claimed_at: UtcDatetime
     id: str
     user_id: UserId
     family: str
@@ -84,17 +108,37 @@ class ConnectionUpsert(FrozenModel, extra="forbid"):
     expires_at: UtcDatetime | None
     refresh_expires_at: UtcDatetime | None
     due_at: UtcDatetime | None
-    write_user_account: bool
     account_token: str | None
-    reply: StoredReply
+    """The token for `user_accounts`."""
+
     attempt: Attempt
 
 
-class SavedConnection(FrozenModel):
-    """The stored reply. Its `connection_id` may name a connection that existed before."""
+class UpsertResult(FrozenModel):
+    """The saved connection, which may have existed before, or the code of the error that refused it."""
 
     code_hash: str
-    reply: StoredReply
+    error_code: str | None = None
+    connection_id: str | None = None
+    selected_advertiser: Account | None = None
+    advertiser_lost: bool | None = None
+
+
+class AdvertiserRow(FrozenModel):
+    advertiser: Account
+
+
+class KeyColumn(FrozenModel):
+    name: str
+    type: str
+
+
+class UserAccountsReport(FrozenModel):
+    """The primary key of `user_accounts`, and other columns that an insert must fill."""
+
+    key_columns: tuple[KeyColumn, ...]
+    key_is_usable: bool
+    required_columns: tuple[str, ...]
 
 
 class RowId(FrozenModel):

@@ -193,7 +193,9 @@ class TokenOperations:
     async def _revoke(self, context: OperationContext) -> OperationSucceeded:
         stored, owner = context.lease.stored, context.lease.owner
         try:
-            await self._tiktok_client.execute(context.family.revoke_call(context.tokens))
+            # TikTok does not promise that revoking one token leaves the other grants of the user alone.
+            if not stored.tiktok_user_is_connected:
+                await self._tiktok_client.execute(context.family.revoke_call(context.tokens))
         except (AccessTokenRejected, ReconnectRequired):
             log.info("token was already revoked at TikTok connection_id=%s", stored.connection_id)
         outcome = Outcome.tokens_deleted(stored, context.timer.finish(), lease_owner=owner)

@@ -11,8 +11,9 @@ create function public.connector_claim_codes(
     p_claims jsonb, p_now timestamptz, p_lease_seconds double precision
 )
 returns table (
-    code_hash text, acquired boolean, encrypted_grant text, reply jsonb, existing_connections jsonb,
-    legacy_advertiser_id text
+    code_hash text, acquired boolean, claimed_at timestamptz, state_used boolean,
+    encrypted_grant text, reply jsonb, existing_connections jsonb, legacy_advertiser_id text,
+    mismatched_key_type text
 )
 language plpgsql security definer
 set search_path = ''
@@ -27,15 +28,15 @@ begin
     with requested as (
         select r.*
         from jsonb_to_recordset(p_claims) as r (
-            code_hash text, user_id uuid, family text, claimed_by text
+            code_hash text, state_hash text, user_id text, family text, claimed_by text
         )
     ),
     claimed as (
         insert into connector.codes as c (
-            code_hash, user_id, family, claimed_by, claimed_until, created_at
+            code_hash, state_hash, user_id, family, claimed_by, claimed_until, created_at
         )
         select
-            r.code_hash, r.user_id, r.family, r.claimed_by,
+            r.code_hash, r.state_hash, r.user_id, r.family, r.claimed_by,
             v_now + make_interval(secs => p_lease_seconds), v_now
         from requested r
         on conflict (code_hash) do update
@@ -44,11 +45,19 @@ begin
             claimed_until = excluded.claimed_until
         where c.reply is null
             and c.claimed_until <= v_now
-        returning c.code_hash, c.encrypted_grant
+        returning c.code_hash, c.encrypted_grant, c.created_at
     )
     select
         r.code_hash,
         c.code_hash is not null,
+        c.created_at,
+        exists (
+            select
+            from connector.codes s
+            where s.state_hash = r.state_hash
+                and s.code_hash <> r.code_hash
+                and s.reply ? 'connection_id'
+        ),
         c.encrypted_grant,
         (
             select s.reply
@@ -72,14 +81,12 @@ begin
                 and e.family = r.family
                 and c.code_hash is not null
         ),
-        (
-            select u.tiktok_business_id
-            from public.user_accounts u
-            where u.id = r.user_id
-                and c.code_hash is not null
-        )
+        case when c.code_hash is not null then u.advertiser_id end,
+        u.mismatched_key_type
     from requested r
-    left join claimed c on c.code_hash = r.code_hash;
+    left join claimed c on c.code_hash = r.code_hash
+    left join connector.read_user_accounts(array (select distinct d.user_id from requested d)) u
+        on u.user_id = r.user_id;
 end
 $$;
 
@@ -121,10 +128,11 @@ begin
 end
 $$;
 
--- Returns no row if the code already has a connection.
+-- Returns no row if the code already has a connection, or if its grant was superseded.
 create function public.connector_restore_pending_grant(
-    p_code_hash text, p_user_id uuid, p_family text, p_claimed_by text, p_encrypted_grant text,
-    p_now timestamptz, p_lease_seconds double precision
+    p_code_hash text, p_state_hash text, p_user_id text, p_family text, p_claimed_by text,
+    p_claimed_at timestamptz, p_encrypted_grant text, p_now timestamptz,
+    p_lease_seconds double precision
 )
 returns table (code_hash text)
 language plpgsql security definer
@@ -138,11 +146,11 @@ begin
     perform connector.require_service_role();
     return query
     insert into connector.codes as c (
-        code_hash, user_id, family, claimed_by, claimed_until, encrypted_grant, created_at
+        code_hash, state_hash, user_id, family, claimed_by, claimed_until, encrypted_grant, created_at
     )
     values (
-        p_code_hash, p_user_id, p_family, p_claimed_by,
-        v_now + make_interval(secs => p_lease_seconds), p_encrypted_grant, v_now
+        p_code_hash, p_state_hash, p_user_id, p_family, p_claimed_by,
+        v_now + make_interval(secs => p_lease_seconds), p_encrypted_grant, p_claimed_at
     )
     on conflict (code_hash) do update
     set
@@ -151,7 +159,7 @@ begin
         encrypted_grant = excluded.encrypted_grant,
         reply = null
     where c.reply is null
-        or c.reply ->> 'connection_id' is null
+        or (not c.reply ? 'connection_id' and c.reply ->> 'code' <> 'superseded')
     returning c.code_hash;
 end
 $$;

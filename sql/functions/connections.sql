@@ -2,10 +2,8 @@
 
 drop function if exists
     public.connector_upsert_connections,
-    public.connector_select_advertiser,
     public.connector_get_connection,
-    public.connector_list_connections,
-    connector.write_user_account;
+    public.connector_list_connections;
 drop view if exists
     connector.connection_details,
     connector.connection_summaries;
@@ -24,39 +22,24 @@ select c.accounts, s.*
 from connector.connection_summaries s
 join connector.connections c on c.id = s.id;
 
--- Updates first and inserts only if the row is missing: an upsert would violate the customer's own not-null
--- columns even if the row exists.
-create function connector.write_user_account(p_user_id uuid, p_advertiser jsonb, p_token text)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    update public.user_accounts
-    set
-        tiktok_access_token = p_token,
-        tiktok_account_id = p_advertiser ->> 'name',
-        tiktok_business_id = p_advertiser ->> 'id'
-    where id = p_user_id;
-    if not found then
-        insert into public.user_accounts (
-            id, tiktok_access_token, tiktok_account_id, tiktok_business_id
-        )
-        values (p_user_id, p_token, p_advertiser ->> 'name', p_advertiser ->> 'id')
-        on conflict (id) do update
-        set
-            tiktok_access_token = excluded.tiktok_access_token,
-            tiktok_account_id = excluded.tiktok_account_id,
-            tiktok_business_id = excluded.tiktok_business_id;
-    end if;
-end
-$$;
-
--- Upserts many connections in one call, each of another user. One connection can make the call fail: it may
--- violate a rule of the customer's own table, or another transaction may have locked its row in that table.
--- Then the whole call is rolled back, and the caller sends each connection in a separate call.
+-- Saves many connections in one call, each of another user. A row of the result has the saved connection, or
+-- the code of the error that is now the reply of the code:
+--
+-- - `superseded`: the user has a newer grant for the same TikTok user, or has disconnected a connection of this
+--   family since the code was claimed.
+-- - `invalid_state`: another code of the same state has become a connection.
+--
+-- An advertiser that the user has selected stays selected as long as it is granted. `selected_advertiser` is
+-- selected only if the user has selected nothing in another live connection.
+--
+-- One connection can make the call fail: it may violate a rule of the customer's own table, or another
+-- transaction may have locked its row in that table. Then the whole call is rolled back, and the caller sends
+-- each connection in a separate call.
 create function public.connector_upsert_connections(p_connections jsonb, p_now timestamptz)
-returns table (code_hash text, reply jsonb)
+returns table (
+    code_hash text, error_code text, connection_id uuid, selected_advertiser jsonb,
+    advertiser_lost boolean
+)
 language plpgsql security definer
 set search_path = ''
 set enable_seqscan = off
@@ -65,41 +48,97 @@ as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_saved jsonb;
 begin
     perform connector.require_service_role();
-    return query
+    -- The decisions depend on all connections of the user, so the calls for one user run one after another.
+    perform pg_advisory_xact_lock(l.user_key)
+    from (
+        select hashtextextended(i.value ->> 'user_id', 0) as user_key
+        from jsonb_array_elements(p_connections) i
+        order by 1
+    ) l;
     with input as (
-        select i.*
+        select
+            i.code_hash, i.claimed_at, i.id, i.user_id, i.family, i.tiktok_user_id, i.scopes,
+            i.accounts, i.selected_advertiser, i.encrypted_tokens, i.expires_at,
+            i.refresh_expires_at, i.due_at, i.account_token, i.attempt,
+            coalesce(c.in_user_accounts, false) as was_in_user_accounts,
+            -- The selected advertiser as the new grant names it; null if it is no longer granted.
+            (
+                select a.value
+                from jsonb_array_elements(i.accounts) a
+                where a.value ->> 'id' = c.selected_advertiser ->> 'id'
+                limit 1
+            ) as still_selected,
+            exists (
+                select
+                from connector.connections o
+                where o.user_id = i.user_id
+                    and o.status in ('active', 'refresh_failing')
+                    and o.selected_advertiser is not null
+                    and o.id is distinct from c.id
+            ) as has_other_selection,
+            case
+                when i.claimed_at < c.granted_at
+                    or exists (
+                        select
+                        from connector.connections d
+                        where d.user_id = i.user_id
+                            and d.family = i.family
+                            and d.disconnected_at >= i.claimed_at
+                    ) then 'superseded'
+                when exists (
+                    select
+                    from connector.codes s
+                    where s.state_hash = i.state_hash
+                        and s.code_hash <> i.code_hash
+                        and s.reply ? 'connection_id'
+                ) then 'invalid_state'
+            end as error_code
         from jsonb_to_recordset(p_connections) as i (
-            code_hash text, id uuid, user_id uuid, family text, tiktok_user_id text, scopes jsonb,
-            accounts jsonb, selected_advertiser jsonb, encrypted_tokens text, expires_at timestamptz,
-            refresh_expires_at timestamptz, due_at timestamptz, write_user_account boolean,
-            account_token text, reply jsonb, attempt jsonb
+            code_hash text, state_hash text, claimed_at timestamptz, id uuid, user_id text, family text,
+            tiktok_user_id text, scopes jsonb, accounts jsonb, selected_advertiser jsonb,
+            encrypted_tokens text, expires_at timestamptz, refresh_expires_at timestamptz,
+            due_at timestamptz, account_token text, attempt jsonb
         )
+        left join connector.connections c on c.user_id = i.user_id
+            and c.family = i.family
+            and c.tiktok_user_id = i.tiktok_user_id
+    ),
+    decided as (
+        select
+            i.code_hash, i.claimed_at, i.id, i.user_id, i.family, i.tiktok_user_id, i.scopes,
+            i.accounts, i.encrypted_tokens, i.expires_at, i.refresh_expires_at, i.due_at,
+            i.account_token, i.attempt, i.was_in_user_accounts, i.error_code,
+            coalesce(
+                i.still_selected,
+                case when not i.has_other_selection then i.selected_advertiser end
+            ) as new_selection,
+            i.was_in_user_accounts or not i.has_other_selection as may_be_shown
+        from input i
     ),
     upserted as (
         insert into connector.connections as c (
             id, user_id, family, tiktok_user_id, status, scopes, accounts, selected_advertiser,
-            advertiser_lost, encrypted_tokens, expires_at, refresh_expires_at, verified_at, due_at,
-            token_version, connected_at, created_at, updated_at
+            advertiser_lost, in_user_accounts, encrypted_tokens, expires_at, refresh_expires_at,
+            verified_at, due_at, token_version, granted_at, connected_at, created_at, updated_at
         )
         select
-            i.id, i.user_id, i.family, i.tiktok_user_id, 'active', i.scopes, i.accounts,
-            i.selected_advertiser, false, i.encrypted_tokens, i.expires_at, i.refresh_expires_at,
-            v_now, i.due_at, 1, v_now, v_now, v_now
-        from input i
+            d.id, d.user_id, d.family, d.tiktok_user_id, 'active', d.scopes, d.accounts,
+            d.new_selection, false, d.new_selection is not null and d.may_be_shown,
+            d.encrypted_tokens, d.expires_at, d.refresh_expires_at, v_now, d.due_at, 1,
+            d.claimed_at, v_now, v_now, v_now
+        from decided d
+        where d.error_code is null
         on conflict (user_id, family, tiktok_user_id) do update
         set
             status = 'active',
             scopes = excluded.scopes,
             accounts = excluded.accounts,
-            -- Until the user selects again, user_accounts still has the earlier advertiser.
             selected_advertiser = coalesce(excluded.selected_advertiser, c.selected_advertiser),
-            advertiser_lost = excluded.selected_advertiser is null
-                and c.selected_advertiser is not null
-                and not excluded.accounts @> jsonb_build_array(
-                    jsonb_build_object('id', c.selected_advertiser ->> 'id')
-                ),
+            advertiser_lost = excluded.selected_advertiser is null and c.selected_advertiser is not null,
+            in_user_accounts = excluded.in_user_accounts,
             encrypted_tokens = excluded.encrypted_tokens,
             expires_at = excluded.expires_at,
             refresh_expires_at = excluded.refresh_expires_at,
@@ -108,50 +147,21 @@ begin
             due_at = excluded.due_at,
             lease_owner = null,
             token_version = c.token_version + 1,
+            granted_at = excluded.granted_at,
             connected_at = excluded.connected_at,
             updated_at = excluded.updated_at
-        returning c.id, c.user_id, c.token_version
-    ),
-    selected_rows as (
-        select
-            i.user_id, i.account_token, i.selected_advertiser ->> 'id' as advertiser_id,
-            i.selected_advertiser ->> 'name' as advertiser_name
-        from input i
-        where i.write_user_account
-            and i.selected_advertiser is not null
-    ),
-    -- Updates first, as in write_user_account.
-    updated_accounts as (
-        update public.user_accounts u
-        set
-            tiktok_access_token = s.account_token,
-            tiktok_account_id = s.advertiser_name,
-            tiktok_business_id = s.advertiser_id
-        from selected_rows s
-        where u.id = s.user_id
-        returning u.id
-    ),
-    inserted_accounts as (
-        insert into public.user_accounts (
-            id, tiktok_access_token, tiktok_account_id, tiktok_business_id
-        )
-        select s.user_id, s.account_token, s.advertiser_name, s.advertiser_id
-        from selected_rows s
-        where s.user_id not in (select u.id from updated_accounts u)
-        on conflict (id) do update
-        set
-            tiktok_access_token = excluded.tiktok_access_token,
-            tiktok_account_id = excluded.tiktok_account_id,
-            tiktok_business_id = excluded.tiktok_business_id
+        returning
+            c.id, c.user_id, c.token_version, c.selected_advertiser, c.advertiser_lost,
+            c.in_user_accounts
     ),
     inserted_events as (
         insert into connector.events (at, kind, connection_id, user_id, detail)
         select
             v_now, case c.token_version when 1 then 'connected' else 'reconnected' end,
             c.id, c.user_id,
-            jsonb_build_object('family', i.family, 'selected_advertiser', i.selected_advertiser)
-        from input i
-        join upserted c on c.user_id = i.user_id
+            jsonb_build_object('family', d.family, 'selected_advertiser', d.new_selection)
+        from decided d
+        join upserted c on c.user_id = d.user_id
     ),
     inserted_attempts as (
         insert into connector.attempts (
@@ -160,68 +170,69 @@ begin
         select
             c.id, a.at, a.operation, a.actor, a.result, a.tiktok_code, a.message, a.request_id,
             a.duration_ms
-        from input i
-        join upserted c on c.user_id = i.user_id
-        cross join lateral jsonb_populate_record(null::connector.attempts, i.attempt) a
-    ),
+        from decided d
+        join upserted c on c.user_id = d.user_id
+        cross join lateral jsonb_populate_record(null::connector.attempts, d.attempt) a
+    )
+    select jsonb_agg(
+        jsonb_build_object(
+            'code_hash', d.code_hash, 'error_code', d.error_code, 'connection_id', c.id,
+            'selected_advertiser', c.selected_advertiser, 'advertiser_lost', c.advertiser_lost,
+            'user_id', d.user_id,
+            'is_shown', c.in_user_accounts, 'was_shown', d.was_in_user_accounts,
+            'token', d.account_token
+        )
+    )
+    into v_saved
+    from decided d
+    left join upserted c on c.user_id = d.user_id;
+
+    perform connector.write_user_accounts(
+        coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'user_id', s.user_id,
+                    'advertiser_id', case when s.is_shown then s.selected_advertiser ->> 'id' end,
+                    'advertiser_name', case when s.is_shown then s.selected_advertiser ->> 'name' end,
+                    'token', case when s.is_shown then s.token end
+                )
+            ),
+            '[]'
+        )
+    )
+    from jsonb_to_recordset(v_saved) as s (
+        user_id text, connection_id uuid, selected_advertiser jsonb, is_shown boolean,
+        was_shown boolean, token text
+    )
+    where s.is_shown
+        or (s.was_shown and s.connection_id is not null);
+
     -- Locks the codes in the same order as connector_claim_codes. In another order, this call and another
     -- replica's claims could wait for each other.
-    locked_codes as (
-        select l.code_hash
-        from connector.codes l
-        where l.code_hash = any (array (select i.code_hash from input i))
-        order by l.code_hash collate "C"
-        for update
-    )
+    perform
+    from connector.codes l
+    where l.code_hash = any (array (select i.value ->> 'code_hash' from jsonb_array_elements(p_connections) i))
+    order by l.code_hash collate "C"
+    for update;
+
     update connector.codes k
     set
         encrypted_grant = null,
-        reply = i.reply || jsonb_build_object('connection_id', c.id),
+        reply = case
+            when s.connection_id is null then jsonb_build_object('code', s.error_code)
+            else jsonb_build_object('connection_id', s.connection_id)
+        end,
         claimed_until = v_now
-    from locked_codes l
-    join input i on i.code_hash = l.code_hash
-    join upserted c on c.user_id = i.user_id
-    where k.code_hash = l.code_hash
-        and k.code_hash = any (array (select i.code_hash from input i))
-    returning k.code_hash, k.reply;
-end
-$$;
+    from jsonb_to_recordset(v_saved) as s (code_hash text, error_code text, connection_id uuid)
+    where k.code_hash = s.code_hash
+        and k.code_hash = any (array (select i.value ->> 'code_hash' from jsonb_array_elements(p_connections) i));
 
--- Returns no row if the connection is unknown or disconnected.
-create function public.connector_select_advertiser(
-    p_connection_id uuid, p_advertiser jsonb, p_account_token text, p_now timestamptz
-)
-returns table (id uuid)
-language plpgsql security definer
-set search_path = ''
-set enable_seqscan = off
-as $$
-#variable_conflict use_column
-declare
-    v_now timestamptz := coalesce(p_now, clock_timestamp());
-    v_user_id uuid;
-begin
-    perform connector.require_service_role();
-    update connector.connections c
-    set
-        selected_advertiser = p_advertiser,
-        advertiser_lost = false,
-        updated_at = v_now
-    where c.id = p_connection_id
-        and c.status <> 'revoked'
-    returning c.user_id
-    into v_user_id;
-    if not found then
-        return;
-    end if;
-    perform connector.write_user_account(v_user_id, p_advertiser, p_account_token);
-    insert into connector.events (at, kind, connection_id, user_id, detail)
-    values (
-        v_now, 'advertiser_selected', p_connection_id, v_user_id,
-        jsonb_build_object('selected_advertiser', p_advertiser)
-    );
     return query
-    select p_connection_id;
+    select s.code_hash, s.error_code, s.connection_id, s.selected_advertiser, s.advertiser_lost
+    from jsonb_to_recordset(v_saved) as s (
+        code_hash text, error_code text, connection_id uuid, selected_advertiser jsonb,
+        advertiser_lost boolean
+    );
 end
 $$;
 
@@ -241,7 +252,7 @@ end
 $$;
 
 create function public.connector_list_connections(
-    p_user_id uuid, p_family text, p_after_id uuid, p_max_rows integer
+    p_user_id text, p_family text, p_after_id uuid, p_max_rows integer
 )
 returns setof connector.connection_summaries
 language plpgsql security definer

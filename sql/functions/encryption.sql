@@ -8,11 +8,13 @@ drop function if exists
 create function public.connector_list_ciphertexts(
     p_table_name text, p_after_key text, p_max_rows integer
 )
-returns table (row_key text, ciphertext text, user_id uuid, family text, tiktok_user_id text)
+returns table (row_key text, ciphertext text, user_id text, family text, tiktok_user_id text)
 language plpgsql security definer
 set search_path = ''
 as $$
 #variable_conflict use_column
+declare
+    v_key record;
 begin
     perform connector.require_service_role();
     if p_table_name = 'connections' then
@@ -24,16 +26,24 @@ begin
         order by c.id
         limit p_max_rows;
     elsif p_table_name = 'user_accounts' then
-        return query
-        select u.id::text, u.tiktok_access_token, u.id, null::text, null::text
-        from public.user_accounts u
-        where u.tiktok_access_token is not null
-            and (p_after_key is null or u.id > p_after_key::uuid)
-        order by u.id
-        limit p_max_rows;
+        for v_key in
+            select k.key_column, k.key_type
+            from connector.user_accounts_key() k
+        loop
+            return query execute format(
+                'select u.%1$I::text, u.tiktok_access_token, u.%1$I::text, null::text, null::text '
+                'from public.user_accounts u '
+                'where u.tiktok_access_token is not null '
+                '    and ($1 is null or u.%1$I > $1::%2$s) '
+                'order by u.%1$I '
+                'limit $2',
+                v_key.key_column, v_key.key_type
+            )
+            using p_after_key, p_max_rows;
+        end loop;
     elsif p_table_name = 'codes' then
         return query
-        select c.code_hash, c.encrypted_grant, null::uuid, null::text, null::text
+        select c.code_hash, c.encrypted_grant, null::text, null::text, null::text
         from connector.codes c
         where c.encrypted_grant is not null
             and (p_after_key is null or c.code_hash > p_after_key)
@@ -50,6 +60,8 @@ language plpgsql security definer
 set search_path = ''
 as $$
 #variable_conflict use_column
+declare
+    v_key record;
 begin
     perform connector.require_service_role();
     if p_table_name = 'connections' then
@@ -61,13 +73,21 @@ begin
             and c.encrypted_tokens = i.old
         returning c.id::text;
     elsif p_table_name = 'user_accounts' then
-        return query
-        update public.user_accounts u
-        set tiktok_access_token = i.new
-        from jsonb_to_recordset(p_replacements) as i (row_key uuid, old text, new text)
-        where u.id = i.row_key
-            and u.tiktok_access_token = i.old
-        returning u.id::text;
+        for v_key in
+            select k.key_column, k.key_type
+            from connector.user_accounts_key() k
+        loop
+            return query execute format(
+                'update public.user_accounts u '
+                'set tiktok_access_token = i.new '
+                'from jsonb_to_recordset($1) as i (row_key %2$s, old text, new text) '
+                'where u.%1$I = i.row_key '
+                '    and u.tiktok_access_token = i.old '
+                'returning u.%1$I::text',
+                v_key.key_column, v_key.key_type
+            )
+            using p_replacements;
+        end loop;
     elsif p_table_name = 'codes' then
         return query
         update connector.codes c

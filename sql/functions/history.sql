@@ -28,7 +28,7 @@ begin
 end
 $$;
 
-create function public.connector_count_attempts_by_hour(p_user_id uuid, p_since timestamptz)
+create function public.connector_count_attempts_by_hour(p_user_id text, p_since timestamptz)
 returns table (hour integer, operation text, result text, count bigint)
 language plpgsql security definer
 set search_path = ''

@@ -15,9 +15,9 @@ as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_updated jsonb;
 begin
     perform connector.require_service_role();
-    return query
     with input as (
         select i.*
         from jsonb_to_recordset(p_outcomes) as i (
@@ -26,6 +26,14 @@ begin
             verified_at timestamptz, last_failure jsonb, due_at timestamptz, accounts jsonb,
             delete_tokens boolean, event text, attempt jsonb
         )
+    ),
+    -- Locked first, so that the mark is read as it is now and not as it was when the statement started.
+    locked as (
+        select c.id, c.in_user_accounts
+        from connector.connections c
+        where c.id = any (array (select n.connection_id from input n))
+        order by c.id
+        for update
     ),
     updated as (
         update connector.connections c
@@ -57,17 +65,27 @@ begin
                         jsonb_build_object('id', c.selected_advertiser ->> 'id')
                     )
             end,
+            -- Only a live connection whose advertiser is granted stays in user_accounts.
+            in_user_accounts = c.in_user_accounts
+                and i.status in ('active', 'refresh_failing')
+                and (
+                    i.accounts is null
+                    or i.accounts @> jsonb_build_array(
+                        jsonb_build_object('id', c.selected_advertiser ->> 'id')
+                    )
+                ),
             lease_owner = null,
             token_version = c.token_version + (i.encrypted_tokens is not null)::integer,
             updated_at = v_now
         from input i
+        join locked l on l.id = i.connection_id
         where c.id = i.connection_id
             and c.id = any (array (select n.connection_id from input n))
             and c.token_version = i.token_version
             and (c.lease_owner = i.lease_owner or i.encrypted_tokens is not null)
         returning
             c.id, c.user_id, c.status, c.token_version, c.selected_advertiser, c.advertiser_lost,
-            i.event
+            l.in_user_accounts and not c.in_user_accounts as left_user_accounts, i.event
     ),
     inserted_events as (
         insert into connector.events (at, kind, connection_id, user_id, detail)
@@ -99,8 +117,24 @@ begin
         left join updated u on u.id = i.connection_id
         cross join lateral jsonb_populate_record(null::connector.attempts, i.attempt) a
     )
-    select u.id, u.token_version
+    select jsonb_agg(
+        jsonb_build_object(
+            'id', u.id, 'token_version', u.token_version, 'user_id', u.user_id,
+            'left_user_accounts', u.left_user_accounts
+        )
+    )
+    into v_updated
     from updated u;
+
+    perform connector.write_user_accounts(
+        coalesce(jsonb_agg(jsonb_build_object('user_id', u.user_id)), '[]')
+    )
+    from jsonb_to_recordset(v_updated) as u (user_id text, left_user_accounts boolean)
+    where u.left_user_accounts;
+
+    return query
+    select u.id, u.token_version
+    from jsonb_to_recordset(v_updated) as u (id uuid, token_version integer);
 end
 $$;
 

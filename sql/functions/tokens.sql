@@ -15,10 +15,23 @@ create view connector.stored_tokens as
 select
     c.id as connection_id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes,
     c.encrypted_tokens, c.expires_at, c.refresh_expires_at, c.last_failure, c.connected_at,
-    c.token_version
+    c.token_version,
+    -- Revoking one token may end every grant of the TikTok user, so such tokens are only deleted.
+    case
+        when c.status = 'revoked' then exists (
+            select
+            from connector.connections o
+            where o.tiktok_user_id = c.tiktok_user_id
+                and o.family = c.family
+                and o.id <> c.id
+                and o.status in ('active', 'refresh_failing')
+        )
+        else false
+    end as tiktok_user_is_connected
 from connector.connections c;
 
--- Marks a connection. The tokens stay in the row until TikTok has revoked them.
+-- Marks a connection. The tokens stay in the row until TikTok has revoked them. Grants of the same user and
+-- family that are not a connection yet are dropped.
 create function public.connector_mark_disconnected(p_connection_id uuid, p_now timestamptz)
 returns setof connector.stored_tokens
 language plpgsql security definer
@@ -27,41 +40,42 @@ set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
-    v_user_id uuid;
-    v_selected_advertiser jsonb;
+    v_user_id text;
+    v_family text;
+    v_was_in_user_accounts boolean;
 begin
     perform connector.require_service_role();
+    select c.in_user_accounts
+    into v_was_in_user_accounts
+    from connector.connections c
+    where c.id = p_connection_id
+    for update;
     update connector.connections c
     set
         status = 'revoked',
+        in_user_accounts = false,
         -- A running refresh keeps its lease, so that the newest token is revoked.
         due_at = case when c.lease_owner is not null and c.due_at > v_now then c.due_at else v_now end,
         last_failure = null,
+        disconnected_at = v_now,
         updated_at = v_now
     where c.id = p_connection_id
         and c.status <> 'revoked'
-    returning c.user_id, c.selected_advertiser
-    into v_user_id, v_selected_advertiser;
+    returning c.user_id, c.family
+    into v_user_id, v_family;
     if found then
-        update public.user_accounts u
-        set
-            tiktok_access_token = null,
-            tiktok_account_id = null,
-            tiktok_business_id = null
-        where u.id = v_user_id
-            and v_selected_advertiser is not null
-            -- The token in the row is this connection's, unless the row has an advertiser that another
-            -- connection has selected.
-            and (
-                u.tiktok_business_id = v_selected_advertiser ->> 'id'
-                or not exists (
-                    select
-                    from connector.connections o
-                    where o.user_id = v_user_id
-                        and o.status <> 'revoked'
-                        and o.selected_advertiser ->> 'id' = u.tiktok_business_id
-                )
+        if v_was_in_user_accounts then
+            perform connector.write_user_accounts(
+                jsonb_build_array(jsonb_build_object('user_id', v_user_id))
             );
+        end if;
+        update connector.codes k
+        set
+            encrypted_grant = null,
+            reply = '{"code": "superseded"}'
+        where k.user_id = v_user_id
+            and k.family = v_family
+            and k.encrypted_grant is not null;
         insert into connector.events (at, kind, connection_id, user_id, detail)
         values (v_now, 'disconnected', p_connection_id, v_user_id, '{}');
     end if;
@@ -87,7 +101,7 @@ begin
 end
 $$;
 
-create function public.connector_find_stored_tokens(p_user_id uuid, p_family text)
+create function public.connector_find_stored_tokens(p_user_id text, p_family text)
 returns setof connector.stored_tokens
 language plpgsql security definer
 set search_path = ''

@@ -33,7 +33,7 @@ create table if not exists connector.schema (
 
 create table if not exists connector.connections (
     id                   uuid primary key,
-    user_id              uuid not null,
+    user_id              text not null,
     family               text not null,
     tiktok_user_id       text not null,
     status               text not null
@@ -42,6 +42,8 @@ create table if not exists connector.connections (
     accounts             jsonb not null,
     selected_advertiser  jsonb,
     advertiser_lost      boolean not null,
+    -- The user's row in user_accounts has the selected advertiser and the token of this connection.
+    in_user_accounts     boolean not null default false,
     encrypted_tokens     text,
     expires_at           timestamptz,
     refresh_expires_at   timestamptz,
@@ -53,6 +55,9 @@ create table if not exists connector.connections (
     lease_owner          text,
     -- Increases with each new pair of tokens. A write is refused unless it names the current version.
     token_version        integer not null,
+    -- The time at which the code of the stored grant was claimed. An older grant never replaces a newer one.
+    granted_at           timestamptz not null,
+    disconnected_at      timestamptz,
     connected_at         timestamptz not null,
     created_at           timestamptz not null,
     updated_at           timestamptz not null,
@@ -63,27 +68,45 @@ create index if not exists connections_due
     on connector.connections (due_at)
     where due_at is not null;
 
+-- Finds the other connections of a TikTok user before tokens are revoked.
+create index if not exists connections_of_tiktok_user
+    on connector.connections (tiktok_user_id, family);
+
+create unique index if not exists connections_in_user_accounts
+    on connector.connections (user_id)
+    where in_user_accounts;
+
 -- One row per authorization code: the process that claimed the code, and the reply to its exchange.
 create table if not exists connector.codes (
     code_hash        text primary key,
-    user_id          uuid not null,
+    -- A hash of the state that came with the code. A state is used up by its first connection.
+    state_hash       text not null,
+    user_id          text not null,
     family           text not null,
     claimed_by       text not null,
     claimed_until    timestamptz not null,
     encrypted_grant  text,
     reply            jsonb,
+    -- The time of the first claim. It orders the grants of a user.
     created_at       timestamptz not null
 );
 
 create index if not exists codes_created
     on connector.codes (created_at);
 
+create index if not exists codes_of_state
+    on connector.codes (state_hash);
+
+create index if not exists codes_with_grant
+    on connector.codes (user_id, family)
+    where encrypted_grant is not null;
+
 create table if not exists connector.events (
     id             bigint generated always as identity primary key,
     at             timestamptz not null,
     kind           text not null,
     connection_id  uuid not null,
-    user_id        uuid not null,
+    user_id        text not null,
     detail         jsonb not null
 );
 
@@ -145,24 +168,6 @@ comment on column public.user_accounts.tiktok_business_id is 'The id of the sele
 
 alter table public.user_accounts enable row level security;
 
-do $$
-begin
-    if not exists (
-        select
-        from pg_catalog.pg_policies
-        where schemaname = 'public'
-            and tablename = 'user_accounts'
-            and policyname = 'connector: people read their own row'
-    ) then
-        create policy "connector: people read their own row"
-            on public.user_accounts
-            for select
-            to authenticated
-            using ((select auth.uid()) = id);
-    end if;
-end
-$$;
-
 -- A privilege on the whole table includes the token column, and revoking the privilege on one column does
 -- not exclude that column. So each privilege that a role has on the table is replaced by the same privilege
 -- on columns: `select` on all columns except the token, `insert` and `update` on all columns except the three
@@ -196,6 +201,44 @@ begin
         );
     end loop;
     revoke all on public.user_accounts from public;
-    grant select (id, tiktok_account_id, tiktok_business_id) on public.user_accounts to authenticated;
+    grant select (tiktok_account_id, tiktok_business_id) on public.user_accounts to authenticated;
+end
+$$;
+
+-- The read policy and the privileges name the primary key, which the customer may have called otherwise. A
+-- table whose key the service cannot use gets no policy: `connector check` reports the key.
+do $$
+declare
+    v_key text;
+    v_is_uuid boolean;
+begin
+    select a.attname, a.atttypid = 'uuid'::regtype
+    into v_key, v_is_uuid
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = 'public.user_accounts'::regclass
+        and i.indisprimary
+        and i.indnkeyatts = 1;
+    if not found then
+        return;
+    end if;
+    if not exists (
+        select
+        from pg_catalog.pg_policies
+        where schemaname = 'public'
+            and tablename = 'user_accounts'
+            and policyname = 'connector: people read their own row'
+    ) then
+        -- auth.uid() fails if the id of a person is not a UUID.
+        execute format(
+            'create policy "connector: people read their own row" on public.user_accounts '
+            'for select to authenticated using (%s)',
+            case when v_is_uuid
+                then format('(select auth.uid()) = %I', v_key)
+                else format('(select auth.jwt() ->> ''sub'') = %I::text', v_key)
+            end
+        );
+    end if;
+    execute format('grant select (%I) on public.user_accounts to authenticated', v_key);
 end
 $$;

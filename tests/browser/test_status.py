@@ -17,8 +17,8 @@ POLL_NOW = "dispatchEvent(new Event('online'))"
 COPY_CONNECTIONS = """insert into connections
     select lower(hex(randomblob(4))) || '-0000-4000-8000-' || lower(hex(randomblob(6))), user_id,
         family, 'user ' || n.value, status, scopes, accounts, selected_advertiser, advertiser_lost,
-        null, expires_at, refresh_expires_at, verified_at, last_failure, null, null, token_version,
-        connected_at, created_at, updated_at
+        false, null, expires_at, refresh_expires_at, verified_at, last_failure, null, null,
+        token_version, granted_at, disconnected_at, connected_at, created_at, updated_at
     from connections, json_each('[%s]') n"""
 
 

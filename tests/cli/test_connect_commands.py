@@ -33,11 +33,11 @@ async def test_a_family_without_an_app_is_refused_and_the_error_lists_the_availa
     assert "marketing, accounts" in result.err
 
 
-async def test_a_user_id_that_is_not_a_uuid_is_refused(cli: CommandRunner) -> None:
+async def test_a_user_id_that_is_not_printable_ascii_is_refused(cli: CommandRunner) -> None:
     for command in ("auth-url", "ticket", "connections"):
-        result = await cli.run(command, "--user", "anna")
+        result = await cli.run(command, "--user", "Søren")
         assert (result.code, result.out) == (2, "")
-        assert "--user must be a UUID" in result.err
+        assert "--user must be a text of 1 to 128 printable ASCII characters" in result.err
 
 
 async def test_exchanging_the_same_code_again_prints_the_first_reply(

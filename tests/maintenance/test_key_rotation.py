@@ -75,6 +75,8 @@ async def connect(store: Store, cipher: TokenCipher, number: int = 0) -> str:
     connection_id = f"00000000-0000-4000-8000-{number:012}"
     upsert = ConnectionUpsert(
         code_hash="code",
+        state_hash="state",
+        claimed_at=NOON,
         id=connection_id,
         user_id=ANNA,
         family="login_kit",
@@ -86,9 +88,7 @@ async def connect(store: Store, cipher: TokenCipher, number: int = 0) -> str:
         expires_at=None,
         refresh_expires_at=None,
         due_at=None,
-        write_user_account=False,
         account_token=None,
-        reply={},
         attempt=Attempt(at=NOON, operation="exchange", actor="test", result="ok"),
     )
     await store.upsert_connection(upsert, now=NOON)

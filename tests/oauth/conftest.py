@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +37,12 @@ async def harness(
 ) -> AsyncIterator[ExchangeHarness]:
     async with running_process(database, simulator, tmp_path / "first") as process:
         yield process
+
+
+@pytest.fixture
+def refused_code(supabase: DatabaseView) -> Iterator[None]:
+    supabase.script(
+        "alter table connector.codes add constraint refuse_code check (code_hash <> 'refused')"
+    )
+    yield
+    supabase.script("alter table connector.codes drop constraint refuse_code")

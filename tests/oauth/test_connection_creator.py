@@ -111,9 +111,11 @@ async def test_the_previous_selection_of_the_same_tiktok_user_has_priority(
     shops = advertisers("1", "2", "3")
     first = await harness.connect(person="mia", advertisers=shops)
     await harness.select_advertiser("2", first.connection_id)
-    await harness.connect(person="noah", advertisers=advertisers("3"))
+    other = await harness.connect(person="noah", advertisers=advertisers("3", "4"))
+    await harness.select_advertiser("3", other.connection_id)
     assert user_account(harness)["tiktok_business_id"] == "3"
     assert (await harness.connect(person="mia", advertisers=shops)).business_id == "2"
+    assert user_account(harness)["tiktok_business_id"] == "3"
 
 
 async def test_a_previous_selection_that_is_no_longer_granted_must_be_made_again(
@@ -122,7 +124,7 @@ async def test_a_previous_selection_that_is_no_longer_granted_must_be_made_again
     await harness.connect(advertisers=advertisers("2"))
     again = await harness.connect(advertisers=advertisers("3", "4"))
     assert (again.business_id, again.selection_required) == (None, True)
-    assert user_account(harness)["tiktok_business_id"] == "2"
+    assert user_account(harness)["tiktok_business_id"] is None
     connection = await harness.get_connection(again.connection_id)
     assert connection.advertiser_lost
     assert connection.selected_advertiser is not None

@@ -163,7 +163,8 @@ async def test_disconnecting_leaves_user_accounts_if_it_has_an_advertiser_of_ano
     harness: ExchangeHarness,
 ) -> None:
     first = await harness.connect(person="mia", advertisers=SHOPS[:1])
-    await harness.connect(person="noah", advertisers=SHOPS[1:])
+    second = await harness.connect(person="noah", advertisers=SHOPS[1:])
+    await harness.select_advertiser("2", second.connection_id)
     await harness.disconnect(first.connection_id)
     assert harness.row("user_accounts")["tiktok_business_id"] == "2"
 
@@ -252,6 +253,7 @@ async def test_disconnecting_during_a_refresh_revokes_the_new_tokens(
 async def test_a_disconnected_account_can_be_connected_again(harness: ExchangeHarness) -> None:
     first = await harness.connect()
     await harness.disconnect(first.connection_id)
+    harness.clock.advance(1)
     again = await harness.connect()
     assert again.connection_id == first.connection_id
     assert harness.row("connections")["status"] == "active"

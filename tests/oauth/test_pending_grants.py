@@ -255,14 +255,17 @@ async def test_a_grant_encrypted_with_a_missing_key_stays_pending_until_the_key_
         assert (await harness.post(code, state)).success
 
 
+@pytest.mark.usefixtures("refused_code")
 async def test_a_grant_that_the_store_rejects_does_not_block_the_other_grants(
     supabase: DatabaseView, simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running_process(supabase, simulator, tmp_path / "first") as harness:
         fields = {
-            "code_hash": "hash",
+            "code_hash": "refused",
+            "state_hash": "hash",
+            "claimed_at": harness.clock.now().isoformat(),
             "encrypted_grant": "text",
-            "user_id": "not a uuid",
+            "user_id": ANNA,
             "family": "marketing",
             "redirect_uri": "https://shop.example/callback",
             "issued_at": harness.clock.now().isoformat(),

@@ -25,8 +25,9 @@ from connector.model import Account
 from connector.oauth.replies import (
     SuccessReply,
     is_permanent,
-    refusal_reply,
-    replay,
+    refusal_error,
+    stored_error,
+    stored_refusal,
     success_reply,
 )
 
@@ -88,14 +89,25 @@ def test_an_error_that_may_not_happen_again_is_not_permanent(kind: type[Connecto
         NoAdvertisers("None."),
     ],
 )
-def test_a_stored_refusal_is_raised_again_unchanged(error: ConnectorError) -> None:
-    stored = json.loads(refusal_reply(error).model_dump_json())
-    with pytest.raises(type(error)) as caught:
-        replay(stored)
-    assert caught.value.message == error.message
-    assert getattr(caught.value, "upstream", None) == getattr(error, "upstream", None)
+def test_a_stored_refusal_is_returned_as_the_same_error(error: ConnectorError) -> None:
+    stored = stored_error(json.loads(json.dumps(stored_refusal(error))))
+    assert type(stored) is type(error)
+    assert stored.message == error.message
+    assert getattr(stored, "upstream", None) == getattr(error, "upstream", None)
 
 
-def test_a_stored_success_is_returned_unchanged() -> None:
-    reply = marketing_reply()
-    assert replay(json.loads(reply.model_dump_json())) == reply
+@pytest.mark.parametrize("code", ["superseded", "invalid_state"])
+def test_a_refusal_that_the_store_recorded_has_a_message(code: str) -> None:
+    error = stored_error({"code": code})
+    assert error is not None
+    assert (error.code, error.message) == (code, refusal_error(code).message)
+
+
+def test_a_refusal_of_an_earlier_version_may_lack_fields() -> None:
+    error = stored_error({"code": "code_spent", "message": "Spent."})
+    assert isinstance(error, CodeSpent)
+    assert error.upstream is None
+
+
+def test_a_stored_connection_is_no_error() -> None:
+    assert stored_error({"connection_id": "some id"}) is None

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from connector.model import Account, Attempt, Ciphertext, Connection, Failure, StoredTokens, UserId
-from connector.store import CodeClaim, ConnectionUpsert, Outcome, Store
+from connector.store import ClaimedCode, CodeClaim, ConnectionUpsert, Outcome, Store
 from tests.manual_clock import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -38,11 +38,18 @@ async def claim_code(
     user_id: UserId,
     *,
     family: str = "marketing",
+    state_hash: str | None = None,
     claimed_by: str = OWNER,
     now: datetime | None = NOON,
 ) -> CodeClaim:
     return await store.claim_code(
-        code_hash, user_id=user_id, family=family, claimed_by=claimed_by, now=now, lease=MINUTE
+        code_hash,
+        state_hash=state_hash or f"state of {code_hash}",
+        user_id=user_id,
+        family=family,
+        claimed_by=claimed_by,
+        now=now,
+        lease=MINUTE,
     )
 
 
@@ -50,32 +57,35 @@ def connection_upsert(
     user_id: UserId,
     code_hash: str,
     *,
+    state_hash: str | None = None,
+    claimed_at: datetime = NOON,
     family: str = "marketing",
     tiktok_user_id: str = "tiktok-user",
     scopes: Sequence[str] = ("user.info.basic",),
-    accounts: Sequence[Account] = (SHOP,),
+    accounts: Sequence[Account] | None = None,
     selected_advertiser: Account | None = None,
     encrypted_tokens: str = "first",
     expires_at: datetime | None = None,
     due_at: datetime | None = NOON,
     account_token: str | None = None,
 ) -> ConnectionUpsert:
+    """Without `accounts`, the grant is for the selected advertiser."""
     return ConnectionUpsert(
         code_hash=code_hash,
+        state_hash=state_hash or f"state of {code_hash}",
+        claimed_at=claimed_at,
         id=str(uuid4()),
         user_id=user_id,
         family=family,
         tiktok_user_id=tiktok_user_id,
         scopes=tuple(scopes),
-        accounts=tuple(accounts),
+        accounts=tuple(accounts or [selected_advertiser or SHOP]),
         selected_advertiser=selected_advertiser,
         encrypted_tokens=Ciphertext(encrypted_tokens),
         expires_at=expires_at,
         refresh_expires_at=expires_at and expires_at + HOUR,
         due_at=due_at,
-        write_user_account=family == "marketing",
         account_token=account_token,
-        reply={"success": True},
         attempt=attempt(),
     )
 
@@ -92,8 +102,30 @@ async def connect(
     upsert = connection_upsert(user_id or new_user_id(), code_hash or uuid4().hex, **fields)
     if now is not None:
         upsert = upsert.model_copy(update={"attempt": attempt(at=now)})
-    await claim_code(store, upsert.code_hash, upsert.user_id, family=upsert.family, now=now)
-    return str((await store.upsert_connection(upsert, now=now))["connection_id"])
+    claim = await claim_code(store, upsert.code_hash, upsert.user_id, family=upsert.family, now=now)
+    assert isinstance(claim, ClaimedCode)
+    upsert = upsert.model_copy(update={"claimed_at": claim.claimed_at})
+    saved = await store.upsert_connection(upsert, now=now)
+    assert saved.error_code is None
+    return str(saved.connection_id)
+
+
+async def select(
+    store: Store,
+    connection_id: str,
+    advertiser: Account,
+    *,
+    token_version: int = 1,
+    account_token: str | None = None,
+    now: datetime | None = NOON,
+) -> Account | None:
+    return await store.select_advertiser(
+        connection_id,
+        advertiser_id=advertiser.id,
+        token_version=token_version,
+        account_token=account_token,
+        now=now,
+    )
 
 
 async def stored_tokens(store: Store, connection_id: str) -> StoredTokens:

@@ -20,6 +20,7 @@ from .builders import (
     lease_due,
     new_user_id,
     outcome,
+    select,
     stored_connection,
 )
 from .conftest import DatabaseUnderTest
@@ -111,7 +112,7 @@ async def test_every_operation_with_a_time_argument_accepts_none(
     id = await connect_and_lease(store)
     assert await apply(store, outcome(id), now=None) == {id}
     assert just_now((await stored_connection(store, id)).updated_at)
-    assert await store.select_advertiser(id, advertiser=SHOP, account_token=None, now=None)
+    assert await select(store, id, SHOP, now=None)
     assert just_now((await stored_connection(store, id)).updated_at)
     disconnected = await store.mark_disconnected(id, now=None)
     assert disconnected is not None

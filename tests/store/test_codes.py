@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from connector.model import Attempt, Ciphertext, UserId
 from connector.store import (
     AnsweredCode,
@@ -53,9 +51,11 @@ async def record_result(
 async def restore_grant(store: Store, code_hash: str, user_id: UserId) -> bool:
     return await store.restore_pending_grant(
         code_hash,
+        state_hash=f"state of {code_hash}",
         user_id=user_id,
         family="marketing",
         claimed_by="restarted-process",
+        claimed_at=NOON,
         encrypted_grant=Ciphertext("from the journal"),
         now=NOON,
         lease=MINUTE,
@@ -64,7 +64,7 @@ async def restore_grant(store: Store, code_hash: str, user_id: UserId) -> bool:
 
 async def test_a_code_is_claimed_by_the_first_caller_and_busy_for_the_second(store: Store) -> None:
     user = new_user_id()
-    assert await claim_code(store, "code", user) == ClaimedCode()
+    assert await claim_code(store, "code", user) == ClaimedCode(claimed_at=NOON)
     assert await claim_code(store, "code", user, claimed_by=OTHER_OWNER) == CodeBusy()
 
 
@@ -142,7 +142,7 @@ async def test_a_result_without_a_reply_ends_the_claim_and_stores_the_pending_gr
     await claim_code(store, "code", user)
     await record_result(store, "code", encrypted_grant="grant")
     second = await claim_code(store, "code", user, claimed_by=OTHER_OWNER)
-    assert second == ClaimedCode(encrypted_grant=Ciphertext("grant"))
+    assert second == ClaimedCode(claimed_at=NOON, encrypted_grant=Ciphertext("grant"))
     assert await claim_code(store, "code", user, claimed_by="owner-3") == CodeBusy()
 
 
@@ -165,7 +165,7 @@ async def test_a_claimed_code_returns_the_users_connections_in_that_family(store
     await connect(store, new_user_id())
     existing = ExistingConnection(id=id, tiktok_user_id="same", selected_advertiser=SHOP)
     assert await claim_code(store, "code", user) == ClaimedCode(
-        existing_connections=(existing,), legacy_advertiser_id=SHOP.id
+        claimed_at=NOON, existing_connections=(existing,), legacy_advertiser_id=SHOP.id
     )
 
 
@@ -176,7 +176,13 @@ async def test_a_claim_of_a_busy_code_returns_no_data_of_the_user(
     await connect(store, user, selected_advertiser=SHOP)
     await claim_code(store, "code", user)
     connection = await database.connect()
-    claim = {"code_hash": "code", "user_id": user, "family": "marketing", "claimed_by": "x"}
+    claim = {
+        "code_hash": "code",
+        "state_hash": "state",
+        "user_id": user,
+        "family": "marketing",
+        "claimed_by": "x",
+    }
     [row] = await connection.call("claim_codes", claims=[claim], now=NOON, lease_seconds=60.0)
     assert not row["acquired"]
     assert row["existing_connections"] == []
@@ -196,13 +202,12 @@ async def test_a_restored_grant_claims_a_code_that_is_not_in_the_store(store: St
     assert claim.legacy_advertiser_id == BAR.id
 
 
-@pytest.mark.parametrize("connection_id", [{}, {"connection_id": None}])
 async def test_a_restored_grant_replaces_the_reply_of_a_failed_exchange(
-    database: DatabaseUnderTest, store: Store, connection_id: dict[str, None]
+    database: DatabaseUnderTest, store: Store
 ) -> None:
     user = new_user_id()
     await claim_code(store, "code", user)
-    await record_result(store, "code", reply={"success": False, **connection_id})
+    await record_result(store, "code", reply={"code": "code_spent"})
     assert await restore_grant(store, "code", user)
     assert database.reply("code") is None
 
@@ -223,7 +228,9 @@ async def test_the_claim_of_a_restored_grant_expires_and_the_grant_stays(store: 
     await restore_grant(store, "code", user)
     assert await claim_code(store, "code", user, claimed_by=OTHER_OWNER) == CodeBusy()
     later = await claim_code(store, "code", user, claimed_by=OTHER_OWNER, now=NOON + MINUTE)
-    assert later == ClaimedCode(encrypted_grant=Ciphertext("from the journal"))
+    assert later == ClaimedCode(
+        claimed_at=NOON - MINUTE * 9, encrypted_grant=Ciphertext("from the journal")
+    )
 
 
 async def test_a_grant_is_not_restored_when_its_code_has_become_a_connection(

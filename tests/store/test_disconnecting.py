@@ -20,6 +20,7 @@ from .builders import (
     failure,
     new_user_id,
     outcome,
+    select,
     stored_connection,
 )
 from .conftest import DatabaseUnderTest, UserAccount
@@ -95,9 +96,8 @@ async def test_disconnecting_does_not_change_the_advertiser_of_the_users_other_c
 ) -> None:
     store, user = await database.open_store(), new_user_id()
     id = await connect(store, user, selected_advertiser=SHOP, tiktok_user_id="old")
-    await connect(
-        store, user, selected_advertiser=BAR, tiktok_user_id="new", account_token="new token"
-    )
+    new = await connect(store, user, accounts=[BAR], tiktok_user_id="new")
+    await select(store, new, BAR, account_token="new token")
     await store.mark_disconnected(id, now=NOON)
     assert database.user_account(user) == UserAccount("new token", BAR.name, BAR.id)
 
@@ -118,8 +118,8 @@ async def test_disconnecting_again_does_not_change_an_advertiser_that_was_select
     store, user = await database.open_store(), new_user_id()
     old = await connect(store, user, selected_advertiser=SHOP, tiktok_user_id="old")
     await store.mark_disconnected(old, now=NOON)
-    await connect(store, user, selected_advertiser=SHOP, tiktok_user_id="new")
-    await store.mark_disconnected(old, now=NOON + timedelta(seconds=1))
+    await connect(store, user, selected_advertiser=SHOP, tiktok_user_id="new", now=LATER)
+    await store.mark_disconnected(old, now=LATER + timedelta(seconds=1))
     assert database.user_account(user) == UserAccount(None, SHOP.name, SHOP.id)
 
 

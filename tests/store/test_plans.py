@@ -21,6 +21,7 @@ from .builders import (
     lease_due,
     new_user_id,
     outcome,
+    select,
 )
 from .conftest import open_store, postgres
 
@@ -40,7 +41,7 @@ async def call_operations(stack: Stack) -> None:
             upsert = connection_upsert(user, code_hash, selected_advertiser=SHOP)
             await claim_code(store, code_hash, user)
             await store.upsert_connection(upsert, now=NOON)
-            await store.select_advertiser(upsert.id, advertiser=SHOP, account_token=None, now=NOON)
+            assert await select(store, upsert.id, SHOP)
             await store.get_stored_tokens(upsert.id)
             await store.find_stored_tokens(user, "marketing")
             await acquire_lease(store, upsert.id)

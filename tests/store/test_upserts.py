@@ -26,6 +26,7 @@ from .builders import (
     failure,
     new_user_id,
     outcome,
+    select,
     stored_connection,
     stored_tokens,
 )
@@ -89,7 +90,7 @@ async def test_an_upsert_stores_the_codes_reply_and_deletes_its_pending_grant(
     )
     id = await connect(store, user, code_hash="code")
     [code] = database.rows("codes")
-    assert code["reply"] == {"success": True, "connection_id": id}
+    assert code["reply"] == {"connection_id": id}
     assert code["encrypted_grant"] is None
 
 
@@ -182,7 +183,7 @@ async def test_reconnecting_makes_a_disconnected_connection_active(store: Store)
     user = new_user_id()
     id = await connect(store, user)
     await store.mark_disconnected(id, now=NOON)
-    await connect(store, user)
+    await connect(store, user, now=LATER)
     assert (await stored_tokens(store, id)).status == "active"
 
 
@@ -191,7 +192,7 @@ async def test_an_upsert_writes_a_connected_event_and_later_a_reconnected_event(
 ) -> None:
     store, user = await database.open_store(), new_user_id()
     id = await connect(store, user, selected_advertiser=SHOP)
-    await connect(store, user, selected_advertiser=None)
+    await connect(store, user, accounts=[BAR])
     first, second = database.rows("events")
     assert (first["kind"], first["connection_id"], first["user_id"]) == ("connected", id, user)
     assert first["detail"] == {"family": "marketing", "selected_advertiser": SHOP.model_dump()}
@@ -229,14 +230,6 @@ async def test_an_upsert_without_a_selected_advertiser_leaves_user_accounts_unch
     assert database.user_account(user) is None
 
 
-async def test_a_connection_of_a_family_without_advertisers_does_not_write_user_accounts(
-    database: DatabaseUnderTest,
-) -> None:
-    store, user = await database.open_store(), new_user_id()
-    await connect(store, user, family="login_kit", selected_advertiser=SHOP)
-    assert database.user_account(user) is None
-
-
 # Selecting an advertiser
 
 
@@ -245,7 +238,7 @@ async def test_selecting_an_advertiser_writes_the_connection_user_accounts_and_a
 ) -> None:
     store, user = await database.open_store(), new_user_id()
     id = await connect(store, user, accounts=[SHOP, BAR], selected_advertiser=SHOP)
-    assert await store.select_advertiser(id, advertiser=BAR, account_token="encrypted", now=LATER)
+    assert await select(store, id, BAR, account_token="encrypted", now=LATER) == BAR
     connection = await stored_connection(store, id)
     assert (connection.selected_advertiser, connection.updated_at) == (BAR, LATER)
     assert database.user_account(user) == UserAccount("encrypted", BAR.name, BAR.id)
@@ -258,7 +251,7 @@ async def test_selecting_an_advertiser_clears_that_the_former_one_was_lost(store
     id = await connect(store, selected_advertiser=SHOP)
     await acquire_lease(store, id)
     await apply(store, outcome(id, accounts=(BAR,)))
-    await store.select_advertiser(id, advertiser=BAR, account_token=None, now=NOON)
+    assert await select(store, id, BAR)
     assert not (await stored_connection(store, id)).advertiser_lost
 
 
@@ -270,6 +263,6 @@ async def test_no_advertiser_is_selected_for_a_disconnected_or_unknown_connectio
     if disconnected:
         id = await connect(store, user)
         await store.mark_disconnected(id, now=NOON)
-    assert not await store.select_advertiser(id, advertiser=SHOP, account_token=None, now=NOON)
+    assert not await select(store, id, SHOP)
     assert database.user_account(user) is None
     assert "advertiser_selected" not in database.event_kinds()

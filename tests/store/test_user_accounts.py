@@ -14,7 +14,7 @@ from connector.store import Store
 from tests.manual_clock import NOON
 from tests.supabase_stack import Stack, schema_files
 
-from .builders import BAR, SHOP, connect, new_user_id
+from .builders import BAR, SHOP, connect, new_user_id, select
 from .conftest import open_store, supabase
 from .test_privileges import RestClient, is_allowed
 
@@ -183,8 +183,8 @@ def test_the_sql_files_do_not_change_the_values_of_an_existing_table(
 async def test_selecting_and_disconnecting_change_only_the_services_columns_of_an_existing_row(
     stack: Stack, store: Store, user_id: UserId
 ) -> None:
-    id = await connect(store, user_id, selected_advertiser=SHOP, account_token=CANARY)
-    await store.select_advertiser(id, advertiser=BAR, account_token=CANARY, now=NOON)
+    id = await connect(store, user_id, accounts=[SHOP, BAR], selected_advertiser=SHOP)
+    await select(store, id, BAR, account_token=CANARY)
     row = customers_row(stack)
     assert (row["company"], row["plan"], row["tiktok_business_id"]) == ("Müller", "gold", BAR.id)
     await store.mark_disconnected(id, now=NOON)

@@ -179,4 +179,4 @@ async def test_every_database_returns_ids_as_text_and_json_as_objects(
     assert {type(row[name]) for name in ("scopes", "accounts")} == {list}
     assert {type(row[name]) for name in ("selected_advertiser", "last_failure")} == {dict}
     assert type(row["expires_at"]) in (str, datetime)
-    assert await claim_code(store, "code", new_user_id()) == ClaimedCode()
+    assert await claim_code(store, "code", new_user_id()) == ClaimedCode(claimed_at=NOON)

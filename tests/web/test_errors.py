@@ -135,6 +135,32 @@ async def test_409_reconnect_required_after_the_grant_was_revoked(harness: Harne
     )
 
 
+async def test_409_superseded_if_a_disconnect_followed_the_consent(harness: Harness) -> None:
+    connection_id = (await harness.connect())["connection_id"]
+    body = {"code": await harness.simulator.consent(), "state": await harness.state()}
+    await harness.simulator.fault("oauth2/advertiser/get", "status", 500)
+    assert_error(await harness.post("/oauth/exchange", **body), 503, "tiktok_unreachable")
+    await harness.call("DELETE", f"/connections/{connection_id}", headers=harness.as_user())
+    for _ in range(2):
+        response = await harness.post("/oauth/exchange", **body)
+        assert_error(response, 409, "superseded")
+    connection = await harness.get(f"/connections/{connection_id}", harness.as_user())
+    assert connection.json["status"] == "revoked"
+
+
+async def test_422_unusable_user_id_before_the_code_is_sent_to_tiktok(
+    start_service: StartService, stack: Stack
+) -> None:
+    stack.truncate()
+    harness = await start_service(**stack.environment())
+    state = await harness.state(user_id="user_2abc")
+    response = await harness.post(
+        "/oauth/exchange", code=await harness.simulator.consent(), state=state
+    )
+    assert "has the type uuid" in assert_error(response, 422, "unusable_user_id").json["error"]
+    assert (await harness.simulator.stats())["exchanges"] == 0
+
+
 async def test_422_no_advertisers_if_the_consent_grants_none(harness: Harness) -> None:
     response = await exchange(harness, advertisers=0)
     assert "Business Center" in assert_error(response, 422, "no_advertisers").json["error"]
@@ -194,6 +220,7 @@ async def test_503_busy_if_another_replica_never_completes_the_code(harness: Har
     code, state = await harness.simulator.consent(), await harness.state()
     await harness.service.store.claim_code(
         hashlib.sha256(f"{code}\n{state}".encode()).hexdigest(),
+        state_hash="state",
         user_id=ANNA,
         family="marketing",
         claimed_by="another",

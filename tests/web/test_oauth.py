@@ -156,7 +156,10 @@ async def test_an_unsigned_state_requires_the_signed_in_user_or_the_setting(
     signed_in = {"Authorization": f"Bearer {hs256_jwt()}"}
     assert (await strict.post("/oauth/exchange", signed_in, **body)).status == 200
     lenient = await start_service(CONNECTOR_ACCEPT_UNSIGNED_STATE="true")
-    body["code"] = await strict.simulator.consent()
+    body = {
+        "code": await strict.simulator.consent(),
+        "state": unsigned_state(ANNA, NOON_TIMESTAMP - 1),
+    }
     assert (await lenient.post("/oauth/exchange", **body)).status == 200
 
 

@@ -33,4 +33,5 @@ async def test_a_connect_link_to_another_site_is_rejected(harness: Harness) -> N
 
 async def test_a_ticket_requires_a_valid_user_id(harness: Harness) -> None:
     assert "user_id is missing" in (await harness.post("/tickets", AS_SERVER)).json["error"]
-    assert "UUID" in (await harness.post("/tickets", AS_SERVER, user_id="anna")).json["error"]
+    response = await harness.post("/tickets", AS_SERVER, user_id="anna\n")
+    assert "1 to 128 printable ASCII characters" in response.json["error"]

@@ -17,9 +17,12 @@ left join codes c on c.code_hash = r.value ->> 'code_hash'
 where c.code_hash is null
     or (c.reply is null and c.claimed_until <= :now);
 
-insert into codes as c (code_hash, user_id, family, claimed_by, claimed_until, created_at)
+insert into codes as c (
+    code_hash, state_hash, user_id, family, claimed_by, claimed_until, created_at
+)
 select
-    r.value ->> 'code_hash', r.value ->> 'user_id', r.value ->> 'family', r.value ->> 'claimed_by',
+    r.value ->> 'code_hash', r.value ->> 'state_hash', r.value ->> 'user_id',
+    r.value ->> 'family', r.value ->> 'claimed_by',
     add_seconds(:now, :lease_seconds), :now
 from json_each(:claims) r
 join acquired_codes a on a.code_hash = r.value ->> 'code_hash'
@@ -32,6 +35,14 @@ set
 select
     c.code_hash,
     a.code_hash is not null as acquired,
+    c.created_at as claimed_at,
+    exists (
+        select 1
+        from codes s
+        where s.state_hash = r.value ->> 'state_hash'
+            and s.code_hash <> c.code_hash
+            and s.reply ->> 'connection_id' is not null
+    ) as state_used,
     case when a.code_hash is not null then c.encrypted_grant end as encrypted_grant,
     c.reply,
     (
@@ -52,7 +63,8 @@ select
         from user_accounts u
         where u.id = r.value ->> 'user_id'
             and a.code_hash is not null
-    ) as legacy_advertiser_id
+    ) as legacy_advertiser_id,
+    null as mismatched_key_type
 from json_each(:claims) r
 join codes c on c.code_hash = r.value ->> 'code_hash'
 left join acquired_codes a on a.code_hash = c.code_hash;
@@ -78,14 +90,16 @@ where c.code_hash = :code_hash
     and c.reply is null
 returning code_hash;
 
--- restore_pending_grant (code_hash, user_id, family, claimed_by, encrypted_grant, now, lease_seconds)
+-- restore_pending_grant (
+--     code_hash, state_hash, user_id, family, claimed_by, claimed_at, encrypted_grant, now, lease_seconds
+-- )
 
 insert into codes as c (
-    code_hash, user_id, family, claimed_by, claimed_until, encrypted_grant, created_at
+    code_hash, state_hash, user_id, family, claimed_by, claimed_until, encrypted_grant, created_at
 )
 values (
-    :code_hash, :user_id, :family, :claimed_by, add_seconds(:now, :lease_seconds),
-    :encrypted_grant, :now
+    :code_hash, :state_hash, :user_id, :family, :claimed_by, add_seconds(:now, :lease_seconds),
+    :encrypted_grant, :claimed_at
 )
 on conflict (code_hash) do update
 set
@@ -94,5 +108,5 @@ set
     encrypted_grant = excluded.encrypted_grant,
     reply = null
 where c.reply is null
-    or c.reply ->> 'connection_id' is null
+    or (c.reply ->> 'connection_id' is null and c.reply ->> 'code' <> 'superseded')
 returning code_hash;

@@ -2,31 +2,95 @@
 
 -- upsert_connections (connections, now)
 
+create temp table if not exists decisions (
+    code_hash         text primary key,
+    connection_id     text not null,
+    error_code        text,
+    new_selection     text,
+    in_user_accounts  integer not null,
+    was_shown         integer not null
+);
+
+delete from decisions;
+
+insert into decisions (
+    code_hash, connection_id, error_code, new_selection, in_user_accounts, was_shown
+)
+select
+    d.code_hash, d.connection_id, d.error_code, d.new_selection,
+    d.new_selection is not null and (d.was_shown or not d.has_other_selection), d.was_shown
+from (
+    select
+        i.code_hash, i.connection_id, i.error_code, i.was_shown, i.has_other_selection,
+        coalesce(
+            i.still_selected, case when not i.has_other_selection then i.selected_advertiser end
+        ) as new_selection
+    from (
+        select
+            r.value ->> 'code_hash' as code_hash,
+            coalesce(c.id, r.value ->> 'id') as connection_id,
+            r.value ->> 'selected_advertiser' as selected_advertiser,
+            coalesce(c.in_user_accounts, false) as was_shown,
+            (
+                select a.value
+                from json_each(r.value ->> 'accounts') a
+                where a.value ->> 'id' = c.selected_advertiser ->> 'id'
+                limit 1
+            ) as still_selected,
+            exists (
+                select 1
+                from connections o
+                where o.user_id = r.value ->> 'user_id'
+                    and o.status in ('active', 'refresh_failing')
+                    and o.selected_advertiser is not null
+                    and o.id is not c.id
+            ) as has_other_selection,
+            case
+                when r.value ->> 'claimed_at' < c.granted_at
+                    or exists (
+                        select 1
+                        from connections d
+                        where d.user_id = r.value ->> 'user_id'
+                            and d.family = r.value ->> 'family'
+                            and d.disconnected_at >= r.value ->> 'claimed_at'
+                    ) then 'superseded'
+                when exists (
+                    select 1
+                    from codes s
+                    where s.state_hash = r.value ->> 'state_hash'
+                        and s.code_hash <> r.value ->> 'code_hash'
+                        and s.reply ->> 'connection_id' is not null
+                ) then 'invalid_state'
+            end as error_code
+        from json_each(:connections) r
+        left join connections c on c.user_id = r.value ->> 'user_id'
+            and c.family = r.value ->> 'family'
+            and c.tiktok_user_id = r.value ->> 'tiktok_user_id'
+    ) i
+) d;
+
 insert into connections as c (
     id, user_id, family, tiktok_user_id, status, scopes, accounts, selected_advertiser,
-    advertiser_lost, encrypted_tokens, expires_at, refresh_expires_at, verified_at, due_at,
-    token_version, connected_at, created_at, updated_at
+    advertiser_lost, in_user_accounts, encrypted_tokens, expires_at, refresh_expires_at,
+    verified_at, due_at, token_version, granted_at, connected_at, created_at, updated_at
 )
 select
     i.value ->> 'id', i.value ->> 'user_id', i.value ->> 'family', i.value ->> 'tiktok_user_id',
-    'active', i.value ->> 'scopes', i.value ->> 'accounts', i.value ->> 'selected_advertiser',
-    false, i.value ->> 'encrypted_tokens', i.value ->> 'expires_at',
-    i.value ->> 'refresh_expires_at', :now, i.value ->> 'due_at', 1, :now, :now, :now
+    'active', i.value ->> 'scopes', i.value ->> 'accounts', d.new_selection, false,
+    d.in_user_accounts, i.value ->> 'encrypted_tokens', i.value ->> 'expires_at',
+    i.value ->> 'refresh_expires_at', :now, i.value ->> 'due_at', 1, i.value ->> 'claimed_at',
+    :now, :now, :now
 from json_each(:connections) i
-where true
+join decisions d on d.code_hash = i.value ->> 'code_hash'
+where d.error_code is null
 on conflict (user_id, family, tiktok_user_id) do update
 set
     status = 'active',
     scopes = excluded.scopes,
     accounts = excluded.accounts,
     selected_advertiser = coalesce(excluded.selected_advertiser, c.selected_advertiser),
-    advertiser_lost = excluded.selected_advertiser is null
-        and c.selected_advertiser is not null
-        and not exists (
-            select 1
-            from json_each(excluded.accounts) a
-            where a.value ->> 'id' = c.selected_advertiser ->> 'id'
-        ),
+    advertiser_lost = excluded.selected_advertiser is null and c.selected_advertiser is not null,
+    in_user_accounts = excluded.in_user_accounts,
     encrypted_tokens = excluded.encrypted_tokens,
     expires_at = excluded.expires_at,
     refresh_expires_at = excluded.refresh_expires_at,
@@ -35,92 +99,75 @@ set
     due_at = excluded.due_at,
     lease_owner = null,
     token_version = c.token_version + 1,
+    granted_at = excluded.granted_at,
     connected_at = excluded.connected_at,
     updated_at = excluded.updated_at;
 
 insert into user_accounts (id, tiktok_access_token, tiktok_account_id, tiktok_business_id)
 select
-    i.value ->> 'user_id', i.value ->> 'account_token', i.value ->> '$.selected_advertiser.name',
-    i.value ->> '$.selected_advertiser.id'
+    i.value ->> 'user_id', i.value ->> 'account_token', d.new_selection ->> 'name',
+    d.new_selection ->> 'id'
 from json_each(:connections) i
-where i.value ->> 'write_user_account'
-    and i.value ->> 'selected_advertiser' is not null
+join decisions d on d.code_hash = i.value ->> 'code_hash'
+where d.error_code is null
+    and d.in_user_accounts
 on conflict (id) do update
 set
     tiktok_access_token = excluded.tiktok_access_token,
     tiktok_account_id = excluded.tiktok_account_id,
     tiktok_business_id = excluded.tiktok_business_id;
+
+update user_accounts
+set
+    tiktok_access_token = null,
+    tiktok_account_id = null,
+    tiktok_business_id = null
+where id in (
+    select i.value ->> 'user_id'
+    from json_each(:connections) i
+    join decisions d on d.code_hash = i.value ->> 'code_hash'
+    where d.error_code is null
+        and d.was_shown
+        and not d.in_user_accounts
+);
 
 insert into events (at, kind, connection_id, user_id, detail)
 select
     :now, case c.token_version when 1 then 'connected' else 'reconnected' end,
     c.id, c.user_id,
-    json_object(
-        'family', c.family, 'selected_advertiser', json(i.value -> 'selected_advertiser')
-    )
-from json_each(:connections) i
-join connections c on c.user_id = i.value ->> 'user_id'
-    and c.family = i.value ->> 'family'
-    and c.tiktok_user_id = i.value ->> 'tiktok_user_id';
+    json_object('family', c.family, 'selected_advertiser', json(d.new_selection))
+from decisions d
+join connections c on c.id = d.connection_id
+where d.error_code is null;
 
 insert into attempts (
     connection_id, at, operation, actor, result, tiktok_code, message, request_id, duration_ms
 )
 select
-    c.id, i.value ->> '$.attempt.at', i.value ->> '$.attempt.operation',
+    d.connection_id, i.value ->> '$.attempt.at', i.value ->> '$.attempt.operation',
     i.value ->> '$.attempt.actor', i.value ->> '$.attempt.result',
     i.value ->> '$.attempt.tiktok_code', i.value ->> '$.attempt.message',
     i.value ->> '$.attempt.request_id', i.value ->> '$.attempt.duration_ms'
 from json_each(:connections) i
-join connections c on c.user_id = i.value ->> 'user_id'
-    and c.family = i.value ->> 'family'
-    and c.tiktok_user_id = i.value ->> 'tiktok_user_id';
+join decisions d on d.code_hash = i.value ->> 'code_hash'
+where d.error_code is null;
 
 update codes as k
 set
     encrypted_grant = null,
-    reply = json_set(json(i.value -> 'reply'), '$.connection_id', c.id),
+    reply = case
+        when d.error_code is null then json_object('connection_id', d.connection_id)
+        else json_object('code', d.error_code)
+    end,
     claimed_until = :now
-from json_each(:connections) i
-join connections c on c.user_id = i.value ->> 'user_id'
-    and c.family = i.value ->> 'family'
-    and c.tiktok_user_id = i.value ->> 'tiktok_user_id'
-where k.code_hash = i.value ->> 'code_hash'
-returning code_hash, reply;
+from decisions d
+where k.code_hash = d.code_hash;
 
--- select_advertiser (connection_id, advertiser, account_token, now)
-
-update connections as c
-set
-    selected_advertiser = :advertiser,
-    advertiser_lost = false,
-    updated_at = :now
-where c.id = :connection_id
-    and c.status <> 'revoked';
-
-insert into user_accounts (id, tiktok_access_token, tiktok_account_id, tiktok_business_id)
-select c.user_id, :account_token, :advertiser ->> 'name', :advertiser ->> 'id'
-from connections c
-where c.id = :connection_id
-    and c.status <> 'revoked'
-on conflict (id) do update
-set
-    tiktok_access_token = excluded.tiktok_access_token,
-    tiktok_account_id = excluded.tiktok_account_id,
-    tiktok_business_id = excluded.tiktok_business_id;
-
-insert into events (at, kind, connection_id, user_id, detail)
 select
-    :now, 'advertiser_selected', c.id, c.user_id,
-    json_object('selected_advertiser', json(:advertiser))
-from connections c
-where c.id = :connection_id
-    and c.status <> 'revoked';
-
-select c.id
-from connections c
-where c.id = :connection_id
-    and c.status <> 'revoked';
+    d.code_hash, d.error_code, c.id as connection_id, c.selected_advertiser, c.advertiser_lost
+from decisions d
+left join connections c on c.id = d.connection_id
+    and d.error_code is null;
 
 -- get_connection (connection_id)
 

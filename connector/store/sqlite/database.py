@@ -34,6 +34,9 @@ JSON_COLUMNS = frozenset(
         "last_failure",
         "reply",
         "existing_connections",
+        "advertiser",
+        "key_columns",
+        "required_columns",
         "detail",
     },
 )

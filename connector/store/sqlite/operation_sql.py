@@ -1,7 +1,8 @@
 """Reads the operations from the SQL files beside this module.
 
-An operation starts with a line `-- name (argument, argument)` and ends before the next such line. Its
-statements run in one transaction; the rows of the last statement are the result.
+An operation starts with a line `-- name (argument, argument)` and ends before the next such line. The
+arguments may continue on the next comment lines. The
+statements of an operation run in one transaction; the rows of the last statement are the result.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 
-OPERATION_HEADER = re.compile(r"^-- (\w+) \(([\w, ]*)\)$", re.MULTILINE)
+OPERATION_HEADER = re.compile(r"^-- (\w+) \(((?:[\w, ]|\n--)*)\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def load_operations() -> dict[str, OperationSql]:
 def _parse(text: str) -> dict[str, OperationSql]:
     _, *parts = OPERATION_HEADER.split(text)
     return {
-        name: OperationSql(tuple(arguments.replace(",", " ").split()), _statements(body))
+        name: OperationSql(tuple(re.findall(r"\w+", arguments)), _statements(body))
         for name, arguments, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
     }
 

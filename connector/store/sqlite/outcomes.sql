@@ -53,6 +53,31 @@ select
     i.value ->> '$.attempt.request_id', i.value ->> '$.attempt.duration_ms'
 from json_each(:outcomes) i;
 
+update user_accounts
+set
+    tiktok_access_token = null,
+    tiktok_account_id = null,
+    tiktok_business_id = null
+where id in (
+    select c.user_id
+    from json_each(:outcomes) i
+    join connections c on c.id = i.value ->> 'connection_id'
+    where c.in_user_accounts
+        and c.token_version = i.value ->> 'token_version'
+        and (c.lease_owner = i.value ->> 'lease_owner' or i.value ->> 'encrypted_tokens' is not null)
+        and (
+            i.value ->> 'status' not in ('active', 'refresh_failing')
+            or (
+                i.value ->> 'accounts' is not null
+                and not exists (
+                    select 1
+                    from json_each(i.value ->> 'accounts') a
+                    where a.value ->> 'id' = c.selected_advertiser ->> 'id'
+                )
+            )
+        )
+);
+
 update connections as c
 set
     status = case when c.status = 'revoked' then 'revoked' else i.value ->> 'status' end,
@@ -84,6 +109,16 @@ set
                 where a.value ->> 'id' = c.selected_advertiser ->> 'id'
             )
     end,
+    in_user_accounts = c.in_user_accounts
+        and i.value ->> 'status' in ('active', 'refresh_failing')
+        and (
+            i.value ->> 'accounts' is null
+            or exists (
+                select 1
+                from json_each(i.value ->> 'accounts') a
+                where a.value ->> 'id' = c.selected_advertiser ->> 'id'
+            )
+        ),
     lease_owner = null,
     token_version = c.token_version + (i.value ->> 'encrypted_tokens' is not null),
     updated_at = :now

@@ -33,6 +33,7 @@ create table if not exists connections (
     accounts             text not null,
     selected_advertiser  text,
     advertiser_lost      integer not null,
+    in_user_accounts     integer not null default false,
     encrypted_tokens     text,
     expires_at           text,
     refresh_expires_at   text,
@@ -41,6 +42,8 @@ create table if not exists connections (
     due_at               text,
     lease_owner          text,
     token_version        integer not null,
+    granted_at           text not null,
+    disconnected_at      text,
     connected_at         text not null,
     created_at           text not null,
     updated_at           text not null,
@@ -51,8 +54,16 @@ create index if not exists connections_due
     on connections (due_at)
     where due_at is not null;
 
+create index if not exists connections_of_tiktok_user
+    on connections (tiktok_user_id, family);
+
+create unique index if not exists connections_in_user_accounts
+    on connections (user_id)
+    where in_user_accounts;
+
 create table if not exists codes (
     code_hash        text primary key,
+    state_hash       text not null,
     user_id          text not null,
     family           text not null,
     claimed_by       text not null,
@@ -64,6 +75,13 @@ create table if not exists codes (
 
 create index if not exists codes_created
     on codes (created_at);
+
+create index if not exists codes_of_state
+    on codes (state_hash);
+
+create index if not exists codes_with_grant
+    on codes (user_id, family)
+    where encrypted_grant is not null;
 
 create table if not exists events (
     id             integer primary key autoincrement,
@@ -119,7 +137,16 @@ create view if not exists stored_tokens as
 select
     c.id as connection_id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes,
     c.encrypted_tokens, c.expires_at, c.refresh_expires_at, c.last_failure, c.connected_at,
-    c.token_version
+    c.token_version,
+    c.status = 'revoked'
+    and exists (
+        select 1
+        from connections o
+        where o.tiktok_user_id = c.tiktok_user_id
+            and o.family = c.family
+            and o.id <> c.id
+            and o.status in ('active', 'refresh_failing')
+    ) as tiktok_user_is_connected
 from connections c;
 
 -- current_time ()

@@ -8,33 +8,36 @@ from connections c
 where c.id = :connection_id
     and c.status <> 'revoked';
 
-update user_accounts as u
+update user_accounts
 set
     tiktok_access_token = null,
     tiktok_account_id = null,
     tiktok_business_id = null
+where id in (
+    select c.user_id
+    from connections c
+    where c.id = :connection_id
+        and c.in_user_accounts
+);
+
+update codes as k
+set
+    encrypted_grant = null,
+    reply = json_object('code', 'superseded')
 from connections c
 where c.id = :connection_id
     and c.status <> 'revoked'
-    and u.id = c.user_id
-    and c.selected_advertiser is not null
-    and (
-        u.tiktok_business_id = c.selected_advertiser ->> 'id'
-        or not exists (
-            select 1
-            from connections o
-            where o.user_id = c.user_id
-                and o.status <> 'revoked'
-                and o.id <> c.id
-                and o.selected_advertiser ->> 'id' = u.tiktok_business_id
-        )
-    );
+    and k.user_id = c.user_id
+    and k.family = c.family
+    and k.encrypted_grant is not null;
 
 update connections as c
 set
     status = 'revoked',
+    in_user_accounts = false,
     due_at = case when c.lease_owner is not null and c.due_at > :now then c.due_at else :now end,
     last_failure = null,
+    disconnected_at = :now,
     updated_at = :now
 where c.id = :connection_id
     and c.status <> 'revoked';
@@ -80,20 +83,32 @@ where t.connection_id = :connection_id
 
 -- lease_due_connections (owner, max_rows, now, lease_seconds)
 
+create temp table if not exists leased (
+    connection_id text primary key
+);
+
+delete from leased;
+
+insert into leased (connection_id)
+select d.id
+from connections d
+where d.due_at <= :now
+order by d.due_at
+limit :max_rows;
+
 update connections as c
 set
     lease_owner = :owner,
     due_at = add_seconds(:now, :lease_seconds)
-where c.id in (
-    select d.id
-    from connections d
-    where d.due_at <= :now
-    order by d.due_at
-    limit :max_rows
-)
-returning
-    id as connection_id, user_id, family, tiktok_user_id, status, scopes, encrypted_tokens,
-    expires_at, refresh_expires_at, last_failure, connected_at, token_version;
+from leased l
+where c.id = l.connection_id;
+
+select t.*
+from stored_tokens t
+where t.connection_id in (
+    select l.connection_id
+    from leased l
+);
 
 -- release_leases (owners, now, max_lease_seconds)
 

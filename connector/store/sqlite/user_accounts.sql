@@ -1,0 +1,60 @@
+-- The table user_accounts. The rules for these files are in schema.sql.
+
+-- select_advertiser (connection_id, token_version, advertiser_id, account_token, now)
+
+create temp table if not exists selection (
+    user_id     text not null,
+    advertiser  text not null
+);
+
+delete from selection;
+
+insert into selection (user_id, advertiser)
+select c.user_id, a.value
+from connections c, json_each(c.accounts) a
+where c.id = :connection_id
+    and c.token_version = :token_version
+    and c.status in ('active', 'refresh_failing')
+    and a.value ->> 'id' = :advertiser_id
+limit 1;
+
+update connections as c
+set in_user_accounts = false
+from selection s
+where c.user_id = s.user_id
+    and c.in_user_accounts
+    and c.id <> :connection_id;
+
+update connections as c
+set
+    selected_advertiser = s.advertiser,
+    advertiser_lost = false,
+    in_user_accounts = true,
+    updated_at = :now
+from selection s
+where c.id = :connection_id;
+
+insert into user_accounts (id, tiktok_access_token, tiktok_account_id, tiktok_business_id)
+select s.user_id, :account_token, s.advertiser ->> 'name', s.advertiser ->> 'id'
+from selection s
+where true
+on conflict (id) do update
+set
+    tiktok_access_token = excluded.tiktok_access_token,
+    tiktok_account_id = excluded.tiktok_account_id,
+    tiktok_business_id = excluded.tiktok_business_id;
+
+insert into events (at, kind, connection_id, user_id, detail)
+select
+    :now, 'advertiser_selected', :connection_id, s.user_id,
+    json_object('selected_advertiser', json(s.advertiser))
+from selection s;
+
+select s.advertiser
+from selection s;
+
+-- check_user_accounts ()
+
+select
+    json_array(json_object('name', 'id', 'type', 'text')) as key_columns, true as key_is_usable,
+    json_array() as required_columns;

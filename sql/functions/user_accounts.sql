@@ -1,0 +1,250 @@
+-- The customer's table user_accounts. The rules for these files are in access.sql.
+--
+-- The customer decides on the name and the type of the primary key, so the statements are built when they
+-- run. The key must be one column of type uuid, text or bigint.
+
+drop function if exists
+    public.connector_select_advertiser,
+    public.connector_check_user_accounts,
+    connector.user_accounts_key,
+    connector.is_user_accounts_key,
+    connector.read_user_accounts,
+    connector.write_user_accounts;
+
+-- Returns no row if the service cannot use the primary key.
+create function connector.user_accounts_key()
+returns table (key_column text, key_type text)
+language sql stable
+set search_path = ''
+as $$
+    select a.attname::text, a.atttypid::regtype::text
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid
+        and a.attnum = i.indkey[0]
+    where i.indrelid = to_regclass('public.user_accounts')
+        and i.indisprimary
+        and i.indnkeyatts = 1
+        and a.atttypid in ('uuid'::regtype, 'text'::regtype, 'bigint'::regtype)
+$$;
+
+-- Two user ids must never be the same key, so `007` is no bigint here.
+create function connector.is_user_accounts_key(p_user_id text, p_key_type text)
+returns boolean
+language sql immutable
+set search_path = ''
+as $$
+    select case p_key_type
+        when 'text' then true
+        when 'uuid' then p_user_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        when 'bigint' then case
+            when p_user_id ~ '^(0|-?[1-9][0-9]{0,18})$'
+                then p_user_id::numeric between -9223372036854775808 and 9223372036854775807
+            else false
+        end
+        else false
+    end
+$$;
+
+-- Returns one row for each user id. `mismatched_key_type` is null if the id can be a key of the table,
+-- otherwise the type of the key, or `unsupported`.
+create function connector.read_user_accounts(p_user_ids text[])
+returns table (user_id text, advertiser_id text, mismatched_key_type text)
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+    v_key record;
+begin
+    select k.key_column, k.key_type
+    into v_key
+    from connector.user_accounts_key() k;
+    if not found then
+        return query
+        select i.id, null::text, 'unsupported'
+        from unnest(p_user_ids) i (id);
+        return;
+    end if;
+    return query execute format(
+        'select i.id, u.tiktok_business_id, case when not i.fits then %1$L end '
+        'from ('
+        '    select p.id, connector.is_user_accounts_key(p.id, %1$L) as fits '
+        '    from unnest($1) p (id)'
+        ') i '
+        'left join public.user_accounts u on u.%2$I = case when i.fits then i.id::%1$s end',
+        v_key.key_type, v_key.key_column
+    )
+    using p_user_ids;
+end
+$$;
+
+-- Each row has a user id, and an advertiser and a token, or nulls to clear the columns. Updates first and
+-- inserts only if the row is missing: an upsert would violate the customer's own not-null columns even if
+-- the row exists. Nothing is inserted to clear columns.
+create function connector.write_user_accounts(p_rows jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_key record;
+begin
+    if jsonb_array_length(p_rows) = 0 then
+        return;
+    end if;
+    select k.key_column, k.key_type
+    into v_key
+    from connector.user_accounts_key() k;
+    if not found then
+        raise exception 'The primary key of public.user_accounts must be one column of type uuid, text or bigint.';
+    end if;
+    execute format(
+        'with input as ('
+        '    select i.user_id::%1$s as user_key, i.advertiser_id, i.advertiser_name, i.token '
+        '    from jsonb_to_recordset($1) as i ('
+        '        user_id text, advertiser_id text, advertiser_name text, token text'
+        '    )'
+        '), '
+        'updated as ('
+        '    update public.user_accounts u '
+        '    set tiktok_access_token = i.token, tiktok_account_id = i.advertiser_name, '
+        '        tiktok_business_id = i.advertiser_id '
+        '    from input i '
+        '    where u.%2$I = i.user_key '
+        '        and u.%2$I = any (array (select n.user_key from input n)) '
+        '    returning u.%2$I as user_key'
+        ') '
+        'insert into public.user_accounts '
+        '    (%2$I, tiktok_access_token, tiktok_account_id, tiktok_business_id) '
+        'select i.user_key, i.token, i.advertiser_name, i.advertiser_id '
+        'from input i '
+        'where i.advertiser_id is not null '
+        '    and i.user_key not in (select u.user_key from updated u) '
+        'on conflict (%2$I) do update '
+        'set tiktok_access_token = excluded.tiktok_access_token, '
+        '    tiktok_account_id = excluded.tiktok_account_id, '
+        '    tiktok_business_id = excluded.tiktok_business_id',
+        v_key.key_type, v_key.key_column
+    )
+    using p_rows;
+end
+$$;
+
+-- Selects an advertiser of a live connection. Returns no row if the connection has other tokens by now, is not
+-- live, or has no such advertiser.
+create function public.connector_select_advertiser(
+    p_connection_id uuid, p_token_version integer, p_advertiser_id text, p_account_token text,
+    p_now timestamptz
+)
+returns table (advertiser jsonb)
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+set lock_timeout = '2s'
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_user_id text;
+    v_advertiser jsonb;
+begin
+    perform connector.require_service_role();
+    select c.user_id
+    into v_user_id
+    from connector.connections c
+    where c.id = p_connection_id;
+    -- As in connector_upsert_connections: one decision after another for each user.
+    perform pg_advisory_xact_lock(hashtextextended(v_user_id, 0));
+    select a.value
+    into v_advertiser
+    from connector.connections c
+    cross join lateral jsonb_array_elements(c.accounts) a
+    where c.id = p_connection_id
+        and c.token_version = p_token_version
+        and c.status in ('active', 'refresh_failing')
+        and a.value ->> 'id' = p_advertiser_id
+    limit 1
+    for update of c;
+    if not found then
+        return;
+    end if;
+    update connector.connections c
+    set in_user_accounts = false
+    where c.user_id = v_user_id
+        and c.in_user_accounts
+        and c.id <> p_connection_id;
+    update connector.connections c
+    set
+        selected_advertiser = v_advertiser,
+        advertiser_lost = false,
+        in_user_accounts = true,
+        updated_at = v_now
+    where c.id = p_connection_id;
+    perform connector.write_user_accounts(
+        jsonb_build_array(
+            jsonb_build_object(
+                'user_id', v_user_id, 'advertiser_id', v_advertiser ->> 'id',
+                'advertiser_name', v_advertiser ->> 'name', 'token', p_account_token
+            )
+        )
+    );
+    insert into connector.events (at, kind, connection_id, user_id, detail)
+    values (
+        v_now, 'advertiser_selected', p_connection_id, v_user_id,
+        jsonb_build_object('selected_advertiser', v_advertiser)
+    );
+    return query
+    select v_advertiser;
+end
+$$;
+
+-- What is wrong with the table, for `connector check`: its key, and the columns that an insert must fill.
+create function public.connector_check_user_accounts()
+returns table (key_columns jsonb, key_is_usable boolean, required_columns jsonb)
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+    perform connector.require_service_role();
+    return query
+    select
+        (
+            select coalesce(
+                jsonb_agg(
+                    jsonb_build_object('name', a.attname, 'type', a.atttypid::regtype::text)
+                    order by array_position(i.indkey, a.attnum)
+                ),
+                '[]'
+            )
+            from pg_catalog.pg_index i
+            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid
+                and a.attnum = any (i.indkey)
+            where i.indrelid = to_regclass('public.user_accounts')
+                and i.indisprimary
+        ),
+        exists (
+            select
+            from connector.user_accounts_key()
+        ),
+        (
+            select coalesce(jsonb_agg(a.attname order by a.attnum), '[]')
+            from pg_catalog.pg_attribute a
+            where a.attrelid = to_regclass('public.user_accounts')
+                and a.attnum > 0
+                and not a.attisdropped
+                and a.attnotnull
+                and not a.atthasdef
+                and a.attidentity = ''
+                and a.attname not in (
+                    'tiktok_access_token', 'tiktok_account_id', 'tiktok_business_id'
+                )
+                and not exists (
+                    select
+                    from connector.user_accounts_key() k
+                    where k.key_column = a.attname
+                )
+        );
+end
+$$;
+
+call connector.restrict_privileges();
+notify pgrst, 'reload schema';
