@@ -78,6 +78,7 @@ class JwksServer:
         self.status = 200
         self.body: bytes | None = None
         self.url = ""
+        self.redirects_to: str | None = None
         self.response_lock = asyncio.Lock()
         """While a test holds the lock, requests wait for their response."""
 
@@ -86,6 +87,8 @@ class JwksServer:
     async def handle(self, request: web.Request) -> web.Response:
         self.request_count += 1
         self.request_arrived.set()
+        if self.redirects_to is not None and request.path != self.redirects_to:
+            return web.Response(status=302, headers={"Location": self.redirects_to})
         async with self.response_lock:
             body = json.dumps({"keys": self.keys}).encode() if self.body is None else self.body
             return web.Response(status=self.status, body=body)

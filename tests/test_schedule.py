@@ -64,6 +64,13 @@ def test_a_refresh_is_due_at_about_three_quarters_of_any_lifetime(lifetime: time
     assert max(fractions) - min(fractions) > 0.07
 
 
+def test_a_refresh_is_due_at_a_fraction_of_the_lifetime_since_the_tokens_were_issued() -> None:
+    """A grant may become a connection long after TikTok issued its tokens."""
+    now = NOON + HOUR
+    due_at = schedule.next_due(tokens(2 * HOUR), now, probe_every=6 * HOUR, random=Random(1))
+    assert 0.70 <= (due_at - NOON) / (2 * HOUR) <= 0.78
+
+
 @pytest.mark.parametrize("lifetime", [DAY, 2 * HOUR, 5 * MINUTE])
 def test_a_background_refresh_is_due_before_a_read_would_have_to_refresh(
     lifetime: timedelta,

@@ -31,7 +31,7 @@ from tests.manual_clock import ManualClock
 async def project() -> AsyncIterator[JwksServer]:
     project = JwksServer()
     app = web.Application()
-    app.router.add_get("/auth/v1/.well-known/jwks.json", project.handle)
+    app.router.add_get("/{path:.*}", project.handle)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -181,6 +181,16 @@ async def test_the_cached_keys_stay_valid_while_the_project_does_not_respond(
     clock.advance(601)
     assert await authenticator.authenticate(token, None) == ANNA_PRINCIPAL
     assert project.request_count == 2
+
+
+async def test_a_redirect_to_other_keys_is_not_followed(
+    authenticator: Authenticator, project: JwksServer
+) -> None:
+    project.publish("k1", EC)
+    project.redirects_to = "/elsewhere"
+    with pytest.raises(Busy):
+        await authenticator.authenticate(f"Bearer {signed_jwt(EC, 'k1')}", None)
+    assert project.request_count == 1
 
 
 async def test_a_request_is_busy_while_no_keys_could_be_fetched_yet(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from connector.errors import (
     TikTokUnreachable,
 )
 from connector.oauth.code_claims import CLAIM_LEASE, CLAIM_WAIT_SECONDS
+from connector.schedule import MIN_RETRY_DELAY
 from tests.database_views import DatabaseView
 from tests.running_service import Simulator
 
-from .harness import ExchangeHarness, error_of, on_sqlite, running_process
+from .harness import ADVERTISERS, ExchangeHarness, error_of, on_sqlite, running_process
 
 
 async def test_concurrent_posts_to_two_processes_cause_one_exchange(
@@ -84,6 +86,27 @@ async def test_a_claim_that_its_owner_never_ends_expires(
         simulator.state.faults.clear()
         assert isinstance(await error_of(lost), CodeSpent)
         assert (await harness.post(code, state)).success
+
+
+async def test_a_pending_grant_is_not_completed_while_another_process_has_the_claim(
+    harness: ExchangeHarness, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    code, state = await harness.consent(), harness.state()
+    await harness.simulator.fault(ADVERTISERS, "status", 503)
+    assert isinstance(await error_of(harness.post(code, state)), TikTokUnreachable)
+    async with running_process(harness.database, harness.simulator, tmp_path / "second") as other:
+        await harness.simulator.fault(ADVERTISERS, "hang")
+        posting = asyncio.create_task(other.post(code, state))
+        await harness.wait_for_call(ADVERTISERS, count=2)
+        harness.clock.advance(MIN_RETRY_DELAY.total_seconds())
+        with caplog.at_level(logging.INFO):
+            await harness.retry_pending()
+        assert "code exchange failed error=busy" in caplog.text
+        assert harness.rows("connections") == []
+        harness.simulator.state.faults.clear()
+        reply = await posting
+    assert await harness.post(code, state) == reply
+    assert harness.row("connections")["token_version"] == 1
 
 
 async def test_a_family_that_is_not_configured_is_refused_before_its_code_is_claimed(

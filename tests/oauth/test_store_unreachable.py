@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from connector.errors import StoreUnreachable, TikTokUnreachable
+from connector.journal import Entry
 from tests.credentials import ANNA
 from tests.database_views import DatabaseView
 from tests.running_service import Simulator
@@ -45,14 +46,16 @@ async def waiting_for_advertisers(
         await posting
 
 
-async def leave_grant_unsaved(harness: ExchangeHarness, stack: Stack) -> None:
-    """Runs an exchange that received its grant and then could not reach the store."""
+async def leave_grant_unsaved(harness: ExchangeHarness, stack: Stack) -> tuple[str, str]:
+    """Runs an exchange that received its grant and then could not reach the store. Returns its code and
+    state."""
     code, state = await harness.consent(), harness.state()
     async with waiting_for_advertisers(harness, code, state) as posting:
         with stack.gateway.failing("down"):
             harness.simulator.state.faults.clear()
             with pytest.raises(StoreUnreachable):
                 await posting
+    return code, state
 
 
 def unsaved_count(harness: ExchangeHarness) -> int:
@@ -143,6 +146,30 @@ async def test_a_restart_while_the_store_is_unreachable_loses_no_grant(
         assert unsaved_count(restarted) == 1
         await restarted.retry_pending()
         assert harness.row("user_accounts")["id"] == ANNA
+    assert harness.exchange_count == 1
+
+
+async def test_no_claim_is_released_before_the_pending_grants_are_saved(
+    harness: ExchangeHarness, stack: Stack, tmp_path: Path
+) -> None:
+    """A process that is killed at the end of its reservation leaves a grant and the marker of its claim."""
+    database, simulator = harness.database, harness.simulator
+    async with running_process(database, simulator, tmp_path / "second") as killed:
+        code, state = await leave_grant_unsaved(killed, stack)
+        row = harness.row("codes")
+        marker = {"code_hash": row["code_hash"], "claimed_by": row["claimed_by"]}
+        await killed.service.journal.append(Entry("code", marker))
+    async with AsyncExitStack() as processes:
+        with stack.gateway.failing("down", on="restore_pending_grant"):
+            restarted = await processes.enter_async_context(
+                running_process(database, simulator, tmp_path / "second")
+            )
+        posting = asyncio.create_task(harness.post(code, state))
+        asleep = asyncio.create_task(harness.clock.until_asleep())
+        await asyncio.wait({posting, asleep}, return_when=asyncio.FIRST_COMPLETED)
+        assert harness.exchange_count == 1
+        await restarted.retry_pending()
+        assert (await harness.advance_until_done(posting)).success
     assert harness.exchange_count == 1
 
 

@@ -68,6 +68,15 @@ async def test_the_lease_of_a_running_owner_is_not_released(store: Store) -> Non
     assert await due_at(store, id) == NOON + MINUTE
 
 
+async def test_only_leases_that_end_within_the_longest_lease_are_released(store: Store) -> None:
+    """The bound lets the databases find the leases with the index on due_at."""
+    short, long = await connect(store), await connect(store)
+    await acquire_lease(store, short)
+    await store.acquire_refresh_lease(long, token_version=1, owner=OWNER, now=NOON, lease=HOUR)
+    assert await release(store) == 1
+    assert await acquire_lease(store, long, owner=OTHER_OWNER) is None
+
+
 async def test_a_lease_that_another_owner_took_over_is_not_released(store: Store) -> None:
     id = await connect(store)
     await acquire_lease(store, id)

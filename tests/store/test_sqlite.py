@@ -21,6 +21,8 @@ from tests.manual_clock import NOON
 from .builders import connect, new_user_id, stored_tokens
 from .conftest import open_store
 
+SYNCHRONOUS_FULL = 2
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -128,6 +130,14 @@ async def test_the_schema_check_writes_to_sqlite(path: Path) -> None:
         size_before = log.stat().st_size
         await store.require_schema()
         assert log.stat().st_size > size_before
+
+
+async def test_every_connection_to_the_sqlite_file_syncs_its_commits(path: Path) -> None:
+    database = SQLite(path)
+    async with open_store(database):
+        connections = (database._writer, database._reader, database._loop_reader)
+        levels = [each.execute("pragma synchronous").fetchone()[0] for each in connections]
+    assert levels == [SYNCHRONOUS_FULL] * 3
 
 
 async def test_a_violated_sqlite_constraint_is_an_internal_error(path: Path) -> None:

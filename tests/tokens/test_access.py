@@ -131,6 +131,27 @@ async def test_a_read_whose_refresh_fails_returns_the_old_token_while_it_is_unex
     assert (await replica.connection(connection_id)).status == "refresh_failing"
 
 
+async def test_a_read_within_the_margin_requires_a_reconnect_if_its_refresh_ends_the_connection(
+    harness: TokenHarness, replica: Replica
+) -> None:
+    connection_id = await harness.connect(replica)
+    harness.advance_into_margin(await replica.tokens(connection_id))
+    await harness.simulator.post("/_sim/revoke", {"person": "robin"})
+    with pytest.raises(ReconnectRequired):
+        await replica.read(connection_id)
+    assert (await replica.connection(connection_id)).status == "reconnect_required"
+
+
+async def test_a_read_returns_the_tokens_of_a_reconnect_and_not_unsaved_older_tokens(
+    harness: TokenHarness, replica: Replica, other: Replica
+) -> None:
+    connection_id = await harness.connect(replica)
+    replica.database.faults["apply_outcomes"] = "before"
+    await replica.refresh(connection_id)
+    await harness.connect(other)
+    assert (await replica.read(connection_id)).tokens == await other.tokens(connection_id)
+
+
 async def test_reads_do_not_call_tiktok_before_the_next_retry_is_due(
     harness: TokenHarness, replica: Replica
 ) -> None:
