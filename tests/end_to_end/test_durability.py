@@ -1,0 +1,215 @@
+"""What must be on the disk before a one-time code or a refresh token is sent, and before a caller gets an answer.
+
+The tests record, in one list, each commit to SQLite when it has ended, each call that TikTok receives, and each
+response that a caller gets. A commit counts only if SQLite has synced it: the recorder asks the connection for
+`pragma synchronous` at that moment. The journal's disk is slow, so that a step that does not wait for it is too early.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from connector.app import Service
+from tests.journal.helpers import until_idle
+from tests.running_service import (
+    AS_SERVER,
+    Simulator,
+    connect_account,
+    running_simulator,
+    serving,
+    settings_for,
+    state_for,
+    stop_background_loops,
+)
+from tiktok_simulator.call_log import CallLog
+
+FULL = 2
+SLOW_DISK_SECONDS = 0.1
+"""Longer than a call to the simulator, and than the time until the store gets a batch of outcomes."""
+
+WRITTEN_TABLE = re.compile(r"(?:insert into|update|delete from) (\w+)")
+NOT_ON_DISK = {"acquired_codes"}
+"""A temporary table."""
+
+EXCHANGE = "TikTok: POST /open_api/v1.3/oauth2/access_token/"
+ADVERTISERS = "TikTok: GET /open_api/v1.3/oauth2/advertiser/get/"
+REFRESH = "TikTok: POST /v2/oauth/token/"
+UPSERT = "store: connections, user_accounts, events, attempts, codes"
+OUTCOME = "store: events, attempts, connections"
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def connect(self, database: Any, *args: Any, **options: Any) -> sqlite3.Connection:
+        is_journal = "connector.journal" in str(database)
+        connection_class = RecordingJournal if is_journal else RecordingStore
+        connection = connection_class(database, *args, **options)
+        connection.events, connection.written = self.events, []
+        return connection
+
+    def require_order(self, *events: str) -> None:
+        positions = [self.events.index(event) for event in events]
+        assert positions == sorted(positions), self.events
+
+
+class RecordingConnection(sqlite3.Connection):
+    events: list[str]
+    written: list[str]
+    """What the current transaction has written."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if sql.startswith("insert into commits"):
+            time.sleep(SLOW_DISK_SECONDS)
+        cursor = super().execute(sql, parameters)
+        if match := WRITTEN_TABLE.match(sql):
+            self.written += self.describe(match[1], parameters)
+        if self.written and not self.in_transaction:
+            [level] = super().execute("pragma synchronous").fetchone()
+            if level == FULL:
+                self.record()
+            self.written.clear()
+        return cursor
+
+    def describe(self, table: str, parameters: Any) -> list[str]:
+        raise NotImplementedError
+
+    def record(self) -> None:
+        raise NotImplementedError
+
+
+class RecordingStore(RecordingConnection):
+    def describe(self, table: str, parameters: Any) -> list[str]:
+        return [] if table in NOT_ON_DISK else [table]
+
+    def record(self) -> None:
+        self.events.append(f"store: {', '.join(dict.fromkeys(self.written))}")
+
+
+class RecordingJournal(RecordingConnection):
+    kinds: ClassVar[dict[str, str]] = {}
+
+    def describe(self, table: str, parameters: Any) -> list[str]:
+        if table != "commits":
+            return []
+        records, removals = map(json.loads, parameters)
+        added = {id: record[1] for id, record in records.items() if id != "0"}
+        self.kinds.update(added)
+        changes = [f"journal: {kind}" for kind in added.values()]
+        changes += [f"journal: removed {self.kinds[str(id)]}" for id in removals]
+        return changes or ["journal: tested"]
+
+    def record(self) -> None:
+        self.events += self.written
+
+
+class RecordedCalls(CallLog):
+    def __init__(self, log: CallLog, events: list[str]) -> None:
+        super().__init__()
+        self.counts = log.counts
+        self._events = events
+
+    def start_call(self, *, method: str, path: str, **fields: Any) -> dict[str, Any]:
+        self._events.append(f"TikTok: {method} {path}")
+        return super().start_call(method=method, path=path, **fields)
+
+
+@dataclass(frozen=True)
+class Harness:
+    url: str
+    service: Service
+    simulator: Simulator
+    recorder: Recorder
+
+    async def record(self, method: str, path: str, **options: Any) -> Recorder:
+        """Records one request, and the commits that the request leaves to the journal's timer."""
+        await until_idle(self.service.journal)
+        self.recorder.events.clear()
+        async with self.simulator.http.request(method, self.url + path, **options) as response:
+            assert response.status == 200, await response.text()
+        self.recorder.events.append("response")
+        await until_idle(self.service.journal)
+        return self.recorder
+
+
+@pytest.fixture
+async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
+    recorder = Recorder()
+    monkeypatch.setattr(sqlite3, "connect", recorder.connect)
+    async with running_simulator() as simulator:
+        simulator.state.call_log = RecordedCalls(simulator.state.call_log, recorder.events)
+        service = Service.build(settings_for(tmp_path, simulator.url), clock=simulator.clock)
+        async with serving(service) as url:
+            stop_background_loops()
+            yield Harness(url, service, simulator, recorder)
+
+
+@pytest.fixture
+async def exchange(harness: Harness) -> Recorder:
+    state = await state_for(harness.simulator.http, harness.url)
+    body = {"code": await harness.simulator.consent(), "state": state}
+    return await harness.record("POST", "/oauth/exchange", json=body)
+
+
+@pytest.fixture
+async def refresh(harness: Harness) -> Recorder:
+    connected = await connect_account(
+        harness.simulator.http, harness.url, harness.simulator, family="login_kit"
+    )
+    harness.simulator.clock.advance(2 * 3600)
+    path = f"/connections/{connected['connection_id']}/token"
+    return await harness.record("GET", path, headers=AS_SERVER)
+
+
+async def test_the_claim_of_a_code_is_on_the_disk_before_the_code_is_sent(
+    exchange: Recorder,
+) -> None:
+    exchange.require_order("store: codes", "journal: code", EXCHANGE)
+
+
+async def test_a_grant_is_on_the_disk_before_it_is_used(exchange: Recorder) -> None:
+    exchange.require_order(EXCHANGE, "journal: grant", ADVERTISERS)
+
+
+async def test_a_connection_is_on_the_disk_before_the_exchange_is_answered(
+    exchange: Recorder,
+) -> None:
+    exchange.require_order("journal: grant", UPSERT, "response")
+
+
+async def test_a_grant_stays_in_the_journal_until_its_connection_is_on_the_disk(
+    exchange: Recorder,
+) -> None:
+    exchange.require_order(UPSERT, "journal: removed grant")
+
+
+async def test_a_lease_and_a_reservation_are_on_the_disk_before_a_refresh_token_is_sent(
+    refresh: Recorder,
+) -> None:
+    refresh.require_order("store: connections", "journal: tested", REFRESH)
+
+
+async def test_new_tokens_are_in_the_journal_before_they_are_sent_to_the_store(
+    refresh: Recorder,
+) -> None:
+    refresh.require_order(REFRESH, "journal: refresh", OUTCOME)
+
+
+async def test_new_tokens_are_on_the_disk_before_a_caller_gets_them(refresh: Recorder) -> None:
+    refresh.require_order("journal: refresh", OUTCOME, "response")
+
+
+async def test_new_tokens_stay_in_the_journal_until_the_store_has_them_on_the_disk(
+    refresh: Recorder,
+) -> None:
+    refresh.require_order(OUTCOME, "journal: removed refresh")
