@@ -1,8 +1,8 @@
-"""The origin of a URL, and whether a URL leads to this machine."""
+"""The origin of a URL, and whether a URL or a host leads to this machine or to the internet."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -26,3 +26,17 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def is_public_host(host: str) -> bool:
+    """Returns False for this machine, and for addresses and names of a private network."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        # Some systems read a number without dots as an IPv4 address.
+        return host.isdigit() or (
+            "." in host and not host.endswith((".local", ".internal", ".localhost"))
+        )
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_global
+    return address.is_global

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.origins import is_loopback, origin_of
+from connector.origins import is_loopback, is_public_host, origin_of
 
 
 def test_an_origin_is_written_as_browsers_write_it() -> None:
@@ -26,3 +26,17 @@ def test_a_url_of_this_machine_is_loopback(host: str) -> None:
 @pytest.mark.parametrize("host", ["example.com", "localhost.example.com", "10.0.0.1", "[::2]"])
 def test_a_url_of_another_machine_is_not_loopback(host: str) -> None:
     assert not is_loopback(f"http://{host}:8080/path")
+
+
+@pytest.mark.parametrize(
+    "host", ["example.com", "8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "134744072"]
+)
+def test_a_host_on_the_internet_is_public(host: str) -> None:
+    assert is_public_host(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "db", "db.internal", "printer.local", "127.0.0.1", "10.0.0.1", "fd00::1"]
+)
+def test_a_host_of_this_machine_or_of_a_private_network_is_not_public(host: str) -> None:
+    assert not is_public_host(host)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from connector.origins import is_public_host
+from connector.store import weak_ssl_mode
 
 from .problems import Problem
 
@@ -53,18 +57,19 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Problem]:
             "The path is the same as that of CONNECTOR_DATABASE.",
             "Choose another folder.",
         )
+    address = values[POSTGRES]
+    if isinstance(address, SecretStr) and (mode := weak_ssl_mode(address.get_secret_value())):
+        yield Problem(
+            POSTGRES,
+            f"sslmode={mode} may send the password unencrypted to a host on the internet.",
+            "Use sslmode=verify-full with the project's CA certificate in sslrootcert, or at least "
+            "sslmode=require, which is the default.",
+        )
 
 
 def unencrypted_urls(values: Mapping[str, object]) -> Iterator[Problem]:
     """Plain http is accepted for this machine and for names of a private network."""
     for name in SECRET_BEARING_URLS:
         parts = urlsplit(str(values[name]))
-        if parts.scheme == "http" and _is_public(parts.hostname or ""):
+        if parts.scheme == "http" and is_public_host(parts.hostname or ""):
             yield Problem(name, "Secrets would be sent unencrypted.", "Use https.")
-
-
-def _is_public(host: str) -> bool:
-    try:
-        return ip_address(host).is_global
-    except ValueError:
-        return "." in host and not host.endswith((".local", ".internal", ".localhost"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .database import Database
 from .outcome import Outcome
+from .postgres_address import weak_ssl_mode
 from .records import (
     AnsweredCode,
     AttemptCount,
@@ -47,4 +48,5 @@ __all__ = [
     "UpsertResult",
     "UserAccountsReport",
     "select_database",
+    "weak_ssl_mode",
 ]

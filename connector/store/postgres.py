@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 from pydantic import SecretStr
 
 from .database_errors import error_for_code, misconfigured_error, unreachable_error
+from .postgres_address import address_for_asyncpg
 
 DEADLINE = 10.0
 CANCEL_GRACE = 1.0
@@ -27,9 +28,6 @@ MAX_CONNECTIONS = 16
 NAMED_STATEMENTS = 100
 
 POOLER_URL = re.compile(r":6543(?:/|$)|[?&]pgbouncer=true")
-PRISMA_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout"}
-"""Supabase's copyable addresses contain these parameters, which PostgreSQL does not know."""
-
 CONNECTION_ERRORS = (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """A connection that is lost may also raise an internal error of asyncpg's state machine."""
 
@@ -49,7 +47,7 @@ class Postgres:
     async def open(self) -> None:
         """Creates the pool without a connection. The first call connects, as with Supabase."""
         self._pool = await asyncpg.create_pool(
-            _address(self._dsn.get_secret_value()),
+            address_for_asyncpg(self._dsn.get_secret_value()),
             min_size=0,
             max_size=MAX_CONNECTIONS,
             connect=self._connect,
@@ -65,7 +63,7 @@ class Postgres:
         except asyncpg.ClientConfigurationError:
             raise misconfigured_error("SUPABASE_DB_URL is not a PostgreSQL address.") from None
         except CONNECTION_ERRORS as error:
-            raise unreachable_error(f"Postgres does not answer ({type(error).__name__}).") from None
+            raise unreachable_error(_connection_problem(error)) from None
         return [dict(row) for row in rows]
 
     async def close(self) -> None:
@@ -113,15 +111,14 @@ async def _skip_reset(connection: Connection) -> None:
     """Does nothing: no session state exists, and a reset would double the round trips."""
 
 
-def _address(dsn: str) -> str:
-    parts = urlsplit(dsn)
-    query = dict(parse_qsl(parts.query))
-    if not query.keys() & PRISMA_PARAMETERS:
-        return dsn
-    postgres_parameters = {
-        name: value for name, value in query.items() if name not in PRISMA_PARAMETERS
-    }
-    return parts._replace(query=urlencode(postgres_parameters)).geturl()
+def _connection_problem(error: BaseException) -> str:
+    if "rejected SSL upgrade" in str(error):
+        return "Postgres offers no TLS, so the password was not sent: check the host in SUPABASE_DB_URL."
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            "The certificate of Postgres is not valid for SUPABASE_DB_URL: check its sslrootcert."
+        )
+    return f"Postgres does not answer ({type(error).__name__})."
 
 
 @cache
