@@ -18,8 +18,8 @@ from connector.model import Principal, UserId
 from connector.origins import origin_of
 
 from .app_keys import CLEAR_SESSION_COOKIE, HTTP_SETTINGS, PRINCIPAL, SERVICES
+from .session_cookie import read_session_cookie
 
-SESSION_COOKIE = "connector_session"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -68,7 +68,7 @@ async def authenticate(request: web.Request) -> Principal | None:
     authorization, api_key = headers.get("Authorization"), headers.get("X-API-Key")
     if authorization or api_key:
         return await authenticator.authenticate(authorization, api_key)
-    cookie = request.cookies.get(SESSION_COOKIE) if "Cookie" in headers else None
+    cookie = read_session_cookie(request)
     if not cookie:
         return None
     try:

@@ -29,6 +29,11 @@ class HttpSettings:
     return_access_token: bool = False
     demo: bool = False
 
+    @property
+    def is_https(self) -> bool:
+        """Returns whether people reach the service over https."""
+        return self.public_url.startswith("https://")
+
 
 class WebServices(Protocol):
     """The parts of the service that handlers use; `connector.app.Service` has them all."""

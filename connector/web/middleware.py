@@ -15,10 +15,11 @@ from aiohttp.typedefs import Handler
 
 from connector.errors import ConnectorError, InternalError
 
-from .access import SESSION_COOKIE, authorize
+from .access import authorize
 from .app_keys import CLEAR_SESSION_COOKIE, IS_MALFORMED, PRINCIPAL, REQUEST_ID, SERVICES
 from .error_responses import MALFORMED_REQUEST, error_response, http_error_response
 from .response_headers import is_preflight, preflight_response
+from .session_cookie import delete_session_cookie
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     if request.content.exception() is not None:
         response.force_close()  # The body is incomplete, so the start of the next request is unknown.
     if CLEAR_SESSION_COOKIE in request and not response.prepared:
-        response.del_cookie(SESSION_COOKIE, path="/")
+        delete_session_cookie(response, request)
     _record_request(request, response.status, clock.ticks() - started)
     return response
 

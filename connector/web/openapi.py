@@ -17,10 +17,11 @@ from pydantic_core import to_json
 from connector import __version__
 from connector.errors import ConnectorError
 
-from .access import SESSION_COOKIE, Access
+from .access import Access
 from .docs_page import render_docs_page
 from .endpoint import Endpoint, Model, Route
 from .schemas import ErrorResponse, TikTokErrorResponse
+from .session_cookie import SESSION_COOKIE
 
 Json = dict[str, Any]
 
@@ -33,7 +34,12 @@ SECURITY_SCHEMES: Json = {
         "description": "An API key, a Supabase user's token, or a ticket.",
     },
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": f"Over https the name is __Host-{SESSION_COOKIE}.",
+    },
 }
 ACCESS_TEXT = {
     Access.PUBLIC: "Every caller, without credentials.",

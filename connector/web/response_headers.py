@@ -14,6 +14,9 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+STRICT_TRANSPORT_SECURITY = "max-age=31536000"
+"""A year. Without includeSubDomains, because the other hosts of the domain are not ours."""
 
 
 async def add_response_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -26,7 +29,11 @@ async def add_response_headers(request: web.Request, response: web.StreamRespons
     headers.setdefault("Cache-Control", "no-store")
     if response.content_type == "text/html":
         headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    if allowed_origins := request.app[HTTP_SETTINGS].allowed_origins:
+        headers["Permissions-Policy"] = PERMISSIONS_POLICY
+    settings = request.app[HTTP_SETTINGS]
+    if settings.is_https:
+        headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY
+    if allowed_origins := settings.allowed_origins:
         headers["Vary"] = "Origin"
         origin = request.headers.get("Origin")
         # Without Allow-Credentials: the session cookie is only for this service's own pages.

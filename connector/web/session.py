@@ -1,4 +1,4 @@
-"""The session of a browser: a cookie that no script can read."""
+"""The session of a browser: credentials become a cookie, and the cookie can be deleted."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from aiohttp import web
 
 from connector.errors import Forbidden, Unauthenticated
 
-from .access import SESSION_COOKIE
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .endpoint import json_response
 from .schemas import SessionEndedResponse, SessionResponse
+from .session_cookie import delete_session_cookie, set_session_cookie
 
 
 async def get_session(request: web.Request) -> SessionResponse:
@@ -28,22 +28,15 @@ async def create_session(request: web.Request) -> SessionResponse | web.Response
     services = request.app[SERVICES]
     ticket = services.authenticator.tickets.issue_session(principal)
     response = json_response(_session(request).model_copy(update={"expires_at": ticket.expires_at}))
-    response.set_cookie(
-        SESSION_COOKIE,
-        ticket.text,
-        max_age=int((ticket.expires_at - services.clock.now()).total_seconds()),
-        path="/",
-        secure=request.app[HTTP_SETTINGS].public_url.startswith("https://"),
-        httponly=True,
-        samesite="Lax",
-    )
+    max_age = int((ticket.expires_at - services.clock.now()).total_seconds())
+    set_session_cookie(response, request, ticket.text, max_age=max_age)
     return response
 
 
 async def delete_session(request: web.Request) -> SessionEndedResponse | web.Response:
     """Delete the session cookie."""
     response = json_response(SessionEndedResponse())
-    response.del_cookie(SESSION_COOKIE, path="/")
+    delete_session_cookie(response, request)
     return response
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.running_service import AS_SERVER
 
-from .conftest import ALLOWED_ORIGIN, Harness
+from .conftest import ALLOWED_ORIGIN, Harness, StartService
 
 PREFLIGHT = {
     "Origin": ALLOWED_ORIGIN,
@@ -31,6 +31,17 @@ async def test_every_response_has_a_request_id_and_security_headers(
     assert "Server" not in headers
     is_html = headers["Content-Type"].startswith("text/html")
     assert ("Content-Security-Policy" in headers) is is_html
+    assert ("Permissions-Policy" in headers) is is_html
+    assert "Strict-Transport-Security" not in headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nothing", "/connect"])
+async def test_over_https_browsers_are_told_to_use_only_https(
+    start_service: StartService, path: str
+) -> None:
+    service = await start_service(CONNECTOR_PUBLIC_URL="https://connect.example.com")
+    headers = (await service.get(path)).headers
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 async def test_a_valid_request_id_of_the_client_is_used_and_an_invalid_request_id_is_replaced(

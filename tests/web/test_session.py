@@ -14,9 +14,6 @@ async def test_a_session_is_a_cookie_that_no_script_can_read(start_service: Star
     cookie = response.cookies["connector_session"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
     assert (cookie["secure"], cookie["domain"], cookie["max-age"]) == ("", "", "1800")
-    https_service = await start_service(CONNECTOR_PUBLIC_URL="https://connect.example.com")
-    response = await https_service.call("POST", "/session", headers=https_service.as_user())
-    assert response.cookies["connector_session"]["secure"] is True
 
 
 async def test_a_users_session_lasts_as_long_as_the_token_and_at_least_thirty_minutes(
@@ -56,3 +53,20 @@ async def test_deleting_a_session_deletes_the_cookie(harness: Harness) -> None:
     assert response.json == {"success": True}
     assert response.cookies["connector_session"]["max-age"] == "0"
     assert response.cookies["connector_session"].value == ""
+
+
+async def test_over_https_a_session_cookie_is_bound_to_the_host(
+    start_service: StartService,
+) -> None:
+    service = await start_service(CONNECTOR_PUBLIC_URL="https://connect.example.com")
+    response = await service.call("POST", "/session", headers=service.as_user())
+    cookie = response.cookies["__Host-connector_session"]
+    assert (cookie["secure"], cookie["path"], cookie["domain"]) == (True, "/", "")
+    signed_in = {"Cookie": f"__Host-connector_session={cookie.value}"}
+    assert (await service.get("/session", signed_in)).json["kind"] == "user"
+    other_name = {"Cookie": f"connector_session={cookie.value}"}
+    assert (await service.get("/session", other_name)).status == 401
+    page = signed_in | {"Sec-Fetch-Site": "same-origin"}
+    response = await service.call("DELETE", "/session", headers=page)
+    deleted = response.cookies["__Host-connector_session"]
+    assert (deleted.value, deleted["max-age"], deleted["secure"]) == ("", "0", True)
