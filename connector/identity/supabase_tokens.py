@@ -121,6 +121,8 @@ class SupabaseTokens:
         now = self._clock.now().timestamp()
         if claims.get("role") in ("service_role", "anon"):
             return PROJECT_KEY_MESSAGE
+        if claims.get("is_anonymous") not in (None, False):
+            return "An anonymous sign-in cannot connect TikTok. Sign in with an account first."
         if not now < _numeric_claim(claims, "exp", default=math.nan) + CLOCK_LEEWAY_SECONDS:
             return "This user's token has expired. Sign in again."
         starts = [_numeric_claim(claims, name, default=now) for name in ("nbf", "iat")]

@@ -1,15 +1,21 @@
 """Checks the address to which a person is redirected: its origin must be allowed.
 
-A browser corrects many errors in an address (a tab, a backslash, a missing slash). The corrected address
-may differ from the address that this module parses. So an address with such an error is rejected.
+A browser corrects many errors in an address (a tab, a backslash, a missing slash), and it resolves `.` and
+`..` in a path. The corrected address may differ from the address that this module parses: `/..//evil.example`
+becomes `//evil.example`, which leads to another host. So such an address is rejected.
 """
 
 from __future__ import annotations
+
+import re
 
 from connector.errors import InvalidRequest
 from connector.origins import origin_of
 
 from .app_keys import HttpSettings
+
+DOT_SEGMENT = re.compile(r"/(\.|%2e){1,2}(?=/|$)", re.IGNORECASE)
+"""A browser reads `%2e` as a dot."""
 
 
 def check_return_to(return_to: str | None, settings: HttpSettings) -> None:
@@ -25,7 +31,9 @@ def check_return_to(return_to: str | None, settings: HttpSettings) -> None:
 
 
 def _is_plain(address: str) -> bool:
-    return address.isascii() and address.isprintable() and not set(address) & set("\\ ")
+    path = re.split("[?#]", address, maxsplit=1)[0]
+    has_unsafe_character = set(address) & set("\\ ") or not address.isprintable()
+    return address.isascii() and not has_unsafe_character and not DOT_SEGMENT.search(path)
 
 
 def _is_local_path(address: str) -> bool:

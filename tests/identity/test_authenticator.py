@@ -104,7 +104,7 @@ async def test_a_ticket_stays_valid_after_a_new_ticket_key_is_put_first() -> Non
 
 
 async def test_a_token_signed_with_the_projects_secret_authenticates_its_user() -> None:
-    token = hs256_jwt(sub=ANNA.upper(), aud=["authenticated", "other"])
+    token = hs256_jwt(sub=ANNA.upper(), aud=["authenticated", "other"], is_anonymous=False)
     assert await build_authenticator().authenticate(f"Bearer {token}", None) == ANNA_PRINCIPAL
 
 
@@ -124,6 +124,8 @@ async def test_a_token_signed_with_the_projects_secret_authenticates_its_user() 
         ({"nbf": NOON_TIMESTAMP + 11}, "not valid yet"),
         ({"iat": NOON_TIMESTAMP + 11}, "not valid yet"),
         ({"iat": "now"}, "not valid yet"),
+        ({"is_anonymous": True}, "Sign in with an account first"),
+        ({"is_anonymous": "true"}, "Sign in with an account first"),
         ({"sub": None}, "contains no valid user id"),
         ({"sub": "Søren"}, "contains no valid user id"),
     ],

@@ -24,6 +24,9 @@ SETTINGS = HttpSettings(
         "/",
         "/status?tab=1#end",
         "/a//b",
+        "/.well-known/x",
+        "/...//x",
+        "/status?next=/../x#/../",
         "https://connect.example.com/status",
         "https://app.example.com",
         "https://APP.example.com:443/x?y=https://evil.test",
@@ -47,6 +50,18 @@ def test_a_local_path_and_an_allowed_origin_are_accepted(return_to: str | None) 
         "/\n/evil.test",
         " //evil.test",
         "///evil.test",
+        "/..//evil.test",
+        "/.//evil.test",
+        "/a/..//evil.test",
+        "/%2e%2E//evil.test",
+        "/.%2e//evil.test",
+        "/%2e//evil.test",
+        "/a/..",
+        "/..?x=1",
+        "/./#x",
+        "https://app.example.com/..//evil.test",
+        "https://app%2eexample.com/",
+        "https://app.example.com%2f@evil.test",
         "https:evil.test",
         "https:/evil.test",
         "https:///evil.test",
@@ -75,7 +90,9 @@ def test_any_other_return_address_is_rejected(return_to: str) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["https:", "/", "//", "\\", "@", "#", "?", ":", ".", "\t", "evil.test"])
+        st.sampled_from(
+            ["https:", "/", "//", "\\", "@", "#", "?", ":", ".", "..", "%2e", "\t", "evil.test"]
+        )
         | st.just("app.example.com"),
         max_size=8,
     ).map("".join)
@@ -88,3 +105,5 @@ def test_an_accepted_return_address_leads_to_an_allowed_host(return_to: str) -> 
         return
     target = URL("https://connect.example.com/").join(URL(return_to))
     assert target.host in ("connect.example.com", "app.example.com")
+    # A page that takes only the path of the address must not get another host either.
+    assert return_to.startswith("https:") or not target.raw_path.startswith("//")
