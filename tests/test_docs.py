@@ -28,6 +28,19 @@ def test_every_route_is_in_the_readme() -> None:
     assert not missing
 
 
+def test_the_readme_says_who_may_call_each_route() -> None:
+    who = {"public": "public", "selection": "user, server", "user": "user, server"}
+    rows = [line.split(" | ") for line in README.splitlines() if re.match(r"\| `[A-Z]+ /", line)]
+    documented = {
+        address: row[1] for row in rows for address in re.findall(r"`([A-Z]+ [^`]+)`", row[0])
+    }
+    for route in ROUTES:
+        address = f"{route.method} {route.canonical}"
+        if address in documented:
+            level = route.access.value
+            assert documented[address] == who.get(level, level), address
+
+
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: str(setting.name))
 def test_every_setting_is_in_the_readme_with_its_default(setting) -> None:  # type: ignore[no-untyped-def]
     lines = [line for line in README.splitlines() if f"`{setting.name}`" in line]

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import aiohttp
 
@@ -26,7 +27,7 @@ from connector.settings import InvalidSettings, Problem, Settings
 from . import logging_setup
 from .bootstrap import open_store_only
 from .mounts import network_file_system
-from .setting_checks import setting_errors, setting_warnings
+from .setting_checks import readable_dotenv, setting_errors, setting_warnings
 from .terminal import print_result, replace_control_characters
 
 TIME_REQUEST_TIMEOUT_SECONDS = 5.0
@@ -77,6 +78,7 @@ def check(options: Namespace) -> int:
 
 
 def _check_settings(findings: Findings) -> Settings | None:
+    findings.warnings += readable_dotenv(Path(".env"))
     replaced: set[str] = set()
     try:
         settings = Settings.read(os.environ)

@@ -19,6 +19,7 @@ from connector.settings import Settings
 
 from . import logging_setup
 from .http_server import run_with_uvloop, serve_connector, stop_signal
+from .setting_checks import weakened_protection
 from .terminal import print_error, print_result
 
 MAX_OPEN_FILES = 16_384
@@ -27,7 +28,7 @@ MAX_OPEN_FILES = 16_384
 def serve(options: Namespace) -> int:
     settings = Settings.read(os.environ)
     logging_setup.configure(settings.log_level, format=settings.log_format)
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *weakened_protection(settings)):
         print_error(str(warning))
     run_with_uvloop(serve_until_stopped(Service.build(settings)))
     return 0

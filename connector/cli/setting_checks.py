@@ -7,7 +7,9 @@ repeats a value that may be a secret.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -42,6 +44,7 @@ def setting_warnings(settings: Settings) -> list[Problem]:
         *_public_url(settings),
         *_allowed_origins(settings),
         *_access(settings),
+        *weakened_protection(settings),
     ]
 
 
@@ -192,9 +195,37 @@ def _access(settings: Settings) -> Iterator[Problem]:
             "No key is set, so none of your servers can request a token.",
             CREATE_KEY,
         )
+
+
+def weakened_protection(settings: Settings) -> Iterator[Problem]:
+    """Settings that an operator chose, and that anybody who takes over the service should see."""
     if settings.accept_unsigned_state:
         yield Problem(
             "CONNECTOR_ACCEPT_UNSIGNED_STATE",
             "Any person who knows a user's id can connect an account to that user.",
             "Get the state from POST /oauth/start, then turn this setting off.",
+        )
+    if settings.return_access_token:
+        yield Problem(
+            "CONNECTOR_RETURN_ACCESS_TOKEN",
+            "The page that posts a code gets the access token, and so does every script on that page.",
+            "Read tokens from your server with GET /connections/{id}/token, then turn this setting off.",
+        )
+    if settings.user_accounts_token == "plain":  # noqa: S105 - not a password
+        yield Problem(
+            "CONNECTOR_USER_ACCOUNTS_TOKEN",
+            "Every reader of user_accounts, and of a backup of it, gets working access tokens.",
+            "Read tokens with GET /connections/{id}/token, then set it to none or encrypted.",
+        )
+
+
+def readable_dotenv(path: Path) -> Iterator[Problem]:
+    """The file contains secrets, and other accounts of the machine may read it."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if mode & stat.S_IROTH:
+        yield Problem(
+            str(path), "Everybody on this machine can read the secrets in it.", f"chmod 600 {path}"
         )

@@ -68,6 +68,24 @@ async def test_an_advertiser_name_is_never_inserted_as_markup(page: Page) -> Non
     assert await page.locator(".options img").count() == 0
 
 
+async def test_a_name_is_shown_without_characters_that_change_the_text_around_it(
+    harness: Harness, window: Window
+) -> None:
+    page, name = window.page, "Shop\u202eabc\u202c\u2066x\u2069\u2028 end"
+    await page.goto(
+        await harness.consent_callback_url(advertisers=[{"id": "1", "name": name}, {"id": "2"}])
+    )
+    await page.get_by_role("option").first.click()
+    assert await page.get_by_role("option").first.locator("b").text_content() == "Shopabcx  end"
+    await page.get_by_role("button", name="Use this ad account").click()
+    await expect(page.locator("[data-result=done]")).to_be_visible()
+    shown = await page.locator("body").inner_text()
+    assert "Shopabcx end" in " ".join(shown.split())
+    assert not set(shown) & set("\u202e\u202c\u2066\u2069\u2028")
+    assert (await harness.only_connection())["advertiser"]["name"] == name
+    assert harness.database.row("user_accounts")["tiktok_account_id"] == name
+
+
 async def test_an_advertiser_id_beyond_2_to_the_53_is_stored_exactly(
     harness: Harness, page: Page
 ) -> None:

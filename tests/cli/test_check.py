@@ -200,3 +200,29 @@ async def test_a_redirect_uri_whose_origin_is_not_allowed_causes_a_warning(
     assert "warning  CONNECTOR_ALLOWED_ORIGINS: TikTok sends people to" in result.out
     cli.environment["CONNECTOR_ALLOWED_ORIGINS"] = "https://app.example.com"
     assert "CONNECTOR_ALLOWED_ORIGINS" not in (await cli.run("check")).out
+
+
+@pytest.mark.parametrize(("mode", "is_reported"), [(0o644, True), (0o604, True), (0o640, False)])
+async def test_a_dotenv_file_that_everybody_can_read_is_a_warning(
+    cli: CommandRunner, mode: int, is_reported: bool
+) -> None:
+    dotenv = cli.folder / ".env"
+    dotenv.write_text("\n")
+    dotenv.chmod(mode)
+    result = await cli.run("check")
+    assert result.code == 0
+    assert ("warning  .env: Everybody on this machine can read" in result.out) == is_reported
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONNECTOR_ACCEPT_UNSIGNED_STATE", "true"),
+        ("CONNECTOR_RETURN_ACCESS_TOKEN", "true"),
+        ("CONNECTOR_USER_ACCOUNTS_TOKEN", "plain"),
+    ],
+)
+async def test_a_setting_that_weakens_a_protection_is_a_warning(
+    cli: CommandRunner, name: str, value: str
+) -> None:
+    assert (await line_about(cli, **{name: value})).startswith("warning")

@@ -54,6 +54,17 @@ async def test_the_table_shows_each_connection_and_when_its_token_expires(
     assert " 1 h 59 min" in rows[kit]
 
 
+async def test_a_name_cannot_change_the_direction_or_the_lines_of_the_table(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    name = "North\u202edniw\u2066\u2028\u2029x"
+    id = await cli.connect(tiktok, advertisers=[{"id": "7", "name": name}])
+    table = await cli.run("connections")
+    assert all(char.isprintable() for line in table.out.split("\n") for char in line)
+    assert len(table.out.split("\n")) == 3
+    assert (await cli.connection(id))["advertiser"]["name"] == name
+
+
 async def test_connections_can_be_limited_to_one_user(
     cli: CommandRunner, tiktok: Simulator
 ) -> None:

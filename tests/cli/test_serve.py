@@ -93,6 +93,28 @@ async def test_a_misspelt_setting_causes_a_warning_at_startup(cli: CommandRunner
     await process.communicate()
 
 
+async def test_settings_that_weaken_a_protection_cause_warnings_at_startup(
+    cli: CommandRunner,
+) -> None:
+    cli.environment |= {
+        "CONNECTOR_ACCEPT_UNSIGNED_STATE": "true",
+        "CONNECTOR_RETURN_ACCESS_TOKEN": "true",
+        "CONNECTOR_USER_ACCOUNTS_TOKEN": "plain",
+    }
+    process = await cli.start_process("serve")
+    await first_line_with(process, "Ready")
+    process.terminate()
+    _, err = await process.communicate()
+    warned = [
+        line.split()[1] for line in err.decode().splitlines() if line.startswith("connector: ")
+    ]
+    assert warned == [
+        "CONNECTOR_ACCEPT_UNSIGNED_STATE:",
+        "CONNECTOR_RETURN_ACCESS_TOKEN:",
+        "CONNECTOR_USER_ACCOUNTS_TOKEN:",
+    ]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_signal_lets_running_requests_finish(
     cli: CommandRunner, tiktok: Simulator, number: signal.Signals

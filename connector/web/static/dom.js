@@ -4,6 +4,13 @@ import { t } from "./i18n.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
+// Names come from TikTok. These characters turn the text around them, or hide a part of a name.
+const LINE_BREAKS = /[\t-\r\u0085\u2028\u2029]+/g;
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** The text as a page may show it. The API returns every name unchanged. */
+export const shownText = (text) => String(text).replace(LINE_BREAKS, " ").replace(INVISIBLE, "");
+
 /** An HTML element: attributes by name, `on…` as event listeners, children as nodes or text. */
 export function element(tag, attributes = {}, ...children) {
   return applyAttributes(document.createElement(tag), attributes, children);
@@ -19,7 +26,9 @@ function applyAttributes(node, attributes, children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
+  for (const child of children) {
+    if (child !== null && child !== undefined) node.append(child instanceof Node ? child : shownText(child));
+  }
   return node;
 }
 
@@ -45,14 +54,15 @@ export const partOf = (root, name) => root.querySelector(`[data-part="${name}"]`
 
 /** Changes the document only if the text differs, so that nothing flickers. */
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = shownText(text);
+  if (node.textContent !== shown) node.textContent = shown;
 }
 
 /** Replaces the current view. Focus moves to the new heading, so that a screen reader continues there. */
 export function showView(view, { title, focus = true } = {}) {
   document.getElementById("main").replaceChildren(view);
   const heading = view.querySelector("h1");
-  document.title = `${title ?? heading.textContent} · Connector`;
+  document.title = shownText(`${title ?? heading.textContent} · Connector`);
   if (!heading) return;
   heading.tabIndex = -1;
   if (focus) heading.focus();
@@ -62,7 +72,7 @@ export function showView(view, { title, focus = true } = {}) {
 export function announce(text) {
   const announcer = document.getElementById("announcer");
   announcer.textContent = "";
-  requestAnimationFrame(() => (announcer.textContent = text));
+  requestAnimationFrame(() => (announcer.textContent = shownText(text)));
 }
 
 /** While `work` runs, the button shows `text` and is disabled. */
