@@ -128,6 +128,11 @@ def _token_commands(commands: Commands) -> None:
 
 
 def _operator_commands(commands: Commands) -> None:
+    erase = _command(
+        commands, "erase", "erase:erase", "delete everything about one person, for ever"
+    )
+    _add_user(erase)
+    erase.add_argument("--yes", action="store_true", help="do not ask")
     _command(commands, "check", "check:check", "report every problem, each with its remedy")
     keys = commands.add_parser("keys", help="encryption keys: new, rotate").add_subparsers(
         metavar="new|rotate", required=True

@@ -1,8 +1,10 @@
-"""Maintains the database: deletes old rows periodically, and rotates keys when an operator asks for it."""
+"""Maintains the database: deletes old rows periodically; rotates keys and erases a person when an operator
+asks for it."""
 
 from __future__ import annotations
 
 from .cleanup import CleanupJob
+from .erasure import Erasure, ErasureReport
 from .key_rotation import KeyRotation, RotationReport
 
-__all__ = ["CleanupJob", "KeyRotation", "RotationReport"]
+__all__ = ["CleanupJob", "Erasure", "ErasureReport", "KeyRotation", "RotationReport"]

@@ -18,6 +18,7 @@ from datetime import timedelta
 from connector.clock import Clock
 from connector.errors import ConnectorError, InternalError
 from connector.journal import Journal, RecoveredEntry
+from connector.model import UserId
 from connector.store import Store
 
 from .code_claims import CodeClaims
@@ -68,6 +69,14 @@ class PendingGrants:
             await self.remove_entries(pending)
         else:
             self._to_complete[pending.code_hash] = pending.after_failure(now)
+
+    async def discard(self, user_id: UserId) -> None:
+        """Forgets the user's grants, also those in the journal."""
+        for grants in (self._not_in_store, self._to_complete):
+            for pending in list(grants.values()):
+                if pending.request.oauth_state.user_id == user_id:
+                    del grants[pending.code_hash]
+                    await self.remove_entries(pending)
 
     async def remove_entries(self, pending: PendingGrant) -> None:
         for entry_id in pending.entry_ids:

@@ -12,6 +12,7 @@ from .connections import ConnectionOperations
 from .database import Database
 from .database_errors import APPLY_SQL, misconfigured_error
 from .encryption import CiphertextOperations
+from .erasure import ErasureOperations
 from .history import HistoryOperations
 from .tokens import TokenRowOperations
 
@@ -24,6 +25,7 @@ class Store(
     TokenRowOperations,
     HistoryOperations,
     CiphertextOperations,
+    ErasureOperations,
 ):
     def __init__(self, database: Database) -> None:
         super().__init__(database)

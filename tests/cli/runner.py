@@ -12,7 +12,7 @@ import logging
 import os
 import sqlite3
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -65,13 +65,14 @@ class CommandRunner:
         return CommandResult(process.returncode, out.decode(), err.decode())
 
     async def start_process(
-        self, *arguments: str, stdout: int = PIPE, stderr: int = PIPE
+        self, *arguments: str, stdin: int = DEVNULL, stdout: int = PIPE, stderr: int = PIPE
     ) -> Process:
         return await asyncio.create_subprocess_exec(
             *COMMAND,
             *arguments,
             cwd=self.folder,
             env=self._full_environment(),
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
         )

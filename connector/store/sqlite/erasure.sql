@@ -1,0 +1,29 @@
+-- Deletes everything about one person. The rules for these files are in schema.sql.
+
+-- erase_user (user_id)
+
+delete from attempts
+where connection_id in (
+    select c.id
+    from connections c
+    where c.user_id = :user_id
+);
+
+delete from events
+where user_id = :user_id;
+
+delete from codes
+where user_id = :user_id;
+
+update user_accounts
+set
+    tiktok_access_token = null,
+    tiktok_account_id = null,
+    tiktok_business_id = null
+where id = :user_id;
+
+-- ERASURE OF THE AUDIT: here `user_id` and `connection_id` of this person's rows become 'erased'.
+
+delete from connections
+where user_id = :user_id
+returning id;
