@@ -13,7 +13,7 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 # Without a working Python in .venv, the stamps are deleted and .venv is created again.
 $(shell [ -x $(BIN)/python ] || rm -f .venv/.run .venv/.dev)
 
-.PHONY: help run test drill coverage check format bench lock clean programs
+.PHONY: help run test drill coverage check format bench lock sbom clean programs
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | while IFS=: read -r target description; do \
@@ -53,6 +53,9 @@ bench: .venv/.dev node_modules/.installed ## run the benchmarks; each benchmark 
 lock: $(BIN)/uv ## update the requirements from pyproject.toml (to the newest versions: ARGS=--upgrade)
 	@$(BIN)/$(LOCK) --output-file requirements/run.txt
 	@$(BIN)/$(LOCK) --group dev --constraint requirements/run.txt --output-file requirements/dev.txt
+
+sbom: .venv/.run ## print the packages that the service needs, as a CycloneDX document
+	@$(BIN)/python -m tools.sbom
 
 clean: ## delete everything that was installed
 	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache \

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from connector import errors
+from connector.cli.parser import parse_arguments
+from connector.maintenance import cleanup
 from connector.settings.table import SETTINGS
 from connector.web import ROUTES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+SECURITY = ROOT / "SECURITY.md"
+RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
 
 
 def _error_classes(root: type[errors.ConnectorError]) -> Iterator[type[errors.ConnectorError]]:
@@ -63,8 +67,26 @@ def test_every_exception_is_in_the_tree_of_the_errors_docstring() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")]), ids=lambda p: str(p.name)
+    "page",
+    sorted([ROOT / "README.md", SECURITY, *(ROOT / "docs").rglob("*.md")]),
+    ids=lambda p: str(p.name),
 )
 def test_every_link_between_documents_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [SECURITY, *RUNBOOKS], ids=lambda page: str(page.stem))
+def test_every_command_in_a_runbook_exists(page: Path) -> None:
+    commands = re.findall(r"`connector ([^`]+)`|^connector (.+)$", page.read_text(), re.MULTILINE)
+    assert commands
+    for command in commands:
+        assert parse_arguments("".join(command).split()).handler
+
+
+def test_the_retention_periods_in_the_security_page_are_those_of_the_code() -> None:
+    page = SECURITY.read_text()
+    hours = int(cleanup.MIN_ATTEMPT_AGE.total_seconds() / 3600)
+    kept = cleanup.ATTEMPTS_KEPT_PER_CONNECTION
+    assert f"the last {kept} of each connection, and all of the last {hours} hours" in page
+    assert f"| events | {cleanup.EVENT_RETENTION.days} days |" in page
