@@ -228,6 +228,13 @@ def test_every_operation_runs_as_its_owner_with_an_empty_search_path(stack: Stac
         assert row["is_definer"] == row["name"].startswith("public."), row["name"]
 
 
+def test_no_operation_returns_before_its_commit_is_on_the_disk(stack: Stack) -> None:
+    """Postgres syncs each commit unless `synchronous_commit` is changed."""
+    for row in stack.sql(FUNCTIONS):
+        text = f"{row['settings']} {row['source']}"
+        assert "synchronous_commit" not in text, row["name"]
+
+
 def test_every_operation_checks_the_callers_role_first(stack: Stack) -> None:
     for row in stack.sql(FUNCTIONS):
         if row["name"].startswith("public."):
