@@ -226,3 +226,16 @@ async def test_a_setting_that_weakens_a_protection_is_a_warning(
     cli: CommandRunner, name: str, value: str
 ) -> None:
     assert (await line_about(cli, **{name: value})).startswith("warning")
+
+
+async def test_a_database_on_the_internet_without_certain_encryption_stops_check_and_serve(
+    cli: CommandRunner,
+) -> None:
+    address = "postgresql://u:canary@db.example.com/postgres?sslmode=prefer"
+    cli.environment["CONNECTOR_ENCRYPTION_KEYS"] = EncryptionKey.generate("k").format()
+    line = await line_about(cli, SUPABASE_DB_URL=address)
+    assert line.startswith("PROBLEM  SUPABASE_DB_URL: sslmode=prefer may send the password")
+    result = await cli.run_process("serve")
+    assert result.code == 2
+    assert "sslmode=verify-full" in result.err
+    assert "canary" not in line + result.err
