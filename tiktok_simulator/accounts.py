@@ -21,7 +21,9 @@ from .business_envelope import (
     text_list,
 )
 from .model import Grant, IssuedTokens, Json
+from .posts import PostKind
 from .sample_data import profile_of, stable_number, video_page
+from .state import EVENT_TYPES
 from .token_registry import InvalidCode, InvalidToken
 from .webhooks import notify_post_result
 
@@ -31,6 +33,7 @@ _VIDEO_FIELD_BY_NAME = {
     "thumbnail_url": "cover_image_url",
 }
 """Fields of the Accounts API that have another name in the Display API."""
+_MAX_PHOTO_TEXT_LENGTHS = {"caption": 4_000, "title": 90}
 
 
 def exchange(call: ApiCall) -> Json:
@@ -90,8 +93,10 @@ def revoke(call: ApiCall) -> Json:
         grant = call.state.tokens.find_grant(token)
     except InvalidToken:
         raise api_error(40105) from None
-    if grant.family != "accounts" or grant.app_id != app.id or not grant.is_active:
+    if grant.family != "accounts" or not grant.is_active:
         raise api_error(40105)
+    if grant.app_id != app.id:
+        raise api_error(40000)
     call.state.tokens.revoke([grant])
     return {}
 
@@ -102,8 +107,10 @@ def token_info(call: ApiCall) -> Json:
     if app is None:
         raise api_error(40113)
     grant = find_token(call, token).grant
-    if grant.family != "accounts" or grant.app_id != app.id:
+    if grant.family != "accounts":
         raise api_error(40105)
+    if grant.app_id != app.id:
+        raise api_error(40000)
     return {
         "app_id": app.id,
         "scope": ",".join(grant.scopes),
@@ -154,11 +161,49 @@ def video_list(call: ApiCall) -> Json:
     return {"videos": videos, "cursor": page.cursor, "has_more": page.has_more}
 
 
-def publish(call: ApiCall) -> Json:
+def publish_video(call: ApiCall) -> Json:
     grant = _require_own_account(call, scope="video.publish")
     required(call, "video_url")
+    post_info = _require_post_info(call)
+    is_draft = post_info.get("upload_to_draft") is True
+    if not is_draft:
+        _require_disclosures(post_info)
+    return _create_post(call, grant, is_draft=is_draft)
+
+
+def publish_photos(call: ApiCall) -> Json:
+    grant = _require_own_account(call, scope="video.publish")
+    photos, post_info = call.parameters.get("photo_images"), _require_post_info(call)
+    if not isinstance(photos, list) or not 1 <= len(photos) <= 35:
+        raise ApiError(40002, "photo_images: Must contain between 1 and 35 addresses.")
+    if not post_info.get("privacy_level"):
+        raise ApiError(40002, "post_info.privacy_level: Missing data for required field.")
+    for name, longest in _MAX_PHOTO_TEXT_LENGTHS.items():
+        if len(str(post_info.get(name, ""))) > longest:
+            raise ApiError(40002, f"post_info.{name}: Longer than the maximum of {longest}.")
+    _require_disclosures(post_info)
+    return _create_post(call, grant, is_draft=post_info.get("is_draft") is True)
+
+
+def _require_post_info(call: ApiCall) -> Json:
+    post_info = call.parameters.get("post_info")
+    if not isinstance(post_info, dict):
+        raise ApiError(40002, "post_info: Missing data for required field.")
+    return post_info
+
+
+def _require_disclosures(post_info: Json) -> None:
+    for name in ("is_brand_organic", "is_branded_content"):
+        if not isinstance(post_info.get(name), bool):
+            raise ApiError(40002, f"post_info.{name}: Missing data for required field.")
+
+
+def _create_post(call: ApiCall, grant: Grant, *, is_draft: bool) -> Json:
+    if call.state.exceeds_posting_limit(grant.tiktok_user_id):
+        raise api_error(40100)
     call.state.call_log.counts["posts"] += 1
-    return {"share_id": call.state.posts.create(grant, "DIRECT_POST").id}
+    kind: PostKind = "INBOX_SHARE" if is_draft else "DIRECT_PUBLISH"
+    return {"share_id": call.state.posts.create(grant, kind).id}
 
 
 def publish_status(call: ApiCall) -> Json:
@@ -178,6 +223,8 @@ def webhook_update(call: ApiCall) -> Json:
         call, "app_id", "secret", "event_type", "callback_url"
     )
     app = authenticate_app(call, app_id=app_id, secret=secret)
+    if event_type not in EVENT_TYPES:
+        raise ApiError(40002, f"event_type: Must be one of {', '.join(EVENT_TYPES)}.")
     call.state.webhook_urls[app.id, event_type] = url
     return {"app_id": app.id, "event_type": event_type, "callback_url": url}
 
@@ -186,7 +233,8 @@ def webhook_list(call: ApiCall) -> Json:
     app_id, secret, event_type = required(call, "app_id", "secret", "event_type")
     app = authenticate_app(call, app_id=app_id, secret=secret)
     url = call.state.webhook_urls.get((app.id, event_type))
-    return {"app_id": app.id, "event_type": event_type, "callback_url": url}
+    listed = {"app_id": app.id, "event_type": event_type}
+    return {**listed, "callback_url": url} if url else listed
 
 
 def webhook_delete(call: ApiCall) -> Json:
@@ -203,7 +251,8 @@ ROUTES: list[web.RouteDef] = [
     post_route("tt_user/token_info/get/", token_info),
     get_route("business/get/", business_profile),
     get_route("business/video/list/", video_list),
-    post_route("business/video/publish/", publish),
+    post_route("business/video/publish/", publish_video),
+    post_route("business/photo/publish/", publish_photos),
     get_route("business/publish/status/", publish_status),
     post_route("business/webhook/update/", webhook_update),
     get_route("business/webhook/list/", webhook_list),

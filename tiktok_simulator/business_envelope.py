@@ -22,12 +22,13 @@ from .api_call import (
     new_log_id,
     set_log_result,
 )
-from .model import App, Family, IssuedTokens, Json
+from .model import App, Family, Grant, IssuedTokens, Json
 from .token_registry import InvalidCodeReason, InvalidToken
 
 API_ROOT = "/open_api/v1.3/"
 
 _MESSAGES: Mapping[int, str] = {
+    40000: "The app_id is inconsistent with the token's app information.",
     40001: "No permission to operate the object.",
     40002: "Invalid parameter.",
     40100: "App reaches the QPS limit.",
@@ -36,9 +37,14 @@ _MESSAGES: Mapping[int, str] = {
     40103: "The refresh token has expired.",
     40104: "No access token: pass it in the Access-Token request header.",
     40105: "The access token is incorrect or has been revoked.",
+    40106: "The core user is invalid.",
     40107: "The refresh token is invalid.",
     40110: "The auth_code is canceled, used or expired. Ask for authorization again.",
     40113: "The app does not exist or is blocked.",
+    40133: (
+        "Advertiser (7000000000000000001)'s QPS (11) reaches QPS limit 10 for current path, "
+        "request is temporarily restricted."
+    ),
     50000: "System error.",
     51010: "Internal service timed out.",
     60001: "The system is under maintenance.",
@@ -146,6 +152,8 @@ def require_token(call: ApiCall, family: Family, *, scope: str | None = None) ->
     if scope is not None and scope not in grant.scopes:
         raise ApiError(40131, f"The person did not grant the scope {scope}.")
     _check_rate_limit(call, grant.app_id)
+    if family == "accounts":
+        _check_accounts_limit(call, grant)
     return issued
 
 
@@ -164,6 +172,13 @@ def _check_rate_limit(call: ApiCall, app_id: str) -> None:
     """Counts a call once, even if the call contains both a token and an app secret."""
     already_counted, call.counted_for_rate_limit = call.counted_for_rate_limit, True
     if not already_counted and call.state.exceeds_rate_limit(app_id):
+        raise api_error(40100)
+
+
+def _check_accounts_limit(call: ApiCall, grant: Grant) -> None:
+    if call.state.exceeds_accounts_limit(
+        grant.tiktok_user_id, app_id=grant.app_id, path=call.request.path
+    ):
         raise api_error(40100)
 
 

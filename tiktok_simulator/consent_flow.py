@@ -2,7 +2,9 @@
 
 GET shows the page, and POST to the same address submits the decision. If a person cancels, the
 ads page returns only the OAuth state, because TikTok documents no error for it; tiktok.com's page
-returns `access_denied`.
+returns `access_denied`. A link of the Accounts API without `disable_auto_auth=1` shows no page to a
+person who granted the same permissions before: the person comes back with the OAuth state and without
+a code.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ _LINK_PARAMETERS = (
     "state",
     "scope",
     "response_type",
+    "disable_auto_auth",
     "code_challenge",
     "code_challenge_method",
 )
@@ -66,6 +69,8 @@ def _parse_request(
         raise _InvalidLink("redirect_uri")
     if not is_ads:
         _check_oauth_parameters(parameters)
+        if app.family != "login_kit" and not app.has_logo:
+            raise _InvalidLink("logo")
     person = parameters.get("sim_person") or DEFAULT_PERSON
     number = parameters.get("sim_accounts", "")
     count = int(number) if number.isdigit() else state.settings.page_advertisers
@@ -102,6 +107,9 @@ async def show_page(request: web.Request) -> web.StreamResponse:
     except _InvalidLink as error:
         return _invalid_link_response(request, error)
     request[LOG_LINE]["app"] = consent.app.id
+    if not is_ads and _returns_without_page(request.app[STATE], consent):
+        set_log_result(request, "returned_without_code")
+        return _redirect_back(consent, {})
     parts = urlsplit(consent.redirect_uri)
     page = page_rendering.ConsentPage(
         action=request.path,
@@ -113,6 +121,14 @@ async def show_page(request: web.Request) -> web.StreamResponse:
         advertisers=consent.advertisers if is_ads else None,
     )
     return page_rendering.consent_page(page)
+
+
+def _returns_without_page(state: SimulatorState, consent: ConsentRequest) -> bool:
+    """Only grants of the Accounts API count: the shared page does not know its family."""
+    if consent.link_parameters.get("disable_auto_auth") == "1":
+        return False
+    app_id, person = consent.app.id, consent.person
+    return state.tokens.has_granted(consent.scopes, app_id=app_id, person=person)
 
 
 def _invalid_link_response(request: web.Request, error: _InvalidLink) -> web.Response:
@@ -129,6 +145,9 @@ async def submit_decision(request: web.Request) -> web.StreamResponse:
         consent = _parse_request(state, parameters, is_ads=is_ads)
     except _InvalidLink as error:
         return _invalid_link_response(request, error)
+    if not is_ads and _returns_without_page(state, consent):
+        set_log_result(request, "returned_without_code")
+        return _redirect_back(consent, {})
     is_allowed = parameters.get("decision") == "allow"
     set_log_result(request, "allowed" if is_allowed else "cancelled")
     if not is_allowed:

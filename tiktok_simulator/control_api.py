@@ -24,6 +24,7 @@ from .control_models import (
     ClockBody,
     ConsentBody,
     GrantSelectorBody,
+    RevokeBody,
     WebhookBody,
 )
 from .faults import Fault
@@ -109,9 +110,9 @@ def _parse_advertisers(
 
 async def revoke(state: SimulatorState, request: web.Request) -> Json:
     """The person disconnects the app at TikTok. The token ends before the webhook is sent."""
-    selector = await _parse_body(request, GrantSelectorBody)
-    revoked = state.tokens.revoke(_find_grants(state, selector))
-    webhooks.notify_revoked(state, revoked)
+    body = await _parse_body(request, RevokeBody)
+    revoked = state.tokens.revoke(_find_grants(state, body))
+    webhooks.notify_revoked(state, revoked, reason=body.reason)
     return {"revoked": len(revoked), "webhooks": await _send_webhooks(request)}
 
 

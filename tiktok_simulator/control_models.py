@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from .model import Family
+from .model import MAX_REDIRECT_URIS, Family
 from .sample_data import DEFAULT_PERSON
+from .webhooks import REASON_DISCONNECTED
 
 _APP_ID_NAMES = AliasChoices("app", "id", "app_id", "client_key", "client_id", "key")
 
@@ -21,7 +22,8 @@ class AppBody(ControlBody):
     secret: str = Field(validation_alias=AliasChoices("secret", "app_secret", "client_secret"))
     name: str = "An unnamed app"
     family: Family | None = None
-    redirect_uris: tuple[str, ...] = ()
+    redirect_uris: tuple[str, ...] = Field(default=(), max_length=MAX_REDIRECT_URIS)
+    has_logo: bool = True
     webhook_url: str | None = Field(
         default=None, validation_alias=AliasChoices("webhook_url", "callback_url")
     )
@@ -55,6 +57,12 @@ class GrantSelectorBody(ControlBody):
     token: str | None = Field(
         default=None, validation_alias=AliasChoices("access_token", "refresh_token", "token")
     )
+
+
+class RevokeBody(GrantSelectorBody):
+    """`reason` is that of the webhook: 1 means that the person disconnected the app."""
+
+    reason: int = Field(default=REASON_DISCONNECTED, ge=0, le=5)
 
 
 class AdvertisersBody(GrantSelectorBody):

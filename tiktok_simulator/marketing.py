@@ -75,7 +75,7 @@ def revoke(call: ApiCall) -> Json:
     if grant.family != "marketing" or not grant.is_active:
         raise api_error(40105)
     if grant.app_id != app.id:
-        raise ApiError(40113, "The access token belongs to another app.")
+        raise api_error(40000)
     call.state.tokens.revoke([grant])
     return {"app_id": app.id, "advertiser_ids": _advertiser_ids(call, grant)}
 
@@ -84,7 +84,7 @@ def granted_advertisers(call: ApiCall) -> Json:
     app_id, secret = required(call, "app_id", "secret")
     grant = require_token(call, "marketing").grant
     if authenticate_app(call, app_id=app_id, secret=secret).id != grant.app_id:
-        raise ApiError(40113, "The access token belongs to another app.")
+        raise api_error(40000)
     numeric = call.state.settings.numeric_ids
     return {
         "list": [

@@ -28,10 +28,22 @@ DOCUMENTED_LIFETIMES: Mapping[Family, TokenLifetimes] = {
 }
 """The lifetimes that TikTok documents in November 2026."""
 
+DOCUMENTED_CODE_SECONDS: Mapping[Family, float] = {
+    "marketing": 3_600,
+    "accounts": 600,
+    # TikTok does not document the lifetime of a Login Kit code.
+    "login_kit": 3_600,
+}
+MAX_REDIRECT_URIS = 10
+
 
 @dataclass(frozen=True)
 class App:
-    """An app as its developer registered it. Empty `redirect_uris` allow every absolute URL."""
+    """An app as its developer registered it. Empty `redirect_uris` allow every absolute URL.
+
+    An app of family `accounts` has one active redirect URI: the first. Without a logo, its consent
+    page is an error page.
+    """
 
     id: str
     secret: str = field(repr=False)
@@ -39,6 +51,7 @@ class App:
     family: Family | None = None
     redirect_uris: tuple[str, ...] = ()
     webhook_url: str | None = None
+    has_logo: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,10 +111,11 @@ class SimulatorSettings(BaseModel):
     rotation: Rotation = "strict"
     grace_seconds: float = 60
     refresh_window: Literal["absolute", "sliding"] = "absolute"
-    code_seconds: float = 3_600
+    code_seconds: float | None = None
     latency_ms: float = 0
     advertiser_ids_latency_ms: float = 0
     qps: float | None = None
+    accounts_limits: bool = False
     numeric_ids: bool = False
     webhook_url: str | None = None
     publish_seconds: float = 10

@@ -21,6 +21,7 @@ from .api_call import (
 )
 from .model import App, IssuedTokens, Json
 from .token_registry import InvalidCode, InvalidCodeReason, InvalidToken
+from .webhooks import REASON_REVOKED_BY_DEVELOPER, notify_revoked
 
 _MESSAGES: Mapping[str, str] = {
     "invalid_client": "Client key or secret is incorrect.",
@@ -155,7 +156,8 @@ def revoke(call: ApiCall, app: App) -> None:
     except InvalidToken:
         return
     if grant.app_id == app.id and grant.family == "login_kit":
-        call.state.tokens.revoke([grant])
+        revoked = call.state.tokens.revoke([grant])
+        notify_revoked(call.state, revoked, reason=REASON_REVOKED_BY_DEVELOPER)
 
 
 ROUTES: list[web.RouteDef] = [

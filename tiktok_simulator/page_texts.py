@@ -80,6 +80,7 @@ INVALID_PARAMETERS: Mapping[str, str] = {
     "redirect_uri": "The redirect URI is missing or is not one the app has registered.",
     "response_type": "The response type must be “code”.",
     "scope": "The scope is missing.",
+    "logo": "The app has no logo.",
     "code_challenge": "The code challenge method must be “S256”.",
 }
 

@@ -3,9 +3,9 @@
 https://developers.tiktok.com/doc/content-posting-api-reference-direct-post
 
 Chunks: 5 to 64 MB each, the last one up to 128 MB, at most 1,000. The count is the video size
-divided by the chunk size, rounded down; the last chunk also contains the remainder. TikTok's
-pages mix decimal and binary megabytes, so the lower limit here is decimal and the upper limit is
-binary.
+divided by the chunk size, rounded down; the last chunk also contains the remainder. One chunk is as
+large as the video. TikTok's pages mix decimal and binary megabytes, so the limits here are the
+stricter ones of both readings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .posts import Post, PostKind, UploadPlan
 from .sample_data import profile_of, stable_number
 from .webhooks import notify_post_result
 
-MIN_CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LAST_CHUNK_BYTES = 5_000_000, 64 * 2**20, 128 * 2**20
+MIN_CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_LAST_CHUNK_BYTES = 5 * 2**20, 64_000_000, 128_000_000
 MAX_VIDEO_BYTES = 4 * 2**30
 MAX_TITLE_UTF16_UNITS = 2_200
 UPLOAD_PATH = "/video/"
@@ -55,9 +55,9 @@ def init_video(call: ApiCall) -> Json:
     privacy_level = _require_privacy_level(grant, post_info)
     if len(str(post_info.get("title", "")).encode("utf-16-le")) // 2 > MAX_TITLE_UTF16_UNITS:
         message = f"post_info.title is longer than {MAX_TITLE_UTF16_UNITS} UTF-16 units."
-        raise api_error("invalid_param", message)
+        raise api_error("invalid_params", message)
     is_public = privacy_level == "PUBLIC_TO_EVERYONE"
-    return _create_video_post(call, grant, kind="DIRECT_POST", is_public=is_public)
+    return _create_video_post(call, grant, kind="DIRECT_PUBLISH", is_public=is_public)
 
 
 def init_inbox_video(call: ApiCall) -> Json:
@@ -74,7 +74,7 @@ def _create_video_post(call: ApiCall, grant: Grant, *, kind: PostKind, is_public
         _require_verified_url(source.get("video_url"))
     else:
         message = "source_info.source must be FILE_UPLOAD or PULL_FROM_URL."
-        raise api_error("invalid_param", message)
+        raise api_error("invalid_params", message)
     post = call.state.posts.create(grant, kind, is_public=is_public, upload_plan=upload_plan)
     call.state.call_log.counts["posts"] += 1
     if post.upload is None:
@@ -88,24 +88,24 @@ def _parse_upload_plan(source: Json) -> UploadPlan:
     names = ("video_size", "chunk_size", "total_chunk_count")
     size, chunk_size, count = (source.get(name) for name in names)
     if not (isinstance(size, int) and isinstance(chunk_size, int) and isinstance(count, int)):
-        raise api_error("invalid_param", "source_info: sizes and counts are whole numbers.")
+        raise api_error("invalid_params", "source_info: sizes and counts are whole numbers.")
     if not (0 < size <= MAX_VIDEO_BYTES and 0 < chunk_size <= size and 1 <= count <= 1_000):
-        raise api_error("invalid_param", "source_info: the sizes or the count are out of range.")
-    is_small_file = count == 1 and chunk_size == size < MIN_CHUNK_BYTES
-    if chunk_size > MAX_CHUNK_BYTES or (chunk_size < MIN_CHUNK_BYTES and not is_small_file):
-        raise api_error("invalid_param", "The chunk size is invalid.")
+        raise api_error("invalid_params", "source_info: the sizes or the count are out of range.")
+    is_whole_video = count == 1 and chunk_size == size
+    if chunk_size > MAX_CHUNK_BYTES or (chunk_size < MIN_CHUNK_BYTES and not is_whole_video):
+        raise api_error("invalid_params", "The chunk size is invalid.")
+    if count == 1 and not is_whole_video:
+        raise api_error("invalid_params", "The chunk size is invalid.")
     last_chunk_size = size - chunk_size * (count - 1)
     if count != size // chunk_size or last_chunk_size > MAX_LAST_CHUNK_BYTES:
-        raise api_error("invalid_param", "The total chunk count is invalid.")
-    if size > MAX_CHUNK_BYTES and count == 1:
-        raise api_error("invalid_param", "A video of more than 64 MB must be sent in chunks.")
+        raise api_error("invalid_params", "The total chunk count is invalid.")
     return UploadPlan(size, chunk_size, count)
 
 
 def _require_verified_url(url: object) -> None:
     parts = urlsplit(url) if isinstance(url, str) else None
     if parts is None or parts.scheme != "https" or not parts.hostname:
-        raise api_error("invalid_param", "The media must be at an https address.")
+        raise api_error("invalid_params", "The media must be at an https address.")
     if parts.hostname.startswith("unverified."):
         message = "The domain was not verified."
         raise api_error("url_ownership_unverified", message, default_status=403)
@@ -115,28 +115,31 @@ def init_photos(call: ApiCall) -> Json:
     grant = require_token(call, "video.publish", "video.upload")
     mode = call.text("post_mode")
     if call.text("media_type") != "PHOTO" or mode not in ("DIRECT_POST", "MEDIA_UPLOAD"):
-        raise api_error("invalid_param", "media_type or post_mode is invalid.")
+        raise api_error("invalid_params", "media_type or post_mode is invalid.")
     is_direct = mode == "DIRECT_POST"
     if ("video.publish" if is_direct else "video.upload") not in grant.scopes:
         raise api_error("scope_not_authorized")
-    _check_photo_urls(_require_object(call, "source_info"))
+    _check_photos(_require_object(call, "source_info"))
     is_public = False
     if is_direct:
         privacy_level = _require_privacy_level(grant, _require_object(call, "post_info"))
         is_public = privacy_level == "PUBLIC_TO_EVERYONE"
-    kind: PostKind = "DIRECT_POST" if is_direct else "INBOX_SHARE"
+    kind: PostKind = "DIRECT_PUBLISH" if is_direct else "INBOX_SHARE"
     post = call.state.posts.create(grant, kind, is_public=is_public)
     call.state.call_log.counts["posts"] += 1
     return {"publish_id": post.id}
 
 
-def _check_photo_urls(source: Json) -> None:
+def _check_photos(source: Json) -> None:
     urls = source.get("photo_images")
     if source.get("source") != "PULL_FROM_URL" or not isinstance(urls, list):
-        raise api_error("invalid_param", "source_info: photos are pulled from URLs.")
+        raise api_error("invalid_params", "source_info: photos are pulled from URLs.")
     if not 1 <= len(urls) <= 35:
         message = "source_info.photo_images must have between 1 and 35 addresses."
-        raise api_error("invalid_param", message)
+        raise api_error("invalid_params", message)
+    cover_index = source.get("photo_cover_index")
+    if type(cover_index) is not int or not 0 <= cover_index < len(urls):
+        raise api_error("invalid_params", "source_info.photo_cover_index is missing or too large.")
     for url in urls:
         _require_verified_url(url)
 
@@ -144,7 +147,7 @@ def _check_photo_urls(source: Json) -> None:
 def _require_privacy_level(grant: Grant, post_info: Json) -> str:
     level = post_info.get("privacy_level")
     if not isinstance(level, str) or not level:
-        raise api_error("invalid_param", "post_info.privacy_level is missing.")
+        raise api_error("invalid_params", "post_info.privacy_level is missing.")
     if level not in _privacy_options(grant):
         message = "Not an option of this creator."
         raise api_error("privacy_level_option_mismatch", message, default_status=403)
@@ -154,7 +157,7 @@ def _require_privacy_level(grant: Grant, post_info: Json) -> str:
 def _require_object(call: ApiCall, name: str) -> Json:
     value = call.parameters.get(name)
     if not isinstance(value, dict):
-        raise api_error("invalid_param", f"{name} is missing.")
+        raise api_error("invalid_params", f"{name} is missing.")
     return value
 
 

@@ -20,7 +20,7 @@ PostStatus = Literal[
     "PUBLISH_COMPLETE",
     "FAILED",
 ]
-PostKind = Literal["DIRECT_POST", "INBOX_SHARE"]
+PostKind = Literal["DIRECT_PUBLISH", "INBOX_SHARE"]
 UPLOAD_LINK_SECONDS = 3_600
 
 
@@ -94,7 +94,7 @@ class Posts:
         is_public: bool = True,
         upload_plan: UploadPlan | None = None,
     ) -> Post:
-        prefix = "p" if kind == "DIRECT_POST" else "v"
+        prefix = "p" if kind == "DIRECT_PUBLISH" else "v"
         now = self._now()
         post = Post(
             id=f"{prefix}_pub_{secrets.token_hex(12)}",
@@ -147,5 +147,7 @@ class Posts:
         if post.fail_reason:
             post.status = "FAILED"
         else:
-            post.status = "PUBLISH_COMPLETE" if post.kind == "DIRECT_POST" else "SEND_TO_USER_INBOX"
+            post.status = (
+                "PUBLISH_COMPLETE" if post.kind == "DIRECT_PUBLISH" else "SEND_TO_USER_INBOX"
+            )
         self._unfinished.pop(post.id, None)

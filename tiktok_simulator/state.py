@@ -6,6 +6,7 @@ plus an offset, which `/_sim/clock` advances.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -18,10 +19,19 @@ from .model import App, PendingWebhook, SimulatorSettings, TimeSource
 from .posts import Posts
 from .token_registry import TokenRegistry
 
+_EVENT_TYPE_BY_PREFIX = {
+    "post": "VIDEO",
+    "comment": "COMMENT",
+    "brand": "BRAND_MENTION",
+    "im": "DIRECT_MESSAGE",
+}
+EVENT_TYPES = tuple(_EVENT_TYPE_BY_PREFIX.values())
+"""The event types that the Accounts API accepts in `business/webhook/update/`."""
+
 
 @dataclass(frozen=True)
-class _CallsInSecond:
-    second: int
+class _CallsInWindow:
+    window: int
     count: int
 
 
@@ -43,7 +53,7 @@ class SimulatorState:
             now=self.now, settings=self.settings, counts=self.call_log.counts
         )
         self.posts = Posts(now=self.now, settings=self.settings)
-        self._recent_calls: dict[str, _CallsInSecond] = {}
+        self._recent_calls: dict[tuple[str, int], _CallsInWindow] = {}
 
     def reset(self) -> None:
         """Restores the initial state. The apps stay registered."""
@@ -66,8 +76,9 @@ class SimulatorState:
     def monotonic(self) -> float:
         return time.perf_counter()
 
-    def webhook_url(self, app: App, event_type: str = "DEFAULT") -> str | None:
+    def webhook_url(self, app: App, event: str) -> str | None:
         """The app's own URL has priority over the simulator's setting."""
+        event_type = _EVENT_TYPE_BY_PREFIX.get(re.split(r"[._]", event)[0], "")
         configured = self.webhook_urls.get((app.id, event_type)) or app.webhook_url
         return configured or self.settings.webhook_url
 
@@ -75,18 +86,37 @@ class SimulatorState:
         """Counts this call. Returns True if the call exceeds the app's limit for the current second."""
         if self.settings.qps is None:
             return False
-        second = int(self.now())
-        recent = self._recent_calls.get(app_id)
-        count = recent.count + 1 if recent and recent.second == second else 1
-        self._recent_calls[app_id] = _CallsInSecond(second, count)
-        exceeded = count > self.settings.qps
+        return self._exceeds(self.settings.qps, app_id, seconds=1)
+
+    def exceeds_accounts_limit(self, user_id: str, *, app_id: str, path: str) -> bool:
+        """Counts a call to the Accounts API by its account and endpoint, and by its app."""
+        if not self.settings.accounts_limits:
+            return False
+        by_account = self._exceeds(40, f"{user_id} {path}", seconds=60)
+        return by_account or self._exceeds(600, f"{app_id} accounts", seconds=60)
+
+    def exceeds_posting_limit(self, user_id: str) -> bool:
+        if not self.settings.accounts_limits:
+            return False
+        by_minute = self._exceeds(6, f"{user_id} posts", seconds=60)
+        return by_minute or self._exceeds(15, f"{user_id} posts", seconds=86_400)
+
+    def _exceeds(self, limit: float, key: str, *, seconds: int) -> bool:
+        window = int(self.now()) // seconds
+        recent = self._recent_calls.get((key, seconds))
+        count = recent.count + 1 if recent and recent.window == window else 1
+        self._recent_calls[key, seconds] = _CallsInWindow(window, count)
+        exceeded = count > limit
         self.call_log.counts["throttled"] += exceeded
         return exceeded
 
 
 def is_allowed_redirect(app: App, redirect_uri: str) -> bool:
-    """Returns True for a registered URI. If the app registered no URI, every absolute URL is allowed."""
+    """Returns True for a registered URI. If the app registered no URI, every absolute URL is allowed.
+
+    Of the URIs of an Accounts app, only the first is active.
+    """
     if app.redirect_uris:
-        return redirect_uri in app.redirect_uris
+        return redirect_uri in app.redirect_uris[: 1 if app.family == "accounts" else None]
     parts = urlsplit(redirect_uri)
     return parts.scheme in ("http", "https") and bool(parts.netloc)

@@ -1,11 +1,14 @@
 """Authorization codes and tokens: to whom they belong and when they expire.
 
 Rules of this registry:
-- a code can be redeemed once, within one hour, by the app and the flow that it was issued for;
+- a code can be redeemed once, within the lifetime of its family, by the app and the flow that it was
+  issued for;
 - an access token ends when it expires or when its grant is revoked, not when a newer one is issued;
 - refresh token rotation is `strict` (the old token is invalid immediately), `grace` (for a limited time
   the old token returns the same response again) or `none` (the refresh token stays the same);
-- the refresh window is absolute: it starts with the consent, and a refresh does not extend it.
+- the refresh window is absolute: it starts with the consent, and a refresh does not extend it;
+- revoking one grant ends every grant of the same family, app and person. TikTok documents neither this
+  nor the opposite, so a client has to expect it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .model import (
+    DOCUMENTED_CODE_SECONDS,
     DOCUMENTED_LIFETIMES,
     Consent,
     Family,
@@ -47,7 +51,8 @@ class InvalidToken(Exception):
 @dataclass
 class _IssuedCode:
     consent: Consent
-    expires_at: float
+    issued_at: float
+    configured_seconds: float | None
     used: bool = False
 
 
@@ -78,8 +83,7 @@ class TokenRegistry:
             code = (
                 f"{secrets.token_urlsafe(24)}*{secrets.randbelow(10)}!{secrets.randbelow(9000)}.va"
             )
-        expires_at = self._now() + self._settings.code_seconds
-        self._codes[code] = _IssuedCode(consent, expires_at)
+        self._codes[code] = _IssuedCode(consent, self._now(), self._settings.code_seconds)
         return code
 
     def redeem(
@@ -120,7 +124,8 @@ class TokenRegistry:
             return "other_app"
         if code.used:
             return "used"
-        return "expired" if self._now() >= code.expires_at else None
+        seconds = code.configured_seconds or DOCUMENTED_CODE_SECONDS[family]
+        return "expired" if self._now() >= code.issued_at + seconds else None
 
     def _create_grant(self, consent: Consent, family: Family) -> Grant:
         user_id = tiktok_user_id(family, app_id=consent.app_id, person=consent.person)
@@ -225,9 +230,23 @@ class TokenRegistry:
     def grants_of(self, user_id_or_person: str) -> list[Grant]:
         return self._grants.get(user_id_or_person, [])
 
+    def has_granted(self, scopes: Iterable[str], *, app_id: str, person: str) -> bool:
+        """True if the person granted all of these scopes to the app's Accounts API before."""
+        return any(
+            (grant.family, grant.app_id) == ("accounts", app_id)
+            and set(scopes) <= set(grant.scopes)
+            for grant in self.grants_of(person)
+        )
+
     def revoke(self, grants: Iterable[Grant]) -> list[Grant]:
-        """Revokes the active grants and returns them."""
-        revoked = [grant for grant in grants if grant.is_active]
+        """Revokes and returns all active grants of the same families, apps and people."""
+        owners = {(grant.family, grant.app_id, grant.person) for grant in grants}
+        revoked = [
+            grant
+            for family, app_id, person in sorted(owners)
+            for grant in self.grants_of(person)
+            if grant.is_active and (grant.family, grant.app_id) == (family, app_id)
+        ]
         for grant in revoked:
             grant.is_active = False
         self._counts["revoked"] += len(revoked)

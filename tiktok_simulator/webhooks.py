@@ -6,7 +6,9 @@ Rules: the signature covers the raw body and the time of sending, and every atte
 signature. The time of sending is the simulator's time without its offset, because a receiver
 compares it with its own clock. A webhook is sent again, with growing delays, until the receiver
 responds with 200; so a receiver can get the same webhook twice. The Marketing API has no
-webhooks: an app learns only from its next call that an advertiser grant was revoked.
+webhooks: an app learns only from its next call that an advertiser grant was revoked. The same is true
+of the Accounts API, whose list of events does not contain `authorization.removed`, and no event
+reports a draft in the inbox.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from .posts import Post
 from .state import SimulatorState
 
 REASON_DISCONNECTED = 1
+REASON_REVOKED_BY_DEVELOPER = 5
 _TIMEOUT = ClientTimeout(total=5)
 _RETRY_DELAYS_SECONDS = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -34,13 +37,13 @@ def signature(body: bytes, *, secret: str, timestamp: int) -> str:
     return f"t={timestamp},s={signed.hexdigest()}"
 
 
-def notify_revoked(state: SimulatorState, grants: Iterable[Grant]) -> None:
+def notify_revoked(state: SimulatorState, grants: Iterable[Grant], *, reason: int) -> None:
     """Sends one webhook per app and person, even if several grants ended."""
     users = {
-        (grant.app_id, grant.tiktok_user_id) for grant in grants if grant.family != "marketing"
+        (grant.app_id, grant.tiktok_user_id) for grant in grants if grant.family == "login_kit"
     }
     for app_id, user_id in sorted(users):
-        content = {"reason": REASON_DISCONNECTED}
+        content = {"reason": reason}
         enqueue(state, app_id, event="authorization.removed", user_id=user_id, content=content)
 
 
@@ -51,6 +54,8 @@ def notify_post_result(state: SimulatorState, post: Post) -> None:
         event = "post.publish.failed"
         content["reason"] = post.fail_reason
     elif post.kind == "INBOX_SHARE":
+        if post.grant.family == "accounts":
+            return
         event = "post.publish.inbox_delivered"
     else:
         event = "post.publish.complete"
@@ -65,7 +70,7 @@ def enqueue(
     state: SimulatorState, app_id: str, *, event: str, user_id: str | None, content: Json
 ) -> None:
     app = state.apps.get(app_id)
-    url = state.webhook_url(app) if app else None
+    url = state.webhook_url(app, event) if app else None
     if app and url:
         state.pending_webhooks.append(
             PendingWebhook(app, url, event=event, tiktok_user_id=user_id, content=content)

@@ -1,9 +1,12 @@
 """The TikTok Accounts API: JSON bodies, `act.` and `rft.` tokens, an absolute refresh window."""
 
-from .conftest import BUSINESS_APP, REDIRECT_URI, Client
+import pytest
+
+from .conftest import BUSINESS_APP, REDIRECT_URI, Client, Json
 
 ROOT = "/open_api/v1.3/"
 CLIENT_CREDENTIALS = {"client_id": BUSINESS_APP.id, "client_secret": BUSINESS_APP.secret}
+DISCLOSURES = {"is_brand_organic": False, "is_branded_content": False}
 APP_CREDENTIALS = {"app_id": BUSINESS_APP.id, "secret": BUSINESS_APP.secret}
 
 
@@ -37,6 +40,21 @@ async def test_every_field_of_an_accounts_exchange_is_required(client: Client) -
     for field in ("client_id", "client_secret", "grant_type", "auth_code", "redirect_uri"):
         response = await client.exchange_accounts(code, **{field: ""})
         assert (response["code"], field in response["message"]) == (40002, True)
+
+
+async def test_an_accounts_code_expires_after_ten_minutes(client: Client) -> None:
+    redeemed, expired = await client.consent("accounts"), await client.consent("accounts")
+    client.clock.seconds += 599
+    assert (await client.exchange_accounts(redeemed))["code"] == 0
+    client.clock.seconds += 1
+    assert (await client.exchange_accounts(expired))["code"] == 40110
+
+
+async def test_a_setting_changes_the_lifetime_of_codes(client: Client) -> None:
+    await client.control("settings", code_seconds=5)
+    configured = await client.consent("accounts")
+    client.clock.seconds += 5
+    assert (await client.exchange_accounts(configured))["code"] == 40110
 
 
 async def test_an_accounts_exchange_refuses_an_unknown_grant_type(client: Client) -> None:
@@ -91,6 +109,18 @@ async def test_revoking_an_accounts_access_token_also_ends_the_refresh_token(
         revoke_path, access_token=tokens["access_token"], **CLIENT_CREDENTIALS
     )
     assert second_response["code"] == 40105
+
+
+async def test_revoking_an_accounts_token_ends_every_grant_of_that_app_and_person(
+    client: Client,
+) -> None:
+    first, second = await client.accounts_tokens(), await client.accounts_tokens()
+    marketing_token = await client.marketing_token()
+    await client.post(
+        ROOT + "tt_user/oauth2/revoke/", access_token=first["access_token"], **CLIENT_CREDENTIALS
+    )
+    assert (await client.refresh_accounts(second["refresh_token"]))["code"] == 40107
+    assert (await client.get(ROOT + "user/info/", token=marketing_token))["code"] == 0
 
 
 async def test_token_info_returns_the_scope_and_the_owner_of_a_token(client: Client) -> None:
@@ -152,7 +182,10 @@ async def test_the_second_status_call_finishes_a_published_video(client: Client)
     tokens = await client.accounts_tokens()
     account = {"token": tokens["access_token"], "business_id": tokens["open_id"]}
     response = await client.post(
-        ROOT + "business/video/publish/", video_url="https://v.example/1.mp4", **account
+        ROOT + "business/video/publish/",
+        video_url="https://v.example/1.mp4",
+        post_info=DISCLOSURES,
+        **account,
     )
     share_id = response["data"]["share_id"]
     status_path = ROOT + "business/publish/status/"
@@ -162,8 +195,107 @@ async def test_the_second_status_call_finishes_a_published_video(client: Client)
     assert second["data"]["status"] == "PUBLISH_COMPLETE"
 
 
+@pytest.mark.parametrize("missing", sorted(DISCLOSURES))
+async def test_a_published_video_needs_both_disclosures(client: Client, missing: str) -> None:
+    tokens = await client.accounts_tokens()
+    response = await client.post(
+        ROOT + "business/video/publish/",
+        token=tokens["access_token"],
+        business_id=tokens["open_id"],
+        video_url="https://v.example/1.mp4",
+        post_info={name: False for name in DISCLOSURES if name != missing},
+    )
+    assert (response["code"], missing in response["message"]) == (40002, True)
+
+
+@pytest.mark.parametrize(
+    ("post_info", "problem"),
+    [
+        ({}, None),
+        ({"is_draft": True}, None),
+        ({"privacy_level": ""}, "privacy_level"),
+        ({"caption": "x" * 4_001}, "caption"),
+        ({"title": "x" * 91}, "title"),
+        ({"is_branded_content": None}, "is_branded_content"),
+    ],
+    ids=str,
+)
+async def test_published_photos_need_a_privacy_level_and_both_disclosures(
+    client: Client, post_info: Json, problem: str | None
+) -> None:
+    tokens = await client.accounts_tokens()
+    response = await client.post(
+        ROOT + "business/photo/publish/",
+        token=tokens["access_token"],
+        business_id=tokens["open_id"],
+        photo_images=["https://v.example/1.webp"],
+        post_info={"privacy_level": "SELF_ONLY", **DISCLOSURES, **post_info},
+    )
+    assert response["code"] == (40002 if problem else 0)
+    assert (problem or "OK") in response["message"]
+
+
+async def test_a_draft_video_is_sent_to_the_inbox_and_ignores_the_other_fields(
+    client: Client,
+) -> None:
+    tokens = await client.accounts_tokens()
+    account = {"token": tokens["access_token"], "business_id": tokens["open_id"]}
+    await client.control("settings", publish_polls=1)
+    response = await client.post(
+        ROOT + "business/video/publish/",
+        video_url="https://v.example/1.mp4",
+        post_info={"upload_to_draft": True},
+        **account,
+    )
+    share_id = response["data"]["share_id"]
+    status = await client.get(ROOT + "business/publish/status/", publish_id=share_id, **account)
+    assert status["data"]["status"] == "SEND_TO_USER_INBOX"
+
+
+async def test_the_limits_of_accounts_apply_to_each_account_and_endpoint(client: Client) -> None:
+    await client.control("settings", accounts_limits=True)
+    tokens = await client.accounts_tokens()
+    account = {"token": tokens["access_token"], "business_id": tokens["open_id"]}
+    codes = [(await client.get(ROOT + "business/get/", **account))["code"] for _ in range(41)]
+    assert codes == [0] * 40 + [40100]
+    assert (await client.get(ROOT + "business/video/list/", **account))["code"] == 0
+    client.clock.seconds += 60
+    assert (await client.get(ROOT + "business/get/", **account))["code"] == 0
+
+
+async def test_an_account_can_post_six_videos_a_minute_and_fifteen_a_day(client: Client) -> None:
+    await client.control("settings", accounts_limits=True)
+    tokens = await client.accounts_tokens()
+    codes = []
+    for _ in range(3):
+        for _ in range(7):
+            response = await client.post(
+                ROOT + "business/video/publish/",
+                token=tokens["access_token"],
+                business_id=tokens["open_id"],
+                video_url="https://v.example/1.mp4",
+                post_info=DISCLOSURES,
+            )
+            codes.append(response["code"])
+        client.clock.seconds += 60
+    assert codes == ([0] * 6 + [40100]) * 2 + [0] * 3 + [40100] * 4
+
+
+@pytest.mark.parametrize("event_type", ["DEFAULT", "LEAD"])
+async def test_an_event_type_that_is_not_documented_is_refused(
+    client: Client, event_type: str
+) -> None:
+    response = await client.post(
+        ROOT + "business/webhook/update/",
+        callback_url="https://customer.example/hook",
+        event_type=event_type,
+        **APP_CREDENTIALS,
+    )
+    assert response["code"] == 40002
+
+
 async def test_a_webhook_url_is_stored_listed_and_deleted(client: Client) -> None:
-    event = {"event_type": "DEFAULT"}
+    event = {"event_type": "VIDEO"}
     url = "https://customer.example/hook"
     await client.post(
         ROOT + "business/webhook/update/", callback_url=url, **APP_CREDENTIALS, **event
@@ -174,4 +306,4 @@ async def test_a_webhook_url_is_stored_listed_and_deleted(client: Client) -> Non
         ROOT + "business/webhook/list/", **APP_CREDENTIALS, **event
     )
     assert listed["data"]["callback_url"] == url
-    assert listed_after_delete["data"]["callback_url"] is None
+    assert "callback_url" not in listed_after_delete["data"]

@@ -139,6 +139,75 @@ async def test_an_app_of_both_products_can_redeem_a_profile_code_as_an_account(
     assert (await client.exchange_accounts(result["code"]))["data"]["scope"] == "video.list"
 
 
+ACCOUNTS_LINK = {**PROFILE_LINK, "client_key": BUSINESS_APP.id}
+
+
+async def test_a_person_who_granted_the_same_permissions_before_returns_without_a_code(
+    client: Client,
+) -> None:
+    await client.accounts_tokens(scopes=ACCOUNTS_LINK["scope"])
+    response, _ = await client.request("GET", PROFILE_PATH, params=ACCOUNTS_LINK)
+    assert (response.status, response.headers["Location"]) == (302, f"{REDIRECT_URI}?state=s")
+    _, result = await _submit(client, PROFILE_PATH, ACCOUNTS_LINK, "allow")
+    assert result == {"state": "s"}
+
+
+async def test_a_person_whose_earlier_grant_has_ended_also_returns_without_a_code(
+    client: Client,
+) -> None:
+    tokens = await client.accounts_tokens(scopes=ACCOUNTS_LINK["scope"])
+    await client.control("revoke", open_id=tokens["open_id"])
+    response, _ = await client.request("GET", PROFILE_PATH, params=ACCOUNTS_LINK)
+    assert response.headers["Location"] == f"{REDIRECT_URI}?state=s"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"disable_auto_auth": "1"},
+        {"scope": "user.info.basic,comment.list"},
+        {"sim_person": "sam"},
+        {"client_key": LOGIN_KIT_APP.id},
+    ],
+    ids=str,
+)
+async def test_the_page_is_shown_to_a_person_who_granted_other_permissions_or_by_the_parameter(
+    client: Client, changes: dict[str, str]
+) -> None:
+    await client.accounts_tokens(scopes=ACCOUNTS_LINK["scope"])
+    status, page = await _get_page(client, PROFILE_PATH, **{**ACCOUNTS_LINK, **changes})
+    assert (status, BANNER in page) == (200, True)
+
+
+async def test_the_page_sends_disable_auto_auth_back_with_the_decision(client: Client) -> None:
+    await client.accounts_tokens(scopes=ACCOUNTS_LINK["scope"])
+    link = {**ACCOUNTS_LINK, "disable_auto_auth": "1"}
+    _, page = await _get_page(client, PROFILE_PATH, **link)
+    assert 'name="disable_auto_auth" value="1"' in page
+    _, result = await _submit(client, PROFILE_PATH, link, "allow", ("granted", "video.list"))
+    assert "code" in result
+
+
+async def test_of_the_redirect_uris_of_an_accounts_app_only_the_first_is_active(
+    client: Client,
+) -> None:
+    uris = [REDIRECT_URI, REDIRECT_URI + "/other"]
+    app = {"id": BUSINESS_APP.id, "secret": BUSINESS_APP.secret, "family": "accounts"}
+    await client.control("apps", **app, redirect_uris=uris)
+    statuses = [
+        (await _get_page(client, PROFILE_PATH, **{**ACCOUNTS_LINK, "redirect_uri": uri}))[0]
+        for uri in uris
+    ]
+    assert statuses == [200, 400]
+
+
+async def test_an_accounts_app_without_a_logo_has_an_error_page(client: Client) -> None:
+    app = {"id": BUSINESS_APP.id, "secret": BUSINESS_APP.secret}
+    await client.control("apps", **app, has_logo=False)
+    status, page = await _get_page(client, PROFILE_PATH, **ACCOUNTS_LINK)
+    assert (status, "unauthorized_client" in page) == (400, True)
+
+
 async def test_the_redirect_retains_the_query_of_the_redirect_uri(client: Client) -> None:
     link = {**ADS_LINK, "redirect_uri": REDIRECT_URI + "?from=tiktok"}
     _, result = await _submit(client, ADS_PATH, link, "cancel")

@@ -101,6 +101,24 @@ async def test_disconnecting_one_app_does_not_affect_another_app(client: Client)
     assert (await client.refresh_accounts(accounts["refresh_token"]))["code"] == 0
 
 
+@pytest.mark.parametrize("name", ["access_token", "refresh_token"])
+async def test_disconnecting_by_a_token_ends_every_grant_of_that_app_and_person(
+    client: Client, name: str
+) -> None:
+    first, second = await client.login_kit_tokens(), await client.login_kit_tokens()
+    other_person = await client.login_kit_tokens(person="sam")
+    assert (await client.control("revoke", **{name: first[name]}))["revoked"] == 2
+    assert (await client.refresh_login_kit(second["refresh_token"]))["error"] == "invalid_grant"
+    assert "access_token" in await client.refresh_login_kit(other_person["refresh_token"])
+
+
+async def test_an_app_can_register_at_most_ten_redirect_uris(client: Client) -> None:
+    uris = [f"https://customer.example/{n}" for n in range(11)]
+    for count, status in ((10, 200), (11, 400)):
+        app = {"id": "7", "secret": "s", "redirect_uris": uris[:count]}
+        assert (await client.request("POST", "/_sim/apps", json=app))[0].status == status
+
+
 async def test_disconnecting_an_unknown_person_is_refused(client: Client) -> None:
     response, _ = await client.request("POST", "/_sim/revoke", json={"open_id": "nobody"})
     assert response.status == 400

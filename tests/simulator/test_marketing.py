@@ -154,6 +154,16 @@ async def test_revoking_a_marketing_token_returns_the_lost_advertisers(client: C
     assert (await client.get(ROOT + "user/info/", token=token))["code"] == 40105
 
 
+async def test_revoking_a_marketing_token_ends_every_grant_of_that_app_and_person(
+    client: Client,
+) -> None:
+    first, second = await client.marketing_token(), await client.marketing_token()
+    other_person = await client.marketing_token(person="sam")
+    await client.post(ROOT + "oauth2/revoke_token/", access_token=first, **CREDENTIALS)
+    assert (await client.get(ROOT + "user/info/", token=second))["code"] == 40105
+    assert (await client.get(ROOT + "user/info/", token=other_person))["code"] == 0
+
+
 async def test_revoking_a_marketing_token_twice_is_refused(client: Client) -> None:
     token = await client.marketing_token()
     await client.post(ROOT + "oauth2/revoke_token/", access_token=token, **CREDENTIALS)
@@ -180,7 +190,8 @@ async def test_the_advertiser_list_refuses_the_token_of_another_app(client: Clie
         app_id=LOGIN_KIT_APP.id,
         secret=LOGIN_KIT_APP.secret,
     )
-    assert response["code"] == 40113
+    assert response["code"] == 40000
+    assert "inconsistent with the token's app information" in response["message"]
 
 
 async def test_a_second_consent_of_a_person_has_the_same_core_user_id(client: Client) -> None:

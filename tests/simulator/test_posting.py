@@ -22,6 +22,13 @@ def _file_upload(size: int, chunk_size: int, count: int) -> Json:
 PULL_FROM_URL = {"source": "PULL_FROM_URL", "video_url": "https://v.example/1.mp4"}
 
 
+PHOTO = {
+    "source": "PULL_FROM_URL",
+    "photo_images": ["https://v.example/1.webp"],
+    "photo_cover_index": 0,
+}
+
+
 async def _init_video(client: Client, source: Json, **post_info: Any) -> tuple[int, Json]:
     token = (await client.login_kit_tokens())["access_token"]
     body = {"post_info": {**POST_INFO, **post_info}, "source_info": source}
@@ -47,10 +54,12 @@ async def test_creator_info_lists_the_privacy_levels(client: Client) -> None:
     [
         (3_145_728, 3_145_728, 1),
         (50_000_123, 10_000_000, 5),
-        (64_000_001, 64_000_000, 1),
+        (19_999_999, 19_999_999, 1),
+        (20_000_000, 10_000_000, 2),
+        (64_000_001, 10_000_000, 6),
         (150_000_000, 64_000_000, 2),
         (256_000_000, 64_000_000, 4),
-        (4_294_967_296, 64_000_000, 67),
+        (4_294_967_296, 10_000_000, 429),
     ],
 )
 async def test_chunk_sizes_from_the_documentation_are_accepted(
@@ -69,6 +78,9 @@ async def test_chunk_sizes_from_the_documentation_are_accepted(
         _file_upload(50_000_123, 10_000_000, 6),
         _file_upload(50_000_123, 4_000_000, 12),
         _file_upload(100_000_000, 100_000_000, 1),
+        _file_upload(66_000_000, 66_000_000, 1),
+        _file_upload(19_999_999, 10_000_000, 1),
+        _file_upload(50_000_123, 5_100_000, 9),
         _file_upload(10_000_000_000, 64_000_000, 156),
         _file_upload(0, 0, 0),
         {"source": "FILE_UPLOAD", "video_size": 1},
@@ -79,7 +91,7 @@ async def test_chunk_sizes_from_the_documentation_are_accepted(
 )
 async def test_an_invalid_video_source_is_refused(client: Client, source: Json) -> None:
     status, body = await _init_video(client, source)
-    assert (status, body["error"]["code"]) == (400, "invalid_param")
+    assert (status, body["error"]["code"]) == (400, "invalid_params")
 
 
 async def test_a_privacy_level_that_the_creator_does_not_offer_gets_status_403(
@@ -165,12 +177,13 @@ async def test_photos_are_pulled_from_up_to_35_urls(client: Client, mode: str) -
         "media_type": "PHOTO",
         "post_mode": mode,
         "post_info": POST_INFO,
-        "source_info": {"source": "PULL_FROM_URL", "photo_images": ["https://v.example/1.webp"]},
+        "source_info": PHOTO,
     }
     status, response = await client.call_open_api(
         "POST", PUBLISH + "content/init/", token, json=body
     )
     assert (status, list(response["data"])) == (200, ["publish_id"])
-    body["source_info"] = {"source": "PULL_FROM_URL", "photo_images": ["https://v.example/"] * 36}
-    status, _ = await client.call_open_api("POST", PUBLISH + "content/init/", token, json=body)
-    assert status == 400
+    for change in ({"photo_images": ["https://v.example/"] * 36}, {"photo_cover_index": None}):
+        body["source_info"] = {**PHOTO, **change}
+        status, _ = await client.call_open_api("POST", PUBLISH + "content/init/", token, json=body)
+        assert status == 400

@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import Client
 
-VIDEO_SIZE, CHUNK_SIZE = 11_000_000, 5_000_000
+VIDEO_SIZE, CHUNK_SIZE = 13_000_000, 6_000_000
 CHUNK_BODY = bytes(CHUNK_SIZE)
 
 

@@ -1,5 +1,6 @@
 """Webhooks are signed over the raw body. A disconnect and a finished post send one."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from aiohttp import web
 from tiktok_simulator import serve_application
 from tiktok_simulator.webhooks import signature
 
-from .conftest import LOGIN_KIT_APP, Client, Json
+from .conftest import BUSINESS_APP, LOGIN_KIT_APP, Client, Json
 
 BODY = (
     b'{"client_key":"bwo2m45353a6k85","event":"authorization.removed","create_time":1615338610,'
@@ -26,9 +27,11 @@ class Receiver:
     url: str = ""
     status: int = 200
     webhooks: list[tuple[str, bytes]] = field(default_factory=list)
+    received: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self, request: web.Request) -> web.Response:
         self.webhooks.append((request.headers["TikTok-Signature"], await request.read()))
+        self.received.set()
         return web.Response(status=self.status)
 
     def bodies(self) -> list[Json]:
@@ -43,6 +46,17 @@ async def receiver() -> AsyncIterator[Receiver]:
     async with serve_application(app) as origin:
         receiver.url = origin + "/hook"
         yield receiver
+
+
+def _login_kit_app(receiver: Receiver) -> Json:
+    """The registration with the receiver's URL. Webhooks are sent in the background, too."""
+    app = LOGIN_KIT_APP
+    return {
+        "id": app.id,
+        "secret": app.secret,
+        "family": app.family,
+        "webhook_url": receiver.url,
+    }
 
 
 def test_the_signature_matches_the_documented_example() -> None:
@@ -64,6 +78,30 @@ async def test_a_disconnect_sends_a_webhook_signed_with_the_apps_secret(
     assert json.loads(webhook["content"]) == {"reason": 1}
 
 
+async def test_a_revocation_by_the_developer_ends_every_grant_and_sends_one_webhook_with_reason_5(
+    client: Client, receiver: Receiver
+) -> None:
+    await client.control("apps", **_login_kit_app(receiver))
+    first, second = await client.login_kit_tokens(), await client.login_kit_tokens()
+    fields = {"client_key": LOGIN_KIT_APP.id, "client_secret": LOGIN_KIT_APP.secret}
+    for tokens in (first, second):
+        await client.request(
+            "POST", "/v2/oauth/revoke/", data={**fields, "token": tokens["access_token"]}
+        )
+    await asyncio.wait_for(receiver.received.wait(), timeout=5)
+    assert (await client.refresh_login_kit(second["refresh_token"]))["error"] == "invalid_grant"
+    (webhook,) = receiver.bodies()
+    assert json.loads(webhook["content"]) == {"reason": 5}
+    assert (await client.stats())["revoked"] == 2
+
+
+async def test_the_reason_of_a_disconnect_can_be_chosen(client: Client, receiver: Receiver) -> None:
+    await client.control("settings", webhook_url=receiver.url)
+    await client.control("revoke", open_id=(await client.login_kit_tokens())["open_id"], reason=4)
+    (webhook,) = receiver.bodies()
+    assert json.loads(webhook["content"]) == {"reason": 4}
+
+
 async def test_a_disconnect_of_several_grants_sends_one_webhook_per_person(
     client: Client, receiver: Receiver
 ) -> None:
@@ -74,12 +112,14 @@ async def test_a_disconnect_of_several_grants_sends_one_webhook_per_person(
     assert [webhook["status"] for webhook in response["webhooks"]] == [200]
 
 
-async def test_a_disconnect_of_a_marketing_grant_sends_no_webhook(
+async def test_a_disconnect_of_a_marketing_or_accounts_grant_sends_no_webhook(
     client: Client, receiver: Receiver
 ) -> None:
     await client.control("settings", webhook_url=receiver.url)
-    response = await client.control("revoke", access_token=await client.marketing_token())
-    assert response == {"revoked": 1, "webhooks": []}
+    accounts_token = (await client.accounts_tokens())["access_token"]
+    for token in (await client.marketing_token(), accounts_token):
+        response = await client.control("revoke", access_token=token)
+        assert response == {"revoked": 1, "webhooks": []}
 
 
 async def test_the_signature_time_does_not_include_the_clock_offset(
@@ -96,9 +136,7 @@ async def test_the_apps_webhook_url_has_priority_over_the_setting(
     client: Client, receiver: Receiver
 ) -> None:
     await client.control("settings", webhook_url="http://127.0.0.1:9/nobody")
-    await client.control(
-        "apps", id=LOGIN_KIT_APP.id, secret=LOGIN_KIT_APP.secret, webhook_url=receiver.url
-    )
+    await client.control("apps", **_login_kit_app(receiver))
     await client.control("revoke", open_id=(await client.login_kit_tokens())["open_id"])
     assert len(receiver.webhooks) == 1
 
@@ -126,6 +164,44 @@ async def test_a_finished_post_sends_its_webhooks(client: Client, receiver: Rece
         "post.publish.complete",
         "post.publish.publicly_available",
     ]
+    contents = [json.loads(body["content"]) for body in receiver.bodies()]
+    assert {content["publish_type"] for content in contents} == {"DIRECT_PUBLISH"}
+
+
+async def test_a_finished_draft_is_reported_to_login_kit_and_not_to_accounts(
+    client: Client, receiver: Receiver
+) -> None:
+    await client.control("settings", webhook_url=receiver.url)
+    login_kit, accounts = await client.login_kit_tokens(), await client.accounts_tokens()
+    source = {"source_info": {"source": "PULL_FROM_URL", "video_url": "https://v.example/1.mp4"}}
+    inbox = "/v2/post/publish/inbox/video/init/"
+    await client.call_open_api("POST", inbox, login_kit["access_token"], json=source)
+    await client.post(
+        "/open_api/v1.3/business/video/publish/",
+        token=accounts["access_token"],
+        business_id=accounts["open_id"],
+        video_url="https://v.example/1.mp4",
+        post_info={"upload_to_draft": True},
+    )
+    await client.control("clock", advance=11)
+    (webhook,) = receiver.bodies()
+    assert webhook["event"] == "post.publish.inbox_delivered"
+    assert json.loads(webhook["content"])["publish_type"] == "INBOX_SHARE"
+
+
+async def test_a_video_event_is_sent_to_the_url_of_the_event_type_video(
+    client: Client, receiver: Receiver
+) -> None:
+    await client.control("settings", webhook_url="http://127.0.0.1:9/nobody")
+    await client.post(
+        "/open_api/v1.3/business/webhook/update/",
+        app_id=BUSINESS_APP.id,
+        secret=BUSINESS_APP.secret,
+        event_type="VIDEO",
+        callback_url=receiver.url,
+    )
+    await client.control("webhooks", app=BUSINESS_APP.id, event="post.publish.complete")
+    assert len(receiver.webhooks) == 1
 
 
 async def test_the_control_api_can_send_any_webhook(client: Client, receiver: Receiver) -> None:
