@@ -49,6 +49,9 @@ class AccountsApi(ApiFamily):
                 "redirect_uri": redirect_uri,
                 "scope": ",".join(self.app.scopes),
                 "state": state,
+                # Without this parameter, TikTok sends a person who granted the same permissions
+                # before back without a code. A person who has to reconnect is such a person.
+                "disable_auto_auth": "1",
             },
         )
 

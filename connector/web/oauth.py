@@ -19,6 +19,7 @@ from .schemas import (
     ExchangeRequestBody,
     ExchangeResponse,
     ExchangeWithTokenResponse,
+    RestartRequest,
     StartRequest,
     StartResponse,
 )
@@ -37,6 +38,15 @@ async def start_connection(request: web.Request, body: StartRequest) -> StartRes
 async def start_connection_redirect(request: web.Request, query: StartRequest) -> web.Response:
     """Redirect the person to TikTok's consent page."""
     return web.Response(status=302, headers={"Location": _start(request, query).url})
+
+
+async def restart_connection(request: web.Request, body: RestartRequest) -> StartResponse:
+    """Create the link again for a person whom TikTok sent back without a code. The state stays the same."""
+    principal = await authenticate_optional(request)
+    oauth_state = request.app[SERVICES].oauth_states.verify(body.state, principal)
+    family = require_family(request, oauth_state.family)
+    url = family.authorize_url(redirect_uri=oauth_state.redirect_uri, state=body.state)
+    return StartResponse(url=url, state=body.state)
 
 
 async def exchange_code(

@@ -23,7 +23,12 @@ from .connections import (
 from .endpoint import Route
 from .health import get_metrics, healthz, readyz
 from .middleware import request_middleware
-from .oauth import exchange_code, start_connection, start_connection_redirect
+from .oauth import (
+    exchange_code,
+    restart_connection,
+    start_connection,
+    start_connection_redirect,
+)
 from .openapi import OPENAPI_DOCUMENT, build_document, docs_page, openapi_json
 from .request_parsing import MAX_BODY_BYTES
 from .response_headers import add_response_headers
@@ -46,6 +51,7 @@ PUBLIC, SELECTION, USER, SERVER = Access.PUBLIC, Access.SELECTION, Access.USER, 
 ROUTES = (
     Route("POST", "/oauth/start", start_connection, access=USER),
     Route("GET", "/oauth/start", start_connection_redirect, access=USER),
+    Route("POST", "/oauth/restart", restart_connection, access=PUBLIC),
     Route("POST", "/oauth/exchange", exchange_code, access=PUBLIC),
     Route("POST", "/tiktok/oauth/exchange", exchange_code, access=PUBLIC),
     Route("POST", "/api/tiktok/oauth/exchange", exchange_code, access=PUBLIC),

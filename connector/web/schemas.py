@@ -67,6 +67,10 @@ class StartRequest(RequestModel):
     user_id: UserIdField | None = None
 
 
+class RestartRequest(RequestModel):
+    state: State
+
+
 class ExchangeRequestBody(RequestModel):
     """`auth_code` and `code` both name the authorization code: TikTok's families differ in the name."""
 

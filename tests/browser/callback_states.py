@@ -71,6 +71,12 @@ async def callback_after_cancel(harness: Harness, window: Window) -> None:
 
 
 @page_state
+async def callback_without_a_code(harness: Harness, window: Window) -> None:
+    state = query_value(await harness.consent_callback_url(family="accounts"), "state")
+    await _open_with_error(window, harness.callback_url(state=state), "no_code")
+
+
+@page_state
 async def callback_with_a_consent_error(harness: Harness, window: Window) -> None:
     url = harness.callback_url(state="s", error="unauthorized_client")
     await _open_with_error(window, url, "consent_error")

@@ -6,10 +6,18 @@ from pathlib import Path
 
 from playwright.async_api import Browser, expect
 
-from .callback_states import callback_for_another_person, callback_while_offline
+from tests.credentials import ANNA
+
+from .callback_states import (
+    callback_for_another_person,
+    callback_while_offline,
+    callback_without_a_code,
+)
 from .harness import Harness, Window, open_window, running_harness
+from .steps import revoke_at_tiktok
 
 EXCHANGE = "/oauth2/access_token/"
+DEFAULT_SCOPES = "user.info.basic,video.list"
 
 
 async def count_exchanges(harness: Harness) -> int:
@@ -83,9 +91,51 @@ async def test_consent_cancelled_at_tiktok_can_be_started_again(
     await page.goto(await harness.connect_link())
     await page.get_by_role("button", name="Connect TikTok Ads").click()
     await page.get_by_role("button", name="Cancel").click()
-    await expect(page.locator("[data-error=cancelled]")).to_be_visible()
-    await page.get_by_role("link", name="Start again").click()
-    await expect(page.locator("[data-part=connect]")).to_have_count(3)
+    await expect(page.locator("[data-error=no_code]")).to_be_visible()
+    await page.get_by_role("button", name="Open TikTok again").click()
+    await page.get_by_role("button", name="Allow").click()
+    await page.get_by_role("option").first.click()
+    await page.get_by_role("button", name="Use this ad account").click()
+    await expect(page.locator("section.connection")).to_have_count(1)
+
+
+async def test_a_person_who_returns_without_a_code_is_told_so_and_can_open_tiktok_again(
+    harness: Harness, window: Window
+) -> None:
+    page = window.page
+    await harness.connect(family="accounts", scopes=DEFAULT_SCOPES)
+    url = (await harness.call("POST", "/oauth/start", {"user_id": ANNA, "family": "accounts"}))[
+        "url"
+    ]
+    await page.goto(url.replace("disable_auto_auth=1", "disable_auto_auth=0"))
+    await expect(page.locator("[data-error=no_code]")).to_contain_text("nothing was connected")
+    await page.reload()
+    await page.get_by_role("button", name="Open TikTok again").click()
+    await page.get_by_role("button", name="Allow").click()
+    await expect(page.locator("[data-result=done]")).to_be_visible()
+
+
+async def test_a_person_who_has_to_reconnect_gets_a_code_from_tiktok(
+    harness: Harness, window: Window
+) -> None:
+    response = await harness.connect(family="accounts", scopes=DEFAULT_SCOPES)
+    await revoke_at_tiktok(harness, response)
+    await window.page.goto(await harness.connect_link())
+    await window.page.get_by_role("button", name="Connect again").click()
+    await window.page.get_by_role("button", name="Allow").click()
+    await expect(window.page.locator("[data-result=done]")).to_be_visible()
+    assert (await harness.only_connection())["status"] == "active"
+
+
+async def test_a_return_without_a_code_is_an_error_if_the_state_has_expired(
+    harness: Harness, window: Window
+) -> None:
+    await callback_without_a_code(harness, window)
+    harness.simulator.clock.advance(61 * 60)
+    window.expect_statuses(410)
+    await window.page.get_by_role("button", name="Open TikTok again").click()
+    await expect(window.page.locator("[data-error=state_expired]")).to_be_visible()
+    await expect(window.page.get_by_role("link", name="Start again")).to_be_visible()
 
 
 async def test_the_page_retries_automatically_until_tiktok_responds_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from connector.errors import (
     UnreadableResponse,
 )
 from connector.model import Tokens
+from connector.tiktok import AccountsApi
 
 from .responses import (
     ACCOUNTS,
@@ -42,7 +44,14 @@ def test_the_accounts_consent_link_contains_the_scopes() -> None:
         "redirect_uri": "https://shop.test/cb/",
         "scope": "user.info.basic,video.list",
         "state": "s",
+        "disable_auto_auth": "1",
     }
+
+
+def test_a_pasted_consent_link_cannot_turn_automatic_authorization_on() -> None:
+    app = replace(ACCOUNTS.app, consent="https://www.test/auth/?disable_auto_auth=0&lang=en")
+    url = AccountsApi(app).authorize_url(redirect_uri="https://shop.test/cb/", state="s")
+    assert (query_of(url)["disable_auto_auth"], query_of(url)["lang"]) == ("1", "en")
 
 
 def test_the_accounts_exchange_sends_the_code_as_auth_code_and_the_app_as_client() -> None:

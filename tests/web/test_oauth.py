@@ -35,6 +35,21 @@ async def test_a_single_advertiser_is_connected_and_selected(each_store: Harness
     }
 
 
+async def test_a_restart_returns_the_same_consent_link_without_credentials(
+    harness: Harness,
+) -> None:
+    body = {"user_id": ANNA, "family": "accounts"}
+    started = await harness.post("/oauth/start", AS_SERVER, **body)
+    restarted = await harness.post("/oauth/restart", state=started.json["state"])
+    assert (restarted.status, restarted.json) == (200, started.json)
+
+
+async def test_a_forged_state_gets_no_consent_link(harness: Harness) -> None:
+    state = await harness.state()
+    response = await harness.post("/oauth/restart", state=state[:-2] + "xx")
+    assert (response.status, response.json["code"]) == (400, "invalid_state")
+
+
 @pytest.mark.parametrize("path", EXCHANGE_PATHS)
 async def test_the_code_may_be_posted_to_each_exchange_path(harness: Harness, path: str) -> None:
     state, code = await harness.state(), await harness.simulator.consent()

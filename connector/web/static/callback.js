@@ -41,9 +41,8 @@ function start({ params, result }) {
   if (result) return showDone(result);
   if (!params) return showError(new ApiError({ code: "no_callback" }));
   if (params.auth_code || params.code) return exchange(params);
-  if (!params.error || params.error === "access_denied") {
-    return showError(new ApiError({ code: "cancelled" }));
-  }
+  if (!params.error) return showNoCode(params);
+  if (params.error === "access_denied") return showError(new ApiError({ code: "cancelled" }));
   return showError(new ApiError({ code: "consent_error", facts: { error: params.error } }));
 }
 
@@ -60,6 +59,21 @@ async function exchange(params, { automatic = false } = {}) {
   }
   if (response.selection_required) return showPicker(response, response);
   return complete(response);
+}
+
+/** TikTok names no reason here: the person cancelled, or TikTok did not show its page. */
+function showNoCode({ state }) {
+  const onOpenAgain = state ? () => openTikTokAgain(state) : null;
+  showView(errorView(new ApiError({ code: "no_code" }), { onOpenAgain }));
+}
+
+async function openTikTokAgain(state) {
+  try {
+    const { url } = await request("POST", "/oauth/restart", { body: { state } });
+    location.assign(url);
+  } catch (error) {
+    showError(error, () => openTikTokAgain(state));
+  }
 }
 
 function showConnecting() {

@@ -11,9 +11,9 @@ const COUNTDOWN_MS = 250;
 
 /**
  * `retry` repeats what failed. `automaticRetries` counts the retries that nobody asked for.
- * `onSignOut` is offered if another person started what failed.
+ * `onSignOut` is offered if another person started what failed. `onOpenAgain` opens TikTok's consent page.
  */
-export function errorView(error, { retry, automaticRetries = 0, onSignOut } = {}) {
+export function errorView(error, { retry, automaticRetries = 0, onSignOut, onOpenAgain } = {}) {
   const key = hasText(`error/${error.code}`) ? error.code : "other";
   const actions = element("div", { class: "actions" });
   const view = element(
@@ -31,6 +31,8 @@ export function errorView(error, { retry, automaticRetries = 0, onSignOut } = {}
     else actions.append(startAgainLink("button secondary"));
   } else if (error.code === "wrong_user" && onSignOut) {
     actions.append(button(t("sign_out"), onSignOut));
+  } else if (onOpenAgain) {
+    actions.append(button(t("open_tiktok_again"), onOpenAgain));
   } else {
     actions.append(startAgainLink("button"));
   }

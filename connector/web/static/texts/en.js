@@ -17,6 +17,7 @@ export const en = {
   retry: "Try again",
   retry_in: "We try again automatically in {seconds} s",
   start_again: "Start again",
+  open_tiktok_again: "Open TikTok again",
   close: "Close",
   cancel: "Cancel",
   never: "Never",

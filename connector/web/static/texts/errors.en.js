@@ -1,10 +1,14 @@
-// The English texts for errors, by the error code of the API. The codes cancelled, consent_error,
+// The English texts for errors, by the error code of the API. The codes cancelled, no_code, consent_error,
 // no_callback, offline, unreachable and other exist only on the pages.
 
 export const errors = {
   cancelled: {
     title: "You cancelled at TikTok",
     text: "Nothing was connected and nothing was shared. If you did not want to cancel, start again.",
+  },
+  no_code: {
+    title: "TikTok gave no permission",
+    text: "TikTok sent you back without a permission, so nothing was connected. Either you cancelled, or TikTok did not show its page because you agreed before. Open TikTok again and agree there.",
   },
   consent_error: {
     title: "TikTok did not give permission",
