@@ -27,7 +27,8 @@ ConnectorError
 │   ├── AccessTokenRejected     409 reconnect_required    the access token is not valid
 │   ├── RateLimited             429 slow_down             the same call will work later
 │   ├── TikTokRefused           502 tiktok_refused        the same call will fail again
-│   │   └── PermissionMissing   502 tiktok_refused        the person or the app lacks a permission
+│   │   ├── PermissionMissing   502 tiktok_refused        the person or the app lacks a permission
+│   │   └── GrantInDoubt        502 tiktok_refused        the grant has ended, or the token fits no account
 │   ├── ConfigurationError      502 configuration         the operator's app id, secret or approval
 │   │   └── DecryptionFailed    502 configuration         (in encryption) a ciphertext or its key
 │   └── TikTokUnreachable       503 tiktok_unreachable    no evidence that the grant ended
@@ -163,6 +164,10 @@ class TikTokRefused(TikTokError):
 
 
 class PermissionMissing(TikTokRefused):
+    pass
+
+
+class GrantInDoubt(TikTokRefused):
     pass
 
 

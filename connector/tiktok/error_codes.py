@@ -3,9 +3,11 @@
 A mapping is an error class, the message for a person, and the delay before a retry. The rules:
 
 - Only a definite code ends a connection (`ReconnectRequired`): `invalid_grant` on a refresh, 40103,
-  40106, 40107. 40102 and 40105 reject the access token (`AccessTokenRejected`). As the response to a
+  40107. 40102 and 40105 reject the access token (`AccessTokenRejected`). As the response to a
   refresh, or to the probe of a token that cannot be refreshed, they also end the connection: see
   `TokenOperations.execute`. As the response to a revocation they confirm the revocation.
+- 40106 ends a connection only if a second call agrees (`GrantInDoubt`): TikTok also sends 40106 if the
+  token does not fit the advertiser.
 - The same code means different things in different calls, so the purpose of the call is an
   argument.
 - An unlisted code is mapped by its range: for 4xxxx the same call fails again, for 5xxxx and 6xxxx
@@ -26,6 +28,7 @@ from connector.errors import (
     AccessTokenRejected,
     CodeSpent,
     ConfigurationError,
+    GrantInDoubt,
     PermissionMissing,
     RateLimited,
     ReconnectRequired,
@@ -47,6 +50,11 @@ class ErrorMapping:
 
 CONNECTION_ENDED = ErrorMapping(
     ReconnectRequired, "TikTok has ended this connection. Connect the TikTok account again."
+)
+GRANT_IN_DOUBT = ErrorMapping(
+    GrantInDoubt,
+    "TikTok reports that the token does not fit this account. If this error persists, connect the "
+    "TikTok account again.",
 )
 TOKEN_REJECTED = ErrorMapping(
     AccessTokenRejected,
@@ -91,6 +99,11 @@ APP_REJECTED = ErrorMapping(
     "TikTok does not accept this app's configuration. The operator should check the app id, the "
     "secret and the app's approval at TikTok.",
 )
+TOKEN_OF_ANOTHER_APP = ErrorMapping(
+    ConfigurationError,
+    "TikTok reports that the token belongs to another app. The operator should check TIKTOK_APP_ID and "
+    "TIKTOK_APP_SECRET: a connection works only with the app through which it was connected.",
+)
 REQUEST_REJECTED = ErrorMapping(
     TikTokRefused,
     "TikTok refused the request, and the same request will fail again. TikTok's message explains "
@@ -125,7 +138,8 @@ MALFORMED_RESPONSE = ErrorMapping(
 )
 
 _CODES_BY_MAPPING: Mapping[ErrorMapping, tuple[int | str, ...]] = {
-    CONNECTION_ENDED: (40103, 40106, 40107),
+    CONNECTION_ENDED: (40103, 40107),
+    GRANT_IN_DOUBT: (40106,),
     TOKEN_REJECTED: (40102, 40105, "access_token_invalid", "invalid_grant"),
     CODE_REJECTED: (40110, 40115),
     PERMISSION: (
@@ -155,7 +169,11 @@ _MAPPINGS_BY_CODE = {
 }
 
 # When a code is redeemed, no connection and no access token exist yet.
-_CONNECTION_CODES = (*_CODES_BY_MAPPING[CONNECTION_ENDED], 40102, 40105, "access_token_invalid")
+_CONNECTION_CODES = (
+    *_CODES_BY_MAPPING[CONNECTION_ENDED],
+    *_CODES_BY_MAPPING[GRANT_IN_DOUBT],
+    *(40102, 40105, "access_token_invalid"),
+)
 _OVERRIDES_BY_PURPOSE: Mapping[tuple[Purpose, int | str], ErrorMapping] = {
     **{("exchange", code): EXCHANGE_REJECTED for code in _CONNECTION_CODES},
     # TikTok also sends 40101 for an expired authorization code, but 40101 does not prove it.
@@ -169,6 +187,9 @@ _OVERRIDES_BY_PURPOSE: Mapping[tuple[Purpose, int | str], ErrorMapping] = {
 
 _THROTTLING_TEXTS = ("too frequent", "too many requests")
 _CODES_WITH_THROTTLING_TEXT = (40001, 51021)
+# The whole text: "The app_id is inconsistent with the token's app information".
+_OTHER_APP_TEXT = "app_id is inconsistent with the token"
+_CODES_WITH_OTHER_APP_TEXT = (40000, 40113)
 
 
 def map_business_code(code: int, *, message: str, purpose: Purpose) -> ErrorMapping:
@@ -179,6 +200,8 @@ def map_business_code(code: int, *, message: str, purpose: Purpose) -> ErrorMapp
     # 40001 means "no permission", but TikTok has also sent 40001 with a throttling message.
     if code in _CODES_WITH_THROTTLING_TEXT and any(text in lowered for text in _THROTTLING_TEXTS):
         return RATE_LIMITED
+    if code in _CODES_WITH_OTHER_APP_TEXT and _OTHER_APP_TEXT in lowered:
+        return TOKEN_OF_ANOTHER_APP
     return _lookup(code, purpose) or _map_by_range(code)
 
 

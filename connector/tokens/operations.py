@@ -1,8 +1,8 @@
 """Runs a token operation at TikTok: refresh, probe or revoke.
 
-Each operation ends in one `Outcome`. Only a definite response ends a connection: `ReconnectRequired`, or
-`AccessTokenRejected` if no refresh can follow. Every other error is transient: the error is recorded, and
-the operation is repeated later.
+Each operation ends in one `Outcome`. Only a definite response ends a connection: `ReconnectRequired`,
+`AccessTokenRejected` if no refresh can follow, or `GrantInDoubt` if a second call agrees. Every other error
+is transient: the error is recorded, and the operation is repeated later.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from connector.errors import (
     Busy,
     ConfigurationError,
     ConnectorError,
+    GrantInDoubt,
     JournalUnwritable,
     ReconnectRequired,
 )
@@ -37,6 +38,8 @@ from .leases import RefreshLease
 from .recovery import REFRESH_ENTRY
 
 log = logging.getLogger(__name__)
+
+GRANT_ENDED_MESSAGE = "TikTok has ended this connection. Connect the TikTok account again."
 
 RefreshOperation = Literal["refresh", "read"]
 """`read` is a refresh that a token read made necessary."""
@@ -113,18 +116,51 @@ class TokenOperations:
         except ConnectorError as error:
             return self._failed(lease, timer, error)
         try:
-            if context.timer.operation == "revoke":
-                return await self._revoke(context)
-            if context.refresh_call is None:
-                return await self._probe(context)
-            return await self._refresh(context, context.refresh_call)
+            return await self._run(context)
         except Busy:
             raise
+        except GrantInDoubt as error:
+            return await self._resolve_doubt(context, error)
         except AccessTokenRejected as error:
             permanent_error = ReconnectRequired(error.message, upstream=error.upstream)
             return self._failed(lease, context.timer, permanent_error)
         except ConnectorError as error:
             return self._failed(lease, context.timer, error)
+
+    async def _run(self, context: OperationContext) -> OperationSucceeded:
+        if context.timer.operation == "revoke":
+            return await self._revoke(context)
+        if context.refresh_call is None:
+            return await self._probe(context)
+        return await self._refresh(context, context.refresh_call)
+
+    async def _resolve_doubt(
+        self, context: OperationContext, error: GrantInDoubt
+    ) -> OperationResult:
+        if not await self._has_ended(context):
+            return self._failed(context.lease, context.timer, error)
+        if context.timer.operation == "revoke":
+            return self._revoked(context)
+        permanent_error = ReconnectRequired(GRANT_ENDED_MESSAGE, upstream=error.upstream)
+        return self._failed(context.lease, context.timer, permanent_error)
+
+    async def _has_ended(self, context: OperationContext) -> bool:
+        """Asks TikTok with a call that names neither an advertiser nor an account."""
+        family, tokens = context.family, context.tokens
+        if tokens.expires_at is not None and tokens.expires_at <= self._clock.now():
+            return False  # TikTok rejects an expired access token in any case.
+        call = family.user_id_call(tokens) or family.accounts_call(tokens)
+        try:
+            await self._tiktok_client.execute(call)
+        except (AccessTokenRejected, GrantInDoubt, ReconnectRequired):
+            return True
+        except ConnectorError as error:
+            log.info(
+                "could not check grant connection_id=%s error=%s",
+                context.lease.stored.connection_id,
+                error.code,
+            )
+        return False
 
     def _prepare(
         self, lease: RefreshLease, timer: AttemptTimer, tokens: Tokens | None
@@ -191,13 +227,19 @@ class TokenOperations:
         return OperationSucceeded(outcome, context.tokens)
 
     async def _revoke(self, context: OperationContext) -> OperationSucceeded:
-        stored, owner = context.lease.stored, context.lease.owner
         try:
             # TikTok does not promise that revoking one token leaves the other grants of the user alone.
             if not stored.tiktok_user_is_connected:
                 await self._tiktok_client.execute(context.family.revoke_call(context.tokens))
         except (AccessTokenRejected, ReconnectRequired):
-            log.info("token was already revoked at TikTok connection_id=%s", stored.connection_id)
+            log.info(
+                "token was already revoked at TikTok connection_id=%s",
+                context.lease.stored.connection_id,
+            )
+        return self._revoked(context)
+
+    def _revoked(self, context: OperationContext) -> OperationSucceeded:
+        stored, owner = context.lease.stored, context.lease.owner
         outcome = Outcome.tokens_deleted(stored, context.timer.finish(), lease_owner=owner)
         return OperationSucceeded(outcome, tokens=None)
 

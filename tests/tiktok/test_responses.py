@@ -11,6 +11,7 @@ from connector.errors import (
     AccessTokenRejected,
     CodeSpent,
     ConfigurationError,
+    GrantInDoubt,
     PermissionMissing,
     RateLimited,
     ReconnectRequired,
@@ -44,7 +45,8 @@ def error_of(received: Response, context: ParseContext = CONTEXT) -> TikTokError
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        *((code, ReconnectRequired) for code in (40103, 40106, 40107)),
+        *((code, ReconnectRequired) for code in (40103, 40107)),
+        (40106, GrantInDoubt),
         *((code, AccessTokenRejected) for code in (40102, 40105)),
         *((code, CodeSpent) for code in (40110, 40115)),
         *((code, RateLimited) for code in (40016, 40100, 40132, 40133, 61000)),
@@ -80,6 +82,15 @@ def test_a_transient_or_configuration_error_does_not_end_a_connection(code: int)
             "reconnect_required",
             "code_spent",
         )
+
+
+@pytest.mark.parametrize("purpose", ["exchange", "refresh", "call"])
+@pytest.mark.parametrize("code", [40000, 40113])
+def test_a_token_of_another_app_is_a_configuration_error(code: int, purpose: Purpose) -> None:
+    message = "The app_id is inconsistent with the token's app information"
+    error = error_of(business_error(code, message), ParseContext(purpose))
+    assert type(error) is ConfigurationError
+    assert "TIKTOK_APP_ID" in error.message
 
 
 def test_the_message_for_40101_on_exchange_names_the_secret_and_the_code_as_causes() -> None:

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from connector.connections import Scope
-from connector.errors import ConnectorError, ReconnectRequired
+from connector.errors import (
+    ConfigurationError,
+    ConnectorError,
+    GrantInDoubt,
+    ReconnectRequired,
+)
 from connector.maintenance import CleanupJob
 from connector.model import Attempt
 from connector.schedule import MAX_RETRY_DELAY
@@ -33,15 +38,15 @@ PATHS = {
 }
 DEFINITE_ERRORS = [
     ErrorCase("login_kit", "code", "invalid_grant"),
-    *(ErrorCase("accounts", "code", code) for code in (40102, 40103, 40105, 40106, 40107)),
-    *(ErrorCase("marketing", "code", code) for code in (40102, 40103, 40105, 40106, 40107)),
+    *(ErrorCase("accounts", "code", code) for code in (40102, 40103, 40105, 40107)),
+    *(ErrorCase("marketing", "code", code) for code in (40102, 40103, 40105, 40107)),
 ]
 RATE_LIMITS = (40016, 40100, 40132, 40133, 61000)
 TIKTOK_FAULTS = (40200, 40201, 40202, 40700, 50000, 50002, 51008, 51305, 52000, 53102, 60001)
 OPERATOR_ERRORS = (40010, 40101, 40104, 40113, 40124, 41000, 70001)
 PERMISSION_ERRORS = (40001, 40003, 40118, 40125, 40130, 40131, 40300, 40302)
 OWNER_ACTION_NEEDED = (40114, 40120, 40309)
-OTHER_CODES = (40000, 40002, 40050, 40108, 40110, 40115, 40400, 49999, 20002, -1)
+OTHER_CODES = (40000, 40106, 40002, 40050, 40108, 40110, 40115, 40400, 49999, 20002, -1)
 OPEN_API_CODES = (
     *("invalid_client", "unauthorized_client", "invalid_scope", "invalid_request"),
     *("unsupported_grant_type", "access_denied", "rate_limit_exceeded", "internal_error"),
@@ -105,6 +110,76 @@ async def test_a_definite_error_ends_the_connection_immediately_and_is_reported_
         await replica.read(connection_id)
     assert (await harness.simulator.stats())["calls"] == calls
     assert harness.events() == ["connected", "reconnect_required"]
+
+
+CONFIRMING_PATHS = {"accounts": "/tt_user/token_info/get", "marketing": "/user/info"}
+
+
+@pytest.mark.parametrize("code", [40102, 40105, 40106])
+@pytest.mark.parametrize("family", CONFIRMING_PATHS)
+async def test_40106_ends_a_connection_if_a_second_call_agrees(
+    harness: TokenHarness, replica: Replica, family: str, code: int
+) -> None:
+    connection_id = await connect(harness, replica, family)
+    await harness.simulator.fault(PATHS[family], "code", 40106)
+    await harness.simulator.fault(CONFIRMING_PATHS[family], "code", code)
+    with pytest.raises(ReconnectRequired):
+        await replica.refresh(connection_id)
+    assert (await replica.connection(connection_id)).status == "reconnect_required"
+    operation = "probe" if family == "marketing" else "refresh"
+    assert await replica.last_attempt(connection_id) == f"{operation} reconnect_required 40106"
+
+
+@pytest.mark.parametrize("kind", ["works", "hang", "garbage"])
+@pytest.mark.parametrize("family", CONFIRMING_PATHS)
+async def test_40106_ends_no_connection_if_the_second_call_does_not_agree(
+    harness: TokenHarness, replica: Replica, family: str, kind: str
+) -> None:
+    connection_id = await connect(harness, replica, family)
+    await harness.simulator.fault(PATHS[family], "code", 40106)
+    if kind != "works":
+        await harness.simulator.fault(CONFIRMING_PATHS[family], kind)
+    with pytest.raises(GrantInDoubt):
+        await replica.refresh(connection_id)
+    await assert_is_failing(harness, replica, connection_id, "tiktok_refused")
+    assert "reconnect_required" not in harness.events()
+
+
+async def test_40106_ends_no_connection_whose_access_token_has_expired(
+    harness: TokenHarness, replica: Replica
+) -> None:
+    connection_id = await connect(harness, replica, "accounts")
+    harness.advance_past_expiry(await replica.tokens(connection_id))
+    await harness.simulator.fault(PATHS["accounts"], "code", 40106)
+    with pytest.raises(GrantInDoubt):
+        await replica.refresh(connection_id)
+    assert (await replica.connection(connection_id)).status == "refresh_failing"
+
+
+@pytest.mark.parametrize(("code", "result"), [(40105, "ok"), (None, "tiktok_refused")])
+async def test_40106_confirms_a_revocation_only_if_a_second_call_agrees(
+    harness: TokenHarness, replica: Replica, code: int | None, result: str
+) -> None:
+    connection_id = await connect(harness, replica, "marketing")
+    await harness.simulator.fault("/oauth2/revoke_token", "code", 40106)
+    if code is not None:
+        await harness.simulator.fault("/user/info", "code", code)
+    await replica.disconnect(connection_id)
+    assert (await replica.last_attempt(connection_id)).startswith(f"revoke {result}")
+
+
+@pytest.mark.parametrize("code", [40000, 40113])
+async def test_a_token_of_another_app_is_the_operators_error_and_ends_no_connection(
+    harness: TokenHarness, replica: Replica, code: int
+) -> None:
+    for family in CONFIRMING_PATHS:
+        connection_id = await connect(harness, replica, family)
+        text = "The app_id is inconsistent with the token's app information"
+        fault = {"path": PATHS[family], "kind": "code", "value": code, "message": text}
+        await harness.simulator.post("/_sim/faults", fault)
+        with pytest.raises(ConfigurationError):
+            await replica.refresh(connection_id)
+        await assert_is_failing(harness, replica, connection_id, "configuration")
 
 
 async def test_a_reconnect_makes_an_ended_connection_active_again(
