@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .api_call import ApiCall, ApiError, seconds_until
+from .api_call import ApiCall, ApiError, seconds_until, token_fields
 from .business_envelope import (
     api_error,
     authenticate_app,
@@ -75,13 +75,8 @@ def _token_response(call: ApiCall, issued: IssuedTokens) -> Json:
     now = call.state.now()
     call.log_grant(issued.grant)
     return {
-        "access_token": issued.access_token,
-        "token_type": "Bearer",
-        "scope": ",".join(issued.grant.scopes),
-        "expires_in": seconds_until(issued.access_expires_at, now=now),
-        "refresh_token": issued.refresh_token,
+        **token_fields(call.state, issued),
         "refresh_token_expires_in": seconds_until(issued.refresh_expires_at, now=now),
-        "open_id": issued.grant.tiktok_user_id,
     }
 
 

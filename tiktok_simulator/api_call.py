@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from .model import App, Family, Grant, Json
+from .model import App, Family, Grant, IssuedTokens, Json
 from .state import SimulatorState
 
 STATE = web.AppKey("state", SimulatorState)
@@ -83,6 +83,31 @@ def json_response(body: Json, *, log_id: str, status: int = 200) -> web.Response
         charset="utf-8",
         headers={"X-Tt-Logid": log_id},
     )
+
+
+def token_fields(state: SimulatorState, issued: IssuedTokens) -> Json:
+    """The fields that the token responses of Accounts and Login Kit have in common.
+
+    Two settings make them malformed, as responses of TikTok have been.
+    """
+    open_id = issued.grant.tiktok_user_id
+    forms: Json = {
+        "text": open_id,
+        "float": 7.0e18,
+        "object": {"id": open_id},
+        "long": open_id * 5,
+    }
+    fields: Json = {
+        "access_token": issued.access_token,
+        "token_type": "Bearer",
+        "scope": ",".join(issued.grant.scopes),
+        "expires_in": seconds_until(issued.access_expires_at, now=state.now()),
+        "refresh_token": issued.refresh_token,
+        "open_id": forms[state.settings.open_id_form],
+    }
+    if state.settings.omit_expires_in:
+        del fields["expires_in"]
+    return fields
 
 
 def seconds_until(expires_at: float | None, *, now: float) -> int:

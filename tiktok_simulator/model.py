@@ -117,6 +117,8 @@ class SimulatorSettings(BaseModel):
     qps: float | None = None
     accounts_limits: bool = False
     numeric_ids: bool = False
+    open_id_form: Literal["text", "float", "object", "long"] = "text"
+    omit_expires_in: bool = False
     webhook_url: str | None = None
     publish_seconds: float = 10
     publish_polls: int = 2

@@ -18,6 +18,7 @@ from .api_call import (
     new_log_id,
     seconds_until,
     set_log_result,
+    token_fields,
 )
 from .model import App, IssuedTokens, Json
 from .token_registry import InvalidCode, InvalidCodeReason, InvalidToken
@@ -44,7 +45,6 @@ _INVALID_CODE_ERRORS: Mapping[InvalidCodeReason, tuple[str, str]] = {
     "code_verifier": ("invalid_request", "Code verifier or code challenge is invalid."),
 }
 _FORM = "application/x-www-form-urlencoded"
-_TOKEN_TYPE: Json = {"token_type": "Bearer"}
 
 
 def error_response(request: web.Request, error: str, *, message: str | None = None) -> web.Response:
@@ -103,7 +103,7 @@ def token(call: ApiCall, app: App) -> Json:
     if grant_type == "client_credentials":
         call.log_operation("client_credentials", family="login_kit")
         access_token = f"clt.{new_log_id(call.state)}"
-        return {"access_token": access_token, "expires_in": 7_200, **_TOKEN_TYPE}
+        return {"access_token": access_token, "expires_in": 7_200, "token_type": "Bearer"}
     raise _api_error("unsupported_grant_type")
 
 
@@ -137,13 +137,8 @@ def _token_response(call: ApiCall, issued: IssuedTokens) -> Json:
     now = call.state.now()
     call.log_grant(issued.grant)
     return {
-        "access_token": issued.access_token,
-        "expires_in": seconds_until(issued.access_expires_at, now=now),
-        "open_id": issued.grant.tiktok_user_id,
+        **token_fields(call.state, issued),
         "refresh_expires_in": seconds_until(issued.refresh_expires_at, now=now),
-        "refresh_token": issued.refresh_token,
-        "scope": ",".join(issued.grant.scopes),
-        **_TOKEN_TYPE,
     }
 
 

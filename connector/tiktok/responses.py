@@ -49,6 +49,8 @@ _MAX_ID_LENGTH = 128
 _MAX_MESSAGE_LENGTH = 300
 _MAX_DISPLAY_TEXT_LENGTH = 200
 _MAX_LIFETIME_SECONDS = 100 * 365 * 86400
+# Half of the shortest lifetime that TikTok documents.
+_UNKNOWN_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,19 @@ class ResponseData:
 
     def id(self, *names: str) -> str:
         """Accepts strings, as documented, and integers, which TikTok also sends. A float lost digits."""
-        value = _first_present(self.fields, names)
-        text = str(value) if type(value) is int and value >= 0 else value
-        if isinstance(text, str) and 0 < len(text) <= _MAX_ID_LENGTH and text.isprintable():
-            return text
-        raise self._malformed()
+        id = self.optional_id(*names)
+        if id is None:
+            raise self._malformed()
+        return id
 
     def optional_id(self, *names: str) -> str | None:
-        return None if _first_present(self.fields, names) in (None, "") else self.id(*names)
+        """Returns None if the id is missing or malformed."""
+        value = _first_present(self.fields, names)
+        # The limit also keeps an integer of thousands of digits away from `str`.
+        text = str(value) if type(value) is int and 0 <= value < 10**_MAX_ID_LENGTH else value
+        if isinstance(text, str) and 0 < len(text) <= _MAX_ID_LENGTH and text.isprintable():
+            return text
+        return None
 
     def display_text(self, name: str) -> str:
         """Returns a name for people, at most one line. A malformed name never fails the response."""
@@ -96,8 +103,8 @@ class ResponseData:
     def tokens(self, *, replacing: Tokens | None = None) -> Tokens:
         """Reads the field names of every family and API version.
 
-        If the response lacks a field, the field of `replacing` is used. A token without a lifetime is
-        valid until it is revoked.
+        If the response lacks a field, the field of `replacing` is used, and its lifetime counts from this
+        request. A first token without a lifetime is valid until it is revoked.
         """
         access, refresh = self.fields.get("access_token"), self.fields.get("refresh_token")
         if not isinstance(access, str) or not _ACCESS_TOKEN_PATTERN.fullmatch(access):
@@ -115,10 +122,12 @@ class ResponseData:
         return replace(
             tokens,
             refresh=tokens.refresh or replacing.refresh,
+            expires_at=tokens.expires_at or self._expiry_like(replacing),
             refresh_expires_at=tokens.refresh_expires_at or replacing.refresh_expires_at,
         )
 
     def grant(self, *user_id_fields: str) -> Grant:
+        """A malformed user id must not lose the tokens: the code cannot be redeemed again."""
         return Grant(self.tokens(), self.optional_id(*user_id_fields), self.scopes())
 
     def object(self, name: str) -> ResponseData:
@@ -146,6 +155,14 @@ class ResponseData:
         if 0 < value <= _MAX_LIFETIME_SECONDS:
             return self.requested_at + timedelta(seconds=int(value))
         return None
+
+    def _expiry_like(self, earlier: Tokens) -> datetime | None:
+        if earlier.expires_at is None:
+            return None
+        lifetime = _UNKNOWN_LIFETIME
+        if earlier.issued_at is not None and earlier.issued_at < earlier.expires_at:
+            lifetime = earlier.expires_at - earlier.issued_at
+        return self.requested_at + lifetime
 
     def _malformed(self) -> TikTokError:
         return MALFORMED_RESPONSE.error(

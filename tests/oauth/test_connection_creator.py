@@ -57,6 +57,18 @@ async def test_a_profile_lookup_that_takes_too_long_is_skipped(
 
 
 @on_sqlite
+@pytest.mark.parametrize("form", ["float", "object", "long"])
+@pytest.mark.parametrize("family", ["accounts", "login_kit"])
+async def test_a_grant_with_a_malformed_open_id_becomes_a_connection_of_the_same_person(
+    harness: ExchangeHarness, family: str, form: str
+) -> None:
+    first = await harness.connect(family)
+    await harness.simulator.post("/_sim/settings", {"open_id_form": form})
+    assert (await harness.connect(family)).connection_id == first.connection_id
+    assert harness.row("connections")["status"] == "active"
+
+
+@on_sqlite
 @pytest.mark.parametrize(("kind", "value"), FAULTS)
 async def test_a_person_whose_user_id_is_unknown_never_overwrites_another_persons_connection(
     harness: ExchangeHarness, kind: str, value: Any

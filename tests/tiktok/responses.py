@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
+from connector.errors import TikTokError
 from connector.model import Tokens
 from connector.tiktok import AccountsApi, AppConfig, LoginKitApi, MarketingApi, Request, Response
+from connector.tiktok.responses import ParseContext, parse_business_response, parse_open_response
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 property_settings = settings(
@@ -20,12 +23,28 @@ property_settings = settings(
 )
 """Has no time limits, because a busy machine is slow."""
 
+CALL = ParseContext()
 REQUESTED_AT = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
+OLD_LIFETIME = timedelta(hours=2)
+MALFORMED_IDS: tuple[Any, ...] = (
+    1.5,
+    7e18,
+    {},
+    {"id": "1"},
+    [],
+    True,
+    -1,
+    "",
+    "x" * 129,
+    "a\nb",
+    10**200,
+)
 OLD_TOKENS = Tokens(
     access=SecretStr("act.old-access"),
     refresh=SecretStr("rft.old-refresh"),
     expires_at=REQUESTED_AT,
     refresh_expires_at=REQUESTED_AT + timedelta(days=90),
+    issued_at=REQUESTED_AT - OLD_LIFETIME,
 )
 
 _BUSINESS_APP = AppConfig(
@@ -73,6 +92,13 @@ def sample_with(name: str, **changes: Any) -> Response:
 
 def business_error(code: int, message: str = "") -> Response:
     return response({"code": code, "message": message, "request_id": "r-1", "data": {}})
+
+
+def error_of(received: Response, context: ParseContext = CALL) -> TikTokError:
+    parse = parse_open_response if b'"error"' in received.body else parse_business_response
+    with pytest.raises(TikTokError) as caught:
+        parse(received, context)
+    return caught.value
 
 
 def query_of(request: Request | str) -> dict[str, str]:

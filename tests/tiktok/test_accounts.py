@@ -12,13 +12,14 @@ from connector.errors import (
     AccessTokenRejected,
     ConfigurationError,
     ReconnectRequired,
-    UnreadableResponse,
 )
 from connector.model import Tokens
 from connector.tiktok import AccountsApi
 
 from .responses import (
     ACCOUNTS,
+    MALFORMED_IDS,
+    OLD_LIFETIME,
     OLD_TOKENS,
     REQUESTED_AT,
     business_error,
@@ -121,7 +122,33 @@ def test_a_refresh_response_with_a_malformed_lifetime_still_returns_its_tokens(
 ) -> None:
     tokens = refreshed_tokens(expires_in=lifetime, refresh_token="rft.new")
     assert tokens.refresh == SecretStr("rft.new")
-    assert tokens.expires_at is None
+    assert tokens.expires_at == REQUESTED_AT + OLD_LIFETIME
+
+
+def test_a_refresh_response_without_a_lifetime_keeps_the_old_lifetime() -> None:
+    tokens = refreshed_tokens(expires_in=None)
+    assert tokens.expires_at == REQUESTED_AT + OLD_LIFETIME
+
+
+def test_a_refreshed_token_without_any_known_lifetime_is_refreshed_again_within_an_hour() -> None:
+    call = ACCOUNTS.refresh_call(replace(OLD_TOKENS, issued_at=None))
+    assert call is not None
+    tokens = call.parse(sample_with("accounts_refresh", expires_in=None))
+    assert tokens.expires_at == REQUESTED_AT + timedelta(hours=1)
+
+
+def test_a_token_that_never_expired_never_expires_after_a_refresh_without_a_lifetime() -> None:
+    call = ACCOUNTS.refresh_call(replace(OLD_TOKENS, expires_at=None))
+    assert call is not None
+    assert call.parse(sample_with("accounts_refresh", expires_in=None)).expires_at is None
+
+
+@pytest.mark.parametrize("open_id", MALFORMED_IDS, ids=str)
+def test_an_accounts_grant_with_a_malformed_user_id_keeps_its_tokens(open_id: object) -> None:
+    parse = ACCOUNTS.exchange_call("c", redirect_uri="r").parse
+    grant = parse(sample_with("accounts_token", open_id=open_id))
+    assert grant.tiktok_user_id is None
+    assert grant.tokens == parse(sample_response("accounts_token")).tokens
 
 
 def test_a_lifetime_as_text_or_as_float_is_parsed() -> None:
@@ -184,10 +211,3 @@ def test_a_rejected_accounts_access_token_does_not_end_the_connection() -> None:
 def test_accounts_calls_send_the_token_in_the_access_token_header_and_not_as_bearer() -> None:
     request = ACCOUNTS.accounts_call(OLD_TOKENS, tiktok_user_id="1").request
     assert request.headers == {"Access-Token": "act.old-access"}
-
-
-def test_an_accounts_grant_whose_open_id_is_a_float_is_unreadable() -> None:
-    with pytest.raises(UnreadableResponse):
-        ACCOUNTS.exchange_call("c", redirect_uri="r").parse(
-            sample_with("accounts_token", open_id=7.5e18)
-        )

@@ -13,6 +13,8 @@ from connector.tiktok.login_kit import challenge
 
 from .responses import (
     LOGIN_KIT,
+    MALFORMED_IDS,
+    OLD_LIFETIME,
     OLD_TOKENS,
     REQUESTED_AT,
     form_body,
@@ -58,6 +60,18 @@ def test_a_flat_success_and_a_flat_error_are_distinguished_although_both_have_st
     assert grant.tokens.refresh_expires_at == REQUESTED_AT + timedelta(seconds=15552000)
     with pytest.raises(CodeSpent):
         call.parse(sample_response("login_kit_refused"))
+
+
+@pytest.mark.parametrize("open_id", MALFORMED_IDS, ids=str)
+def test_a_login_kit_grant_with_a_malformed_user_id_keeps_its_tokens(open_id: object) -> None:
+    call = LOGIN_KIT.exchange_call("c", redirect_uri="r")
+    grant = call.parse(sample_with("login_kit_token", open_id=open_id))
+    assert grant.tiktok_user_id is None
+    assert grant.tokens.refresh is not None
+
+
+def test_a_login_kit_refresh_response_without_a_lifetime_keeps_the_old_lifetime() -> None:
+    assert refreshed_tokens(expires_in=None).expires_at == REQUESTED_AT + OLD_LIFETIME
 
 
 def test_a_rotated_login_kit_refresh_token_replaces_the_old_one() -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from connector.connections import Scope
-from connector.errors import (
-    ConfigurationError,
-    ConnectorError,
-    GrantInDoubt,
-    ReconnectRequired,
-)
+from connector.errors import ConnectorError, ReconnectRequired
 from connector.maintenance import CleanupJob
 from connector.model import Attempt
 from connector.schedule import MAX_RETRY_DELAY
 
+from .failing_calls import PATHS, assert_is_failing, connect
 from .harness import Replica, TokenHarness
 
 
@@ -31,11 +28,6 @@ class ErrorCase:
         return f"{self.family} {self.kind} {self.value}"
 
 
-PATHS = {
-    "login_kit": "/v2/oauth/token",
-    "accounts": "/tt_user/oauth2/refresh_token",
-    "marketing": "/oauth2/advertiser/get",
-}
 DEFINITE_ERRORS = [
     ErrorCase("login_kit", "code", "invalid_grant"),
     *(ErrorCase("accounts", "code", code) for code in (40102, 40103, 40105, 40107)),
@@ -77,14 +69,6 @@ TRANSIENT = {
 }
 
 
-async def connect(harness: TokenHarness, replica: Replica, family: str) -> str:
-    # After a lost response the next refresh must succeed here: strict rotation is for other tests.
-    await harness.simulator.post("/_sim/settings", {"rotation": "none"})
-    connection_id = await harness.connect(replica, family)
-    replica.service.tiktok_client._deadline = 0.05
-    return connection_id
-
-
 @pytest.mark.parametrize("case", DEFINITE_ERRORS, ids=str)
 async def test_a_definite_error_ends_the_connection_immediately_and_is_reported_once(
     harness: TokenHarness, replica: Replica, case: ErrorCase
@@ -110,76 +94,6 @@ async def test_a_definite_error_ends_the_connection_immediately_and_is_reported_
         await replica.read(connection_id)
     assert (await harness.simulator.stats())["calls"] == calls
     assert harness.events() == ["connected", "reconnect_required"]
-
-
-CONFIRMING_PATHS = {"accounts": "/tt_user/token_info/get", "marketing": "/user/info"}
-
-
-@pytest.mark.parametrize("code", [40102, 40105, 40106])
-@pytest.mark.parametrize("family", CONFIRMING_PATHS)
-async def test_40106_ends_a_connection_if_a_second_call_agrees(
-    harness: TokenHarness, replica: Replica, family: str, code: int
-) -> None:
-    connection_id = await connect(harness, replica, family)
-    await harness.simulator.fault(PATHS[family], "code", 40106)
-    await harness.simulator.fault(CONFIRMING_PATHS[family], "code", code)
-    with pytest.raises(ReconnectRequired):
-        await replica.refresh(connection_id)
-    assert (await replica.connection(connection_id)).status == "reconnect_required"
-    operation = "probe" if family == "marketing" else "refresh"
-    assert await replica.last_attempt(connection_id) == f"{operation} reconnect_required 40106"
-
-
-@pytest.mark.parametrize("kind", ["works", "hang", "garbage"])
-@pytest.mark.parametrize("family", CONFIRMING_PATHS)
-async def test_40106_ends_no_connection_if_the_second_call_does_not_agree(
-    harness: TokenHarness, replica: Replica, family: str, kind: str
-) -> None:
-    connection_id = await connect(harness, replica, family)
-    await harness.simulator.fault(PATHS[family], "code", 40106)
-    if kind != "works":
-        await harness.simulator.fault(CONFIRMING_PATHS[family], kind)
-    with pytest.raises(GrantInDoubt):
-        await replica.refresh(connection_id)
-    await assert_is_failing(harness, replica, connection_id, "tiktok_refused")
-    assert "reconnect_required" not in harness.events()
-
-
-async def test_40106_ends_no_connection_whose_access_token_has_expired(
-    harness: TokenHarness, replica: Replica
-) -> None:
-    connection_id = await connect(harness, replica, "accounts")
-    harness.advance_past_expiry(await replica.tokens(connection_id))
-    await harness.simulator.fault(PATHS["accounts"], "code", 40106)
-    with pytest.raises(GrantInDoubt):
-        await replica.refresh(connection_id)
-    assert (await replica.connection(connection_id)).status == "refresh_failing"
-
-
-@pytest.mark.parametrize(("code", "result"), [(40105, "ok"), (None, "tiktok_refused")])
-async def test_40106_confirms_a_revocation_only_if_a_second_call_agrees(
-    harness: TokenHarness, replica: Replica, code: int | None, result: str
-) -> None:
-    connection_id = await connect(harness, replica, "marketing")
-    await harness.simulator.fault("/oauth2/revoke_token", "code", 40106)
-    if code is not None:
-        await harness.simulator.fault("/user/info", "code", code)
-    await replica.disconnect(connection_id)
-    assert (await replica.last_attempt(connection_id)).startswith(f"revoke {result}")
-
-
-@pytest.mark.parametrize("code", [40000, 40113])
-async def test_a_token_of_another_app_is_the_operators_error_and_ends_no_connection(
-    harness: TokenHarness, replica: Replica, code: int
-) -> None:
-    for family in CONFIRMING_PATHS:
-        connection_id = await connect(harness, replica, family)
-        text = "The app_id is inconsistent with the token's app information"
-        fault = {"path": PATHS[family], "kind": "code", "value": code, "message": text}
-        await harness.simulator.post("/_sim/faults", fault)
-        with pytest.raises(ConfigurationError):
-            await replica.refresh(connection_id)
-        await assert_is_failing(harness, replica, connection_id, "configuration")
 
 
 async def test_a_reconnect_makes_an_ended_connection_active_again(
@@ -220,21 +134,6 @@ async def test_no_transient_error_ends_a_connection_and_the_old_token_is_served_
         assert (value, connection.status, connection.last_failure) == (value, "active", None)
         assert harness.is_accepted((await replica.read(connection_id)).tokens)
     assert "reconnect_required" not in harness.events()
-
-
-async def assert_is_failing(
-    harness: TokenHarness, replica: Replica, connection_id: str, code: str
-) -> None:
-    """A failed probe says nothing about the token, so the status stays and only the failure is shown."""
-    connection = await replica.connection(connection_id)
-    assert connection.status == (
-        "active" if connection.family == "marketing" else "refresh_failing"
-    )
-    assert connection.last_failure is not None
-    assert (connection.last_failure.code, connection.last_failure.count) == (code, 1)
-    assert connection.last_failure.retry_at is not None
-    assert connection.last_failure.retry_at > harness.clock.now()
-    assert connection.due_at == connection.last_failure.retry_at
 
 
 async def test_an_unreachable_tiktok_ends_no_connection(
@@ -284,6 +183,21 @@ async def test_each_recovery_is_reported_by_one_event(
         await replica.refresh(connection_id)
         await replica.refresh(connection_id)
     assert harness.events() == ["connected", "recovered", "recovered"]
+
+
+@pytest.mark.parametrize("family", ["login_kit", "accounts"])
+async def test_a_token_refreshed_without_a_lifetime_is_refreshed_again_before_it_expires(
+    harness: TokenHarness, replica: Replica, family: str
+) -> None:
+    await harness.simulator.post("/_sim/settings", {"access_seconds": 7200})
+    connection_id = await harness.connect(replica, family)
+    await harness.simulator.post("/_sim/settings", {"omit_expires_in": True})
+    for refreshes in (1, 2, 3):
+        harness.clock.advance(0.78 * 7200)
+        await replica.run_background()
+        assert await harness.refresh_count() == refreshes
+        connection = await replica.connection(connection_id)
+        assert connection.expires_at == harness.clock.now() + timedelta(hours=2)
 
 
 async def test_every_operation_is_recorded_as_one_attempt(
