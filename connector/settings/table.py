@@ -238,8 +238,10 @@ class Settings:
         timedelta,
         Setting(
             "CONNECTOR_STATE_MINUTES",
-            parsers.minutes(maximum=24 * 60),
-            "The maximum age of a state, in minutes; TikTok's code is valid for one hour.",
+            # A used code and its state are stored for 24 hours.
+            parsers.minutes(maximum=23 * 60),
+            "The maximum age of a state, in minutes, at most 1,380. TikTok's code is valid for one hour; "
+            "for TikTok Accounts, 10 minutes.",
             default="60",
         ),
     ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import SecretStr
@@ -33,6 +34,7 @@ class AccountsApi(ApiFamily):
     name: ClassVar[str] = "accounts"
     display_name: ClassVar[str] = "TikTok business account"
     code_parameter: ClassVar[str] = "code"
+    code_lifetime: ClassVar[timedelta | None] = timedelta(minutes=10)
     has_advertisers: ClassVar[bool] = False
     can_refresh: ClassVar[bool] = True
     scopes_in_link: ClassVar[bool] = True
@@ -62,7 +64,7 @@ class AccountsApi(ApiFamily):
             "auth_code": code,
             "redirect_uri": redirect_uri,
         }
-        context = ParseContext("exchange", (self.app.secret, SecretStr(code)))
+        context = ParseContext("exchange", (self.app.secret, SecretStr(code)), self.code_lifetime)
         return Call(
             self._post("tt_user/oauth2/token", body),
             lambda response: parse_business_response(response, context).grant(*_USER_ID_FIELDS),

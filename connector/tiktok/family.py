@@ -8,6 +8,7 @@ family's name.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar, Literal, Protocol
 
 from pydantic import SecretStr
@@ -39,6 +40,8 @@ class ApiFamily(Protocol):
     """The family's name for people: "TikTok Ads"."""
     code_parameter: ClassVar[str]
     """The callback parameter that contains the code. This name has precedence over the other name."""
+    code_lifetime: ClassVar[timedelta | None]
+    """How long a code can be redeemed. None if TikTok does not say."""
     has_advertisers: ClassVar[bool]
     """True if the accounts are ad accounts, of which a person selects one."""
     can_refresh: ClassVar[bool]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import SecretStr
@@ -37,6 +38,7 @@ class LoginKitApi(ApiFamily):
     name: ClassVar[str] = "login_kit"
     display_name: ClassVar[str] = "TikTok"
     code_parameter: ClassVar[str] = "code"
+    code_lifetime: ClassVar[timedelta | None] = None
     has_advertisers: ClassVar[bool] = False
     can_refresh: ClassVar[bool] = True
     scopes_in_link: ClassVar[bool] = True
@@ -60,7 +62,7 @@ class LoginKitApi(ApiFamily):
     def exchange_call(self, code: str, *, redirect_uri: str) -> Call[Grant]:
         """https://developers.tiktok.com/doc/oauth-get-a-user-access-token"""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
-        context = ParseContext("exchange", (self.app.secret, SecretStr(code)))
+        context = ParseContext("exchange", (self.app.secret, SecretStr(code)), self.code_lifetime)
         return Call(
             self._post("oauth/token", form),
             lambda response: parse_open_response(response, context).grant("open_id"),

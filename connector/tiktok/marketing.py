@@ -9,6 +9,7 @@ in the paths.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import SecretStr
@@ -31,6 +32,7 @@ class MarketingApi(ApiFamily):
     name: ClassVar[str] = "marketing"
     display_name: ClassVar[str] = "TikTok Ads"
     code_parameter: ClassVar[str] = "auth_code"
+    code_lifetime: ClassVar[timedelta | None] = timedelta(hours=1)
     has_advertisers: ClassVar[bool] = True
     # False, even if a response contains a refresh token, which is then stored but not used.
     # TikTok documents no refresh for these tokens and lists the attempt as a cause of 40107, a code
@@ -55,7 +57,7 @@ class MarketingApi(ApiFamily):
             # the code is used up. `accounts_call` returns the advertisers.
             "return_advertiser_ids": False,
         }
-        context = ParseContext("exchange", (self.app.secret, SecretStr(code)))
+        context = ParseContext("exchange", (self.app.secret, SecretStr(code)), self.code_lifetime)
         return Call(
             requests.build_json_post(self.app.api, f"{BUSINESS_API}oauth2/access_token", body=body),
             lambda response: parse_business_response(response, context).grant(),

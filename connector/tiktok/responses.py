@@ -27,6 +27,7 @@ from connector.errors import TikTokError, UpstreamError
 from connector.model import Grant, Tokens
 
 from .error_codes import (
+    CODE_REJECTED,
     MALFORMED_RESPONSE,
     ErrorMapping,
     Purpose,
@@ -55,10 +56,14 @@ _UNKNOWN_LIFETIME = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class ParseContext:
-    """The purpose of a call, and the secrets of its request. No message may repeat a secret."""
+    """The purpose of a call, and the secrets of its request. No message may repeat a secret.
+
+    `code_lifetime` is that of the family, if the call redeems a code.
+    """
 
     purpose: Purpose = "call"
     secrets: tuple[SecretStr, ...] = ()
+    code_lifetime: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -186,6 +191,7 @@ def parse_business_response(response: Response, context: ParseContext) -> Respon
     if code not in SUCCESS_CODES:
         message = _redact(payload.get("message"), context)
         mapping = map_business_code(code, message=message, purpose=context.purpose)
+        mapping = _with_code_lifetime(mapping, context)
         _raise_mapped(mapping, response, UpstreamError(code, message, request_id))
     return ResponseData(_flatten_data(payload), response.requested_at, request_id)
 
@@ -205,7 +211,7 @@ def parse_open_response(response: Response, context: ParseContext) -> ResponseDa
         message = _redact(envelope.get("message") or envelope.get("error_description"), context)
         mapping = map_open_code(code, status=response.status, purpose=context.purpose)
         upstream = UpstreamError(_redact(code, context), message, request_id)
-        _raise_mapped(mapping, response, upstream)
+        _raise_mapped(_with_code_lifetime(mapping, context), response, upstream)
     return ResponseData(_flatten_data(payload), response.requested_at, request_id)
 
 
@@ -242,6 +248,15 @@ def _first_present(fields: JsonObject, names: tuple[str, ...]) -> object:
 def _flatten_data(payload: dict[str, object]) -> dict[str, object]:
     data = payload.get("data")
     return {**payload, **data} if isinstance(data, dict) else payload
+
+
+def _with_code_lifetime(mapping: ErrorMapping, context: ParseContext) -> ErrorMapping:
+    if mapping is not CODE_REJECTED or context.code_lifetime is None:
+        return mapping
+    minutes = context.code_lifetime // timedelta(minutes=1)
+    return replace(
+        mapping, message=f"{mapping.message} A code is valid once, and for {minutes} minutes."
+    )
 
 
 def _raise_mapped(mapping: ErrorMapping, response: Response, upstream: UpstreamError) -> NoReturn:

@@ -177,6 +177,7 @@ def test_a_secret_can_be_read_from_a_file(tmp_path: Path) -> None:
         ("CONNECTOR_PORT", "٨٠"),
         ("CONNECTOR_PORT", "tcp://10.0.0.1:80"),
         ("CONNECTOR_STATE_MINUTES", "0"),
+        ("CONNECTOR_STATE_MINUTES", "1381"),
         ("CONNECTOR_USER_ACCOUNTS_TOKEN", "hashed"),
         ("CONNECTOR_PUBLIC_URL", "connect.example.com"),
         ("CONNECTOR_PUBLIC_URL", "https://connect.example.com/?a=1"),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from inspect import getfile
 from pathlib import Path
 
 import pytest
 
 import connector.tiktok
-from connector.settings.table import Settings
+from connector.errors import CodeSpent
+from connector.settings.table import SETTINGS, Settings
 from connector.tiktok import DEFAULT_FAMILY, FAMILIES, ApiFamily
 
-from .responses import ACCOUNTS, LOGIN_KIT, MARKETING, OLD_TOKENS
+from .responses import ACCOUNTS, LOGIN_KIT, MARKETING, OLD_TOKENS, business_error, response
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 
 CONFIGURED_FAMILIES: tuple[ApiFamily, ...] = (MARKETING, ACCOUNTS, LOGIN_KIT)
 each_family = pytest.mark.parametrize(
@@ -49,6 +54,32 @@ def test_a_family_has_a_refresh_call_exactly_if_it_declares_that_it_can_refresh(
     family: ApiFamily,
 ) -> None:
     assert (family.refresh_call(OLD_TOKENS) is not None) == family.can_refresh
+
+
+@each_family
+def test_the_error_of_a_rejected_code_names_the_lifetime_of_the_familys_codes(
+    family: ApiFamily,
+) -> None:
+    call = family.exchange_call("code", redirect_uri="https://shop.test/cb")
+    flat = {"error": "invalid_grant", "error_description": "No."}
+    rejected = response(flat) if family is LOGIN_KIT else business_error(40110)
+    with pytest.raises(CodeSpent) as caught:
+        call.parse(rejected)
+    minutes = {MARKETING: "60 minutes", ACCOUNTS: "10 minutes", LOGIN_KIT: None}[family]
+    assert ("minutes" in caught.value.message) == (minutes is not None)
+    assert (minutes or "") in caught.value.message
+
+
+def test_the_texts_about_the_lifetime_of_codes_agree_with_the_families() -> None:
+    assert (MARKETING.code_lifetime, ACCOUNTS.code_lifetime) == (
+        timedelta(hours=1),
+        timedelta(minutes=10),
+    )
+    [setting] = [setting for setting in SETTINGS if setting.name == "CONNECTOR_STATE_MINUTES"]
+    errors_page = (ROOT / "docs" / "errors.md").read_text()
+    for text in (setting.description, README, errors_page):
+        assert "one hour" in text
+        assert "10 minutes" in text
 
 
 @each_family
