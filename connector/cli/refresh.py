@@ -49,18 +49,22 @@ async def _refresh(service: Service, options: Namespace) -> int:
     with progress_bar("Refreshing") as progress:
         run = RefreshRun(service, progress)
         async with service:
-            if options.id is not None:
-                connection = await service.connections.get(options.id, scope=Scope.everyone())
-                await run.refresh_all([connection.id])
-            elif options.all:
-                await run.refresh_all([found.id async for found in _active_connections(service)])
-            else:
-                await run.refresh_due(ahead=interval)
-            shortest = await _shortest_lifetime(service) if interval else None
+            await run_refresh(service, run, options)
     run.print_summary()
+    shortest = run.shortest_lifetime
     if shortest is not None and shortest < interval:
         print_error(_interval_warning(interval, shortest))
     return 1 if run.failures else 0
+
+
+async def run_refresh(service: Service, run: RefreshRun, options: Namespace) -> None:
+    if options.id is not None:
+        connection = await service.connections.get(options.id, scope=Scope.everyone())
+        await run.refresh_all([connection.id])
+    elif options.all:
+        await run.refresh_all([found.id async for found in _active_connections(service)])
+    else:
+        await run.refresh_due(ahead=timedelta(minutes=options.every or 0))
 
 
 @dataclass(frozen=True)
@@ -79,17 +83,19 @@ class RefreshRun:
         self._total = 0
         self._unanswered_in_a_row = 0
         self._seen_again = False
+        self.shortest_lifetime: timedelta | None = None
+        """Of the refreshed tokens, and of the connections that the run found and did not refresh."""
 
     async def refresh_due(self, *, ahead: timedelta) -> None:
         """Refreshes the due connections, then the connections that will be due by the next run."""
         now = self._service.clock.now()
         due_soon: list[Connection] = []
         if ahead or self._progress.is_visible:
-            due_soon = [
-                found
-                async for found in _active_connections(self._service)
-                if found.due_at and found.due_at <= now + ahead
-            ]
+            async for found in _active_connections(self._service):
+                if found.due_at and found.due_at <= now + ahead:
+                    due_soon.append(found)
+                elif found.expires_at and found.verified_at:
+                    self._note_lifetime(found.expires_at - found.verified_at)
             self._progress.set_total(len(due_soon))
         more_due = True
         while more_due and not self._outage_detected and not self._seen_again:
@@ -141,6 +147,8 @@ class RefreshRun:
     def _record_success(self, before: StoredTokens, after: StoredTokens) -> None:
         self._unanswered_in_a_row = 0
         event = "refreshed" if after.token_version > before.token_version else "checked"
+        if event == "refreshed" and after.expires_at:
+            self._note_lifetime(after.expires_at - self._service.clock.now())
         if after.status == "revoked":
             event = "revoked"
         expires_at = format_utc(after.expires_at) if after.expires_at else "never"
@@ -166,6 +174,10 @@ class RefreshRun:
         self._progress.advance()
         if not self._progress.is_visible:
             print_result(result.text)
+
+    def _note_lifetime(self, lifetime: timedelta) -> None:
+        if self.shortest_lifetime is None or lifetime < self.shortest_lifetime:
+            self.shortest_lifetime = lifetime
 
     @property
     def _outage_detected(self) -> bool:
@@ -198,17 +210,9 @@ async def _active_connections(service: Service) -> AsyncIterator[Connection]:
             yield connection
 
 
-async def _shortest_lifetime(service: Service) -> timedelta | None:
-    """Rounds to minutes, because the lifetime does not include the duration of the exchange."""
-    lifetimes = [
-        connection.expires_at - connection.verified_at
-        async for connection in _active_connections(service)
-        if connection.expires_at and connection.verified_at
-    ]
-    return max(1, round(min(lifetimes) / MINUTE)) * MINUTE if lifetimes else None
-
-
 def _interval_warning(interval: timedelta, shortest: timedelta) -> str:
+    # Rounded, because the lifetime does not include the duration of the call to TikTok.
+    shortest = max(1, round(shortest / MINUTE)) * MINUTE
     minutes = max(1, int(shortest * schedule.REFRESH_AT_FRACTION[0] / MINUTE))
     return (
         f"An interval of {format_duration(interval)} is too long: the shortest-lived token is valid "

@@ -75,7 +75,7 @@ async def test_refresh_all_skips_disconnected_connections(
     cli: CommandRunner, tiktok: Simulator
 ) -> None:
     login_kit, marketing = await cli.connect(tiktok, family="login_kit"), await cli.connect(tiktok)
-    disconnected = await cli.connect(tiktok, user=user(1))
+    disconnected = await cli.connect(tiktok, user=user(1), person="sam")
     await cli.run("disconnect", disconnected)
     result = await cli.run("refresh", "--all")
     assert result.code == 0
