@@ -91,7 +91,9 @@ class Service:
         store = Store(database)
         journal = Journal(settings.journal)
         tiktok_client = TikTokClient(
-            clock, connections_per_host=MAX_CONCURRENT_REFRESHES + CONNECTIONS_FOR_EXCHANGES
+            clock,
+            connections_per_host=MAX_CONCURRENT_REFRESHES + CONNECTIONS_FOR_EXCHANGES,
+            proxy=settings.tiktok_proxy,
         )
         families = build_families(settings)
         user_accounts_token = UserAccountsToken(settings.user_accounts_token, cipher)

@@ -1,7 +1,7 @@
 """The HTTP client for TikTok: the only module that opens a socket to TikTok.
 
 The client sends exactly the given request: it follows no redirects, keeps no cookies, uses no proxy
-from the environment and does not re-encode addresses. A response that exceeds the limit is dropped
+but the configured one and does not re-encode addresses. A response that exceeds the limit is dropped
 while it arrives. Every failure of `send` is a `TikTokUnreachable` without cause and context, because the
 errors of an HTTP client contain URLs, and the URLs of these requests contain secrets.
 """
@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
 import aiohttp
+from pydantic import SecretStr
 from yarl import URL
 
 from .clock import Clock
@@ -26,6 +30,8 @@ log = logging.getLogger(__name__)
 
 REQUEST_DEADLINE_SECONDS = 20.0
 MAX_RESPONSE_BYTES = 8 * 2**20
+# Only a proxy sends this status. For a plain http address it arrives as the response to the request itself.
+PROXY_AUTHENTICATION_REQUIRED = 407
 
 _GRACE_TURNS = 5
 _GRACE_TURN_SECONDS = 0.01
@@ -42,11 +48,13 @@ class TikTokClient:
         deadline: float = REQUEST_DEADLINE_SECONDS,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         connections_per_host: int = 64,
+        proxy: SecretStr | None = None,
     ) -> None:
         self._clock = clock
         self._deadline = deadline
         self._max_response_bytes = max_response_bytes
         self._connections_per_host = connections_per_host
+        self._proxy = _Proxy.parse(proxy) if proxy else _Proxy()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -114,10 +122,14 @@ class TikTokClient:
                 request.method,
                 # Byte for byte: redirect addresses and JSON in the query must not change.
                 URL(request.url, encoded=True),
-                headers=request.headers,
+                headers={**request.headers, **self._proxy.headers_of(request)},
                 data=request.body,
                 allow_redirects=False,
+                proxy=self._proxy.url,
+                proxy_headers=self._proxy.headers,
             ) as response:
+                if self._proxy.url and response.status == PROXY_AUTHENTICATION_REQUIRED:
+                    return _proxy_error(response.status)
                 body = bytearray()
                 # aiohttp decompresses chunk by chunk, so the limit also stops a decompression bomb.
                 async for chunk in response.content.iter_any():
@@ -129,7 +141,7 @@ class TikTokClient:
                 return Response(response.status, headers, bytes(body), requested_at)
         # aiohttp raises ValueError for a header or an address that it refuses to send.
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return _unreachable_error(error)
+            return _unreachable_error(error, has_proxy=self._proxy.url is not None)
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Creates the session at the first call, because a session belongs to the running event loop."""
@@ -142,6 +154,25 @@ class TikTokClient:
                 trust_env=False,
             )
         return self._session
+
+
+@dataclass(frozen=True)
+class _Proxy:
+    url: URL | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def headers_of(self, request: Request) -> Mapping[str, str]:
+        """Through a tunnel to an https address, the request itself must not name the credentials."""
+        return {} if request.url.startswith("https:") else self.headers
+
+    @classmethod
+    def parse(cls, proxy: SecretStr) -> Self:
+        url = URL(proxy.get_secret_value())
+        if url.user is None and url.password is None:
+            return cls(url)
+        # Not left to aiohttp, which encodes credentials in a URL as latin-1.
+        credentials = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+        return cls(url.with_user(None), {"Proxy-Authorization": f"Basic {credentials}"})
 
 
 class _GracefulDeadline:
@@ -167,9 +198,14 @@ class _GracefulDeadline:
         self._timer.cancel()
 
 
-def _unreachable_error(error: Exception) -> TikTokUnreachable:
+def _unreachable_error(error: Exception, *, has_proxy: bool) -> TikTokUnreachable:
     """The message names the kind of failure, for the operator, and repeats no text of the error."""
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _proxy_error(error.status)
+    # With a proxy, this process resolves and connects to no other host.
+    if has_proxy and _is_connection_failure(error):
+        reason = "no connection to the proxy could be made; check TIKTOK_PROXY"
+    elif isinstance(error, aiohttp.ClientConnectorDNSError):
         reason = "its host name could not be resolved"
     elif isinstance(error, aiohttp.ClientSSLError):
         reason = "its certificate was not accepted"
@@ -181,6 +217,19 @@ def _unreachable_error(error: Exception) -> TikTokUnreachable:
         reason = "the connection was lost"
     return TikTokUnreachable(
         f"TikTok could not be reached: {reason}. Try again shortly.",
+        retry_after=_RETRY_AFTER_SECONDS,
+    )
+
+
+def _is_connection_failure(error: Exception) -> bool:
+    is_tls_failure = isinstance(error, aiohttp.ClientSSLError)
+    return isinstance(error, aiohttp.ClientConnectorError) and not is_tls_failure
+
+
+def _proxy_error(status: int) -> TikTokUnreachable:
+    return TikTokUnreachable(
+        f"TikTok could not be reached: the proxy refused the connection with HTTP {status}; check "
+        "TIKTOK_PROXY. Try again shortly.",
         retry_after=_RETRY_AFTER_SECONDS,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -122,6 +122,25 @@ def base_url(text: str) -> str:
 def page_url(text: str) -> str:
     _parse_url_without_query(text, example="https://connect.example.com")
     return text
+
+
+def proxy_url(text: str) -> SecretStr:
+    try:
+        parts = urlsplit(single_word(text))
+        is_proxy = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        is_proxy = is_proxy and not parts.netloc.endswith(":")
+        is_proxy = is_proxy and not (parts.path.strip("/") or "?" in text or "#" in text)
+    except ValueError:
+        is_proxy = False
+    if not is_proxy:
+        raise InvalidValue(
+            "The value is not the URL of an HTTP proxy, without a path.",
+            "Write a URL such as http://user:password@proxy.example.com:3128, and percent-encode "
+            "special characters of the password.",
+        )
+    if ":" in unquote(parts.username or ""):
+        raise InvalidValue("The user name contains a colon.", "Use a user name without a colon.")
+    return secret(text)
 
 
 def redirect_uri(text: str) -> str:

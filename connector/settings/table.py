@@ -20,10 +20,11 @@ from . import parsers
 from .cross_checks import conflicts, missing_settings, unencrypted_urls
 from .problems import InvalidSettings, Problem
 from .sources import Setting, SettingsSource
+from .tiktok_settings import TikTokSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(TikTokSettings):
     host: Annotated[
         str,
         Setting("CONNECTOR_HOST", parsers.single_word, "The listen address.", default="127.0.0.1"),
@@ -49,31 +50,6 @@ class Settings:
             default="",
         ),
     ]
-    app_id: Annotated[
-        str | None,
-        Setting(
-            "TIKTOK_APP_ID",
-            parsers.single_word,
-            "Your app at business-api.tiktok.com; turns on marketing and accounts.",
-        ),
-    ]
-    app_secret: Annotated[
-        SecretStr | None,
-        Setting("TIKTOK_APP_SECRET", parsers.secret, "The secret of that app.", secret=True),
-    ]
-    client_key: Annotated[
-        str | None,
-        Setting(
-            "TIKTOK_CLIENT_KEY",
-            parsers.single_word,
-            "Your app at developers.tiktok.com; turns on login_kit.",
-            alias="TIKTOK_CLIENT_ID",
-        ),
-    ]
-    client_secret: Annotated[
-        SecretStr | None,
-        Setting("TIKTOK_CLIENT_SECRET", parsers.secret, "The secret of that app.", secret=True),
-    ]
     redirect_uris: Annotated[
         tuple[str, ...],
         Setting(
@@ -81,51 +57,6 @@ class Settings:
             parsers.comma_separated(parsers.redirect_uri),
             "The redirect URIs registered with TikTok, comma-separated; the first is the default.",
             default="{CONNECTOR_PUBLIC_URL}/oauth/callback",
-        ),
-    ]
-    scopes: Annotated[
-        tuple[str, ...],
-        Setting(
-            "TIKTOK_SCOPES",
-            parsers.comma_separated(parsers.single_word),
-            "The scopes that login_kit and accounts request, comma-separated.",
-            default="user.info.basic,video.list",
-        ),
-    ]
-    business_api_url: Annotated[
-        str,
-        Setting(
-            "TIKTOK_BUSINESS_API_URL",
-            parsers.origin_url,
-            "TikTok's business API; the sandbox is https://sandbox-ads.tiktok.com.",
-            default="https://business-api.tiktok.com",
-        ),
-    ]
-    open_api_url: Annotated[
-        str,
-        Setting(
-            "TIKTOK_OPEN_API_URL",
-            parsers.origin_url,
-            "TikTok's API for developers.",
-            default="https://open.tiktokapis.com",
-        ),
-    ]
-    business_consent_url: Annotated[
-        str,
-        Setting(
-            "TIKTOK_BUSINESS_CONSENT_URL",
-            parsers.page_url,
-            "The page where an advertiser consents.",
-            default="https://business-api.tiktok.com/portal/auth",
-        ),
-    ]
-    consent_url: Annotated[
-        str,
-        Setting(
-            "TIKTOK_CONSENT_URL",
-            parsers.page_url,
-            "The page where an account holder consents.",
-            default="https://www.tiktok.com/v2/auth/authorize/",
         ),
     ]
     supabase_url: Annotated[

@@ -295,6 +295,6 @@ def test_neither_settings_nor_problems_show_a_secret() -> None:
 
 
 def test_settings_have_unique_names_and_descriptions_and_secrets_are_marked() -> None:
-    assert len({name for s in SETTINGS for name in s.names}) == len(SETTINGS) + 8
+    assert len({name for s in SETTINGS for name in s.names}) == len(SETTINGS) + 9
     assert all(s.description.endswith(".") for s in SETTINGS)
     assert all(s.secret for s in SETTINGS if s.name.endswith(("SECRET", "KEYS", "ROLE_KEY")))
