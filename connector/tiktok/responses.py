@@ -185,7 +185,8 @@ def parse_business_response(response: Response, context: ParseContext) -> Respon
     """
     payload = parse_json_object(response.body) or {}
     code = payload.get("code", 0 if "access_token" in payload else None)
-    if type(code) is not int:
+    # Otherwise the HTTP status says nothing here, but a redirect is not a response of this API.
+    if type(code) is not int or (code in SUCCESS_CODES and 300 <= response.status < 400):
         _raise_for_status(response)
     request_id = _request_id(payload, response)
     if code not in SUCCESS_CODES:

@@ -34,6 +34,9 @@ from .responses import business_error, error_of, response
         *((code, PermissionMissing) for code in (40001, 40003, 40118, 40125, 40130, 40131, 40300)),
         *((code, TikTokUnreachable) for code in (40200, 40202, 40700, 40901, 41013)),
         *((code, TikTokUnreachable) for code in (50000, 50002, 51039, 52204, 53102, 59999, 60001)),
+        # Unlisted: a retry may succeed.
+        *((code, TikTokUnreachable) for code in (50001, 60000, 60002, 61001, 65432, 69999)),
+        *((code, TikTokRefused) for code in (49998, 70000, 70002)),
         *((code, TikTokRefused) for code in (40000, 40002, 40007, 40050, 40108, 40400, 49999)),
         *((code, TikTokRefused) for code in (-1, 1, 30000, 99999, 10**30)),
     ],
@@ -163,3 +166,15 @@ def test_an_error_object_of_the_open_api_raises_its_own_error(
     assert type(error) is expected
     assert error.upstream is not None
     assert error.upstream.request_id == "l-2"
+
+
+@pytest.mark.parametrize("purpose", ["refresh", "exchange"])
+@pytest.mark.parametrize("word", ["a_word_of_the_future", "token_revoked"])
+def test_an_unknown_word_with_status_401_rejects_no_token_on_a_refresh_or_an_exchange(
+    word: str, purpose: Purpose
+) -> None:
+    flat = response({"error": word, "error_description": "No."}, status=401)
+    nested = response({"error": {"code": word, "message": "No."}}, status=401)
+    for received in (flat, nested):
+        error = error_of(received, ParseContext(purpose))
+        assert (type(error), error.code) == (TikTokRefused, "tiktok_refused")

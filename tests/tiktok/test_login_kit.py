@@ -129,6 +129,10 @@ def test_a_login_kit_revocation_succeeds_with_an_empty_body() -> None:
 def test_a_login_kit_revocation_with_an_empty_body_and_an_error_status_fails() -> None:
     with pytest.raises(UnreadableResponse):
         LOGIN_KIT.revoke_call(OLD_TOKENS).parse(response("", status=400))
+    with pytest.raises(UnreadableResponse):
+        LOGIN_KIT.revoke_call(OLD_TOKENS).parse(response("{}", status=302))
+    with pytest.raises(UnreadableResponse):
+        LOGIN_KIT.revoke_call(OLD_TOKENS).parse(response("", status=302))
 
 
 def test_a_pkce_challenge_is_lower_case_hex_and_not_base64url() -> None:

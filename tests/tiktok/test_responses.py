@@ -45,6 +45,21 @@ def test_an_ok_envelope_with_an_error_status_is_an_error() -> None:
     assert type(error_of(response(body, status=400))) is UnreadableResponse
 
 
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_redirect_is_no_success_whatever_its_body_contains(status: int) -> None:
+    business = {"code": 0, "message": "OK", "data": {"access_token": "act.1", "list": []}}
+    flat = {"access_token": "act.1", "expires_in": 7200}
+    nested = {"data": {}, "error": {"code": "ok"}}
+    for parse, body in (
+        (parse_business_response, business),
+        (parse_business_response, flat),
+        (parse_open_response, flat),
+        (parse_open_response, nested),
+    ):
+        with pytest.raises(UnreadableResponse):
+            parse(response(body, status=status), ParseContext("refresh"))
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
