@@ -10,32 +10,33 @@ as $$
 #variable_conflict use_column
 begin
     perform connector.require_service_role();
+    -- As in connector_upsert_connections: no connection of the user is saved meanwhile.
+    perform pg_advisory_xact_lock(hashtextextended(p_user_id, 0));
     delete from connector.attempts
     where connection_id in (
         select c.id
         from connector.connections c
-        where c.user_id::text = p_user_id
+        where c.user_id = p_user_id
     );
 
     delete from connector.events
-    where user_id::text = p_user_id;
+    where user_id = p_user_id;
 
     delete from connector.codes
-    where user_id::text = p_user_id;
+    where user_id = p_user_id;
 
     -- The row belongs to the customer, so it stays.
-    update public.user_accounts u
-    set
-        tiktok_access_token = null,
-        tiktok_account_id = null,
-        tiktok_business_id = null
-    where u.id::text = p_user_id;
+    perform connector.write_user_accounts(
+        jsonb_build_array(jsonb_build_object('user_id', u.user_id))
+    )
+    from connector.read_user_accounts(array[p_user_id]) u
+    where u.mismatched_key_type is null;
 
     -- ERASURE OF THE AUDIT: here `user_id` and `connection_id` of this person's rows become 'erased'.
 
     return query
     delete from connector.connections c
-    where c.user_id::text = p_user_id
+    where c.user_id = p_user_id
     returning c.id;
 end
 $$;
