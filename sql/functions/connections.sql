@@ -77,6 +77,7 @@ begin
                 where o.user_id = i.user_id
                     and o.status in ('active', 'refresh_failing')
                     and o.selected_advertiser is not null
+                    and not o.advertiser_lost
                     and o.id is distinct from c.id
             ) as has_other_selection,
             case

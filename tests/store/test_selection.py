@@ -38,7 +38,7 @@ async def test_the_only_advertiser_of_another_tiktok_user_does_not_replace_a_sel
     assert (await stored_connection(store, other)).selected_advertiser is None
 
 
-@pytest.mark.parametrize("end", ["disconnected", "reconnect_required"])
+@pytest.mark.parametrize("end", ["disconnected", "reconnect_required", "advertiser lost"])
 async def test_the_only_advertiser_is_selected_if_the_connection_with_the_selection_has_ended(
     database: DatabaseUnderTest, end: str
 ) -> None:
@@ -48,7 +48,10 @@ async def test_the_only_advertiser_is_selected_if_the_connection_with_the_select
         await store.mark_disconnected(id, now=NOON)
     else:
         await acquire_lease(store, id)
-        await apply(store, outcome(id, status="reconnect_required", last_failure=failure()))
+        ended = {"status": "reconnect_required", "last_failure": failure()}
+        lost = {"accounts": (BAR,)}
+        fields: dict[str, Any] = ended if end == "reconnect_required" else lost
+        await apply(store, outcome(id, **fields))
     await connect(store, user, selected_advertiser=BAR, tiktok_user_id="other", now=LATER)
     assert database.user_account(user) == UserAccount(None, BAR.name, BAR.id)
 

@@ -43,6 +43,7 @@ from (
                 where o.user_id = r.value ->> 'user_id'
                     and o.status in ('active', 'refresh_failing')
                     and o.selected_advertiser is not null
+                    and not o.advertiser_lost
                     and o.id is not c.id
             ) as has_other_selection,
             case
