@@ -229,7 +229,7 @@ class TokenOperations:
     async def _revoke(self, context: OperationContext) -> OperationSucceeded:
         try:
             # TikTok does not promise that revoking one token leaves the other grants of the user alone.
-            if not stored.tiktok_user_is_connected:
+            if not context.lease.stored.tiktok_user_is_connected:
                 await self._tiktok_client.execute(context.family.revoke_call(context.tokens))
         except (AccessTokenRejected, ReconnectRequired):
             log.info(
