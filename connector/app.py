@@ -24,7 +24,7 @@ from .clock import Clock
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
 from .errors import ConnectorError
-from .identity import Authenticator, JwksCache
+from .identity import Authenticator, BrowserSessions, JwksCache
 from .journal import Journal
 from .maintenance import CleanupJob
 from .metrics import Metrics
@@ -66,6 +66,7 @@ class Service:
     oauth_states: OAuthStates
     jwks: JwksCache | None
     authenticator: Authenticator
+    sessions: BrowserSessions
     tokens: TokenAccess
     token_refresher: TokenRefresher
     background_refresher: BackgroundRefresher
@@ -133,6 +134,14 @@ class Service:
             refresher=token_refresher, outcome_writer=outcome_writer, cipher=cipher, clock=clock
         )
         jwks = JwksCache(settings.jwks_url, clock=clock) if settings.jwks_url else None
+        authenticator = Authenticator(
+            api_keys=settings.api_keys,
+            ticket_keys=cipher.derive_signing_keys("ticket"),
+            jwt_secret=settings.supabase_jwt_secret,
+            jwks=jwks,
+            issuer=settings.issuer,
+            clock=clock,
+        )
         return cls(
             settings=settings,
             clock=clock,
@@ -151,14 +160,8 @@ class Service:
                 families=families,
             ),
             jwks=jwks,
-            authenticator=Authenticator(
-                api_keys=settings.api_keys,
-                ticket_keys=cipher.derive_signing_keys("ticket"),
-                jwt_secret=settings.supabase_jwt_secret,
-                jwks=jwks,
-                issuer=settings.issuer,
-                clock=clock,
-            ),
+            authenticator=authenticator,
+            sessions=BrowserSessions(tickets=authenticator.tickets, store=store, clock=clock),
             tokens=tokens,
             token_refresher=token_refresher,
             background_refresher=BackgroundRefresher(

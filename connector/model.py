@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NewType
+from typing import Annotated, Literal, NewType, get_args
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
 
@@ -27,6 +27,11 @@ ConnectionStatus = Literal["active", "refresh_failing", "reconnect_required", "r
 confirmed the revocation yet."""
 
 Operation = Literal["exchange", "refresh", "read", "probe", "revoke"]
+
+KeyScope = Literal["read", "write", "tokens", "metrics"]
+"""What an API key may do. `read`: every GET but tokens and metrics. `write`: everything that changes."""
+
+ALL_KEY_SCOPES: frozenset[KeyScope] = frozenset(get_args(KeyScope))
 
 UUID_PATTERN = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 USER_ID_PATTERN = re.compile("[ -~]{1,128}")
@@ -182,6 +187,11 @@ class Principal:
     """Set for a selection ticket, which only selects the advertiser of this connection."""
 
     expires_at: datetime | None = field(default=None, compare=False)
+    scopes: frozenset[KeyScope] = frozenset()
+    """What a server may do. A user needs no scope."""
+
+    api_key: str | None = field(default=None, compare=False)
+    """The name of the API key that was sent, or that issued the ticket or session."""
 
 
 @dataclass(frozen=True)

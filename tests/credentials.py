@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import SecretStr
 
 from connector.errors import Unauthenticated
-from connector.identity import Authenticator, JwksCache
+from connector.identity import ApiKey, Authenticator, JwksCache
 from connector.model import Principal, UserId
 
 from .manual_clock import NOON, ManualClock
@@ -23,6 +23,7 @@ ANNA_PRINCIPAL = Principal("user", "user", ANNA)
 JWT_SECRET = "the-projects-own-secret-of-some-length"
 ISSUER = "https://ref.supabase.co/auth/v1"
 API_KEYS = ("first-server-key-0123456789", "second-server-key-012345678")
+KEY_NAMES = tuple(ApiKey.parse(key).name for key in API_KEYS)
 NOON_TIMESTAMP = int(NOON.timestamp())
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
@@ -53,7 +54,7 @@ def build_authenticator(
     ticket_keys: tuple[bytes, ...] = (b"t" * 32,),
 ) -> Authenticator:
     return Authenticator(
-        api_keys=tuple(map(SecretStr, API_KEYS)),
+        api_keys=tuple(map(ApiKey.parse, API_KEYS)),
         ticket_keys=ticket_keys,
         jwt_secret=SecretStr(secret) if secret else None,
         jwks=jwks,

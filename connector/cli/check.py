@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import get_args
 
 import aiohttp
 
 from connector.app import Service
 from connector.encryption import EncryptionKey
 from connector.errors import ConnectorError
+from connector.identity import ApiKey
 from connector.maintenance import KeyRotation
+from connector.model import KeyScope
 from connector.settings import InvalidSettings, Problem, Settings
 
 from . import logging_setup
@@ -97,7 +100,13 @@ def _check_settings(findings: Findings) -> Settings | None:
     findings.warnings += [p for p in setting_warnings(settings) if p.name not in replaced]
     if not findings.problems:
         findings.passed.append("settings")
+    if settings.api_keys:
+        findings.passed.append(f"API keys: {', '.join(map(_describe_key, settings.api_keys))}")
     return settings
+
+
+def _describe_key(key: ApiKey) -> str:
+    return f"{key.name} ({' '.join(scope for scope in get_args(KeyScope) if scope in key.scopes)})"
 
 
 def _with_placeholders(environ: Mapping[str, str], names: set[str]) -> Settings | None:

@@ -94,7 +94,7 @@ def _demo_environment(
         "CONNECTOR_DATABASE": str(directory / "connector.db"),
         "CONNECTOR_JOURNAL": str(directory / "connector.journal"),
         "CONNECTOR_ENCRYPTION_KEYS": EncryptionKey.generate("demo").format(),
-        "CONNECTOR_API_KEYS": api_key,
+        "CONNECTOR_API_KEYS": f"demo:read+write+tokens+metrics:{api_key}",
         "TIKTOK_APP_ID": business_app.id,
         "TIKTOK_APP_SECRET": business_app.secret,
         "TIKTOK_CLIENT_KEY": login_kit_app.id,

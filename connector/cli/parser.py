@@ -142,7 +142,9 @@ def _operator_commands(commands: Commands) -> None:
 
 
 def _add_user(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--user", required=True, metavar="U", help="the id of the user in your application")
+    command.add_argument(
+        "--user", required=True, metavar="U", help="the id of the user in your application"
+    )
 
 
 def _add_json(command: argparse.ArgumentParser) -> None:

@@ -62,8 +62,9 @@ def _example_values(settings: Settings) -> Iterator[Problem]:
     for name, value, source in credentials:
         if value is not None and EXAMPLE_VALUE.search(_plain_text(value)):
             yield Problem(name, "The value is an example.", f"Copy the real value from {source}.")
-    if any(EXAMPLE_VALUE.search(_plain_text(key)) for key in settings.api_keys):
-        yield Problem("CONNECTOR_API_KEYS", "One key is an example.", CREATE_KEY)
+    for key in settings.api_keys:
+        if key.secret is not None and EXAMPLE_VALUE.search(_plain_text(key.secret)):
+            yield Problem("CONNECTOR_API_KEYS", f"The key {key.name} is an example.", CREATE_KEY)
 
 
 def _malformed_credentials(settings: Settings) -> Iterator[Problem]:

@@ -5,15 +5,13 @@ A server sends an API key; a user sends a Supabase token or a ticket.
 
 from __future__ import annotations
 
-import hmac
-from hashlib import sha256
-
 from pydantic import SecretStr
 
 from connector.clock import Clock
 from connector.errors import Unauthenticated
 from connector.model import Principal
 
+from .api_keys import ApiKey, ApiKeys
 from .jwks import JwksCache
 from .supabase_tokens import (
     MAX_TOKEN_LENGTH,
@@ -22,24 +20,21 @@ from .supabase_tokens import (
     is_public_project_key,
 )
 from .tickets import PREFIX as TICKET_PREFIX
-from .tickets import Tickets
+from .tickets import Tickets, server_principal
 
 
 class Authenticator:
     def __init__(
         self,
         *,
-        api_keys: tuple[SecretStr, ...],
+        api_keys: tuple[ApiKey, ...],
         ticket_keys: tuple[bytes, ...],
         jwt_secret: SecretStr | None,
         jwks: JwksCache | None,
         issuer: str | None,
         clock: Clock,
     ) -> None:
-        digests = [_digest(key.get_secret_value()) for key in api_keys]
-        self._api_keys = {
-            f"server key {number}": digest for number, digest in enumerate(digests, start=1)
-        }
+        self._api_keys = ApiKeys(api_keys)
         self.tickets = Tickets(ticket_keys, api_keys=self._api_keys, clock=clock)
         self._supabase_tokens = SupabaseTokens(
             jwt_secret=jwt_secret, jwks=jwks, issuer=issuer, clock=clock
@@ -79,15 +74,6 @@ class Authenticator:
             return await self._supabase_tokens.verify(token)
         raise Unauthenticated("This token is not an API key, a ticket or a user's token.")
 
-    def _match_api_key(self, api_key: str) -> Principal | None:
-        """Compares with every key in constant time, so that the duration reveals nothing."""
-        digest = _digest(api_key)
-        names = [
-            name for name, stored in self._api_keys.items() if hmac.compare_digest(digest, stored)
-        ]
-        return Principal("server", names[0]) if names else None
-
-
-def _digest(text: str) -> bytes:
-    """Digests have equal lengths. A header may contain bytes that are not valid UTF-8."""
-    return sha256(text.encode(errors="surrogatepass")).digest()
+    def _match_api_key(self, text: str) -> Principal | None:
+        api_key = self._api_keys.find(text)
+        return None if api_key is None else server_principal(api_key)

@@ -5,18 +5,18 @@ The kind is signed too, so a ticket of one kind is never accepted as another:
     user             in a connect link; authenticates one user
     selection        only selects the advertiser of one connection
     session          a user's session cookie
-    server session   a server's session cookie, bound to the API key that created the session: the
-                     cookie is invalid as soon as the operator removes that key
+    server session   a server's session cookie
 
-A session cookie is not accepted as a ticket, and a ticket is not accepted as a session cookie. So neither
-can be exchanged for a longer-lived credential.
+A ticket or session that an API key caused is signed with that key's binding too. It is invalid as soon as
+the operator removes the key or changes its scopes. A session cookie is not accepted as a ticket, and a
+ticket is not accepted as a session cookie. So neither can be exchanged for a longer-lived credential.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Mapping
+import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,13 +26,17 @@ from connector.clock import Clock
 from connector.errors import Unauthenticated
 from connector.model import Principal, UserId
 
+from .api_keys import ApiKey, ApiKeys
+
 PREFIX = "ct_"
 TICKET_LIFETIME = timedelta(minutes=30)
-SERVER_SESSION_LIFETIME = timedelta(hours=8)
+MAX_SESSION_LIFETIME = timedelta(hours=8)
 
 USER, SELECTION, SESSION, SERVER_SESSION = b"u", b"a", b"s", b"S"
 HEADER_BYTES, MAC_BYTES = 9, 32
 UUID_BYTES = 16
+SESSION_ID_BYTES = 8
+NO_BINDING = bytes(32)
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,12 @@ class _VerifiedTicket:
     kind: bytes
     content: bytes
     expires_at: datetime
+    api_key: ApiKey | None
 
 
 class Tickets:
-    def __init__(
-        self, keys: tuple[bytes, ...], *, api_keys: Mapping[str, bytes], clock: Clock
-    ) -> None:
-        """The first key signs, and all keys verify. `api_keys` maps the name of an API key to its digest."""
+    def __init__(self, keys: tuple[bytes, ...], *, api_keys: ApiKeys, clock: Clock) -> None:
+        """The first key signs, and all keys verify."""
         self._keys = keys
         self._api_keys = api_keys
         self._clock = clock
@@ -63,24 +66,26 @@ class Tickets:
         *,
         connection_id: str | None = None,
         lifetime: timedelta = TICKET_LIFETIME,
+        api_key: str | None = None,
     ) -> Ticket:
-        """Issues a selection ticket if a connection is given, else a user ticket."""
+        """Issues a selection ticket if a connection is given, else a user ticket. `api_key` is the name of
+        the key that asked for the ticket."""
         expires_at = self._clock.now() + lifetime
         if connection_id is None:
-            return self._encode(USER, user_id.encode(), expires_at)
+            return self._encode(USER, user_id.encode(), expires_at, api_key=api_key)
         content = UUID(connection_id).bytes + user_id.encode()
-        return self._encode(SELECTION, content, expires_at)
+        return self._encode(SELECTION, content, expires_at, api_key=api_key)
 
     def issue_session(self, principal: Principal) -> Ticket:
-        now = self._clock.now()
+        """A random id makes two sessions of one second different, so that each can be ended by itself."""
         if principal.selection_for is not None:
             raise ValueError("a selection ticket cannot be exchanged for a session")
-        if principal.user_id is None:
-            expires_at = now + SERVER_SESSION_LIFETIME
-            digest = self._api_keys[principal.actor]
-            return self._encode(SERVER_SESSION, b"", expires_at, bound_api_key=digest)
-        expires_at = max(principal.expires_at or now, now + TICKET_LIFETIME)
-        return self._encode(SESSION, principal.user_id.encode(), expires_at)
+        latest = self._clock.now() + MAX_SESSION_LIFETIME
+        expires_at = min(principal.expires_at or latest, latest)
+        content, kind = secrets.token_bytes(SESSION_ID_BYTES), SERVER_SESSION
+        if principal.user_id is not None:
+            content, kind = content + principal.user_id.encode(), SESSION
+        return self._encode(kind, content, expires_at, api_key=principal.api_key)
 
     def verify(self, text: str) -> Principal:
         ticket = self._decode(text)
@@ -92,44 +97,45 @@ class Tickets:
         raise Unauthenticated("A session is only accepted as a cookie. Ask for a new link.")
 
     def verify_session(self, text: str) -> Principal:
-        for name, digest in self._api_keys.items():
-            if self._mac_matches(text, digest):
-                ticket = self._decode(text, bound_api_key=digest)
-                if ticket.kind == SERVER_SESSION:
-                    return Principal("server", name, expires_at=ticket.expires_at)
+        """Does not know if the session was ended: `BrowserSessions` does."""
         ticket = self._decode(text)
+        if ticket.kind == SERVER_SESSION and ticket.api_key is not None:
+            return server_principal(ticket.api_key, expires_at=ticket.expires_at)
         if ticket.kind != SESSION:
             raise Unauthenticated("This is not a session.")
-        return _user_principal(ticket, ticket.content)
+        return _user_principal(ticket, ticket.content[SESSION_ID_BYTES:])
 
     def _encode(
-        self, kind: bytes, content: bytes, expires_at: datetime, *, bound_api_key: bytes = b""
+        self, kind: bytes, content: bytes, expires_at: datetime, *, api_key: str | None
     ) -> Ticket:
         expires_at = expires_at.replace(microsecond=0)
         body = kind + int(expires_at.timestamp()).to_bytes(8, "big") + content
-        signed = body + hmac.digest(self._keys[0], body + bound_api_key, sha256)
+        bound_key = None if api_key is None else self._api_keys.named(api_key)
+        signed = body + _mac(self._keys[0], body, bound_key)
         text = PREFIX + base64.urlsafe_b64encode(signed).decode().rstrip("=")
         return Ticket(text, expires_at)
 
-    def _decode(self, text: str, *, bound_api_key: bytes = b"") -> _VerifiedTicket:
-        if not self._mac_matches(text, bound_api_key):
+    def _decode(self, text: str) -> _VerifiedTicket:
+        signed = signed_bytes(text)
+        body, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
+        bound_keys = [
+            api_key
+            for api_key in (None, *self._api_keys)
+            for key in self._keys
+            if hmac.compare_digest(mac, _mac(key, body, api_key))
+        ]
+        if not bound_keys:
             raise Unauthenticated(
-                "This ticket is damaged or another service issued it. Ask for a new link."
+                "This ticket is damaged, another service issued it, or the API key that issued it was "
+                "withdrawn. Ask for a new link."
             )
-        body = _signed_bytes(text)[:-MAC_BYTES]
         expires_at = datetime.fromtimestamp(int.from_bytes(body[1:HEADER_BYTES], "big"), UTC)
         if self._clock.now() >= expires_at:
             raise Unauthenticated("This link has expired. Ask for a new one.")
-        return _VerifiedTicket(body[:1], body[HEADER_BYTES:], expires_at)
-
-    def _mac_matches(self, text: str, bound_api_key: bytes) -> bool:
-        signed = _signed_bytes(text)
-        body, mac = signed[:-MAC_BYTES], signed[-MAC_BYTES:]
-        expected = [hmac.digest(key, body + bound_api_key, sha256) for key in self._keys]
-        return any(hmac.compare_digest(mac, candidate) for candidate in expected)
+        return _VerifiedTicket(body[:1], body[HEADER_BYTES:], expires_at, bound_keys[0])
 
 
-def _signed_bytes(text: str) -> bytes:
+def signed_bytes(text: str) -> bytes:
     """Returns the body and the MAC. Returns nothing if the text is not base64."""
     encoded = text.removeprefix(PREFIX)
     try:
@@ -138,7 +144,30 @@ def _signed_bytes(text: str) -> bytes:
         return b""
 
 
+def server_principal(api_key: ApiKey, *, expires_at: datetime | None = None) -> Principal:
+    return Principal(
+        "server",
+        api_key.name,
+        expires_at=expires_at,
+        scopes=api_key.scopes,
+        api_key=api_key.name,
+    )
+
+
+def _mac(key: bytes, body: bytes, api_key: ApiKey | None) -> bytes:
+    """The binding comes first and has a fixed length, so that no body can be taken for a binding."""
+    binding = NO_BINDING if api_key is None else api_key.binding
+    return hmac.digest(key, binding + body, sha256)
+
+
 def _user_principal(
     ticket: _VerifiedTicket, user_id: bytes, *, selection_for: str | None = None
 ) -> Principal:
-    return Principal("user", "user", UserId(user_id.decode()), selection_for, ticket.expires_at)
+    return Principal(
+        "user",
+        "user",
+        UserId(user_id.decode()),
+        selection_for,
+        ticket.expires_at,
+        api_key=None if ticket.api_key is None else ticket.api_key.name,
+    )

@@ -17,12 +17,12 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import SecretStr
 
 from connector.encryption import EncryptionKey, InvalidKey
+from connector.identity import ApiKey, InvalidApiKey
 from connector.origins import origin_of
 
 T = TypeVar("T")
 Parse = Callable[[str], T]
 
-MIN_API_KEY_LENGTH = 16
 MIN_JWT_SECRET_LENGTH = 32
 BOOLEAN_WORDS = {"true": True, "1": True, "yes": True, "on": True}
 BOOLEAN_WORDS |= {"false": False, "0": False, "no": False, "off": False}
@@ -172,13 +172,13 @@ def allowed_origin(text: str) -> str:
     return origin
 
 
-def api_key(text: str) -> SecretStr:
-    if len(text) < MIN_API_KEY_LENGTH:
-        raise InvalidValue(
-            f"The key is shorter than {MIN_API_KEY_LENGTH} characters and can be guessed.",
-            "Create a key with: openssl rand -hex 32",
-        )
-    return secret(text)
+def api_keys(text: str) -> tuple[ApiKey, ...]:
+    keys = comma_separated(_api_key)(text)
+    if len({key.name for key in keys}) != len(keys):
+        raise InvalidValue("Two keys have the same name.", "Give each key its own name.")
+    if len({key.digest for key in keys}) != len(keys):
+        raise InvalidValue("Two entries contain the same key.", "Write each key once.")
+    return keys
 
 
 def jwt_secret(text: str) -> SecretStr:
@@ -220,6 +220,13 @@ def encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
     if len({key.id for key in keys}) != len(keys):
         raise InvalidValue("Two keys have the same id.", "Give each key its own id.")
     return keys
+
+
+def _api_key(text: str) -> ApiKey:
+    try:
+        return ApiKey.parse(text)
+    except InvalidApiKey as error:
+        raise InvalidValue(error.message, error.remedy) from None
 
 
 def _encryption_key(text: str) -> EncryptionKey:

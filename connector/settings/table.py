@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import SecretStr
 
 from connector.encryption import EncryptionKey
+from connector.identity import ApiKey
 
 from . import parsers
 from .cross_checks import conflicts, missing_settings, unencrypted_urls
@@ -120,11 +121,11 @@ class Settings(TikTokSettings):
         ),
     ]
     api_keys: Annotated[
-        tuple[SecretStr, ...],
+        tuple[ApiKey, ...],
         Setting(
             "CONNECTOR_API_KEYS",
-            parsers.comma_separated(parsers.api_key),
-            "Keys of your own servers, comma-separated.",
+            parsers.api_keys,
+            "Keys of your own servers, comma-separated: a key, or name:scopes:key.",
             default="",
             secret=True,
         ),

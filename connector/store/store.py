@@ -14,6 +14,7 @@ from .database_errors import APPLY_SQL, misconfigured_error
 from .encryption import CiphertextOperations
 from .erasure import ErasureOperations
 from .history import HistoryOperations
+from .sessions import SessionOperations
 from .tokens import TokenRowOperations
 
 SCHEMA_VERSION = 3
@@ -26,6 +27,7 @@ class Store(
     HistoryOperations,
     CiphertextOperations,
     ErasureOperations,
+    SessionOperations,
 ):
     def __init__(self, database: Database) -> None:
         super().__init__(database)

@@ -1,12 +1,14 @@
-"""Decides if a caller may call a route. A route without an access level refuses every request.
+"""Decides if a caller may call a route. A route without an access rule refuses every request.
 
 Credentials are read on routes that are not public, and by the exchange, which uses them if they are sent.
 A header has precedence over the session cookie. The cookie is accepted for safe methods. For other
-methods the cookie is accepted only if the request comes from a page of this service.
+methods the cookie is accepted only if the request comes from a page of this service. Addresses that return
+tokens accept no cookie.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 from aiohttp import web
@@ -14,7 +16,7 @@ from aiohttp import web
 from connector.connections import Scope
 from connector.errors import Forbidden, InternalError, InvalidRequest, Unauthenticated
 from connector.identity import is_public_project_key
-from connector.model import Principal, UserId
+from connector.model import KeyScope, Principal, UserId
 from connector.origins import origin_of
 
 from .app_keys import CLEAR_SESSION_COOKIE, HTTP_SETTINGS, PRINCIPAL, SERVICES
@@ -37,42 +39,54 @@ class Access(Enum):
     """A server with an API key."""
 
 
-ACCESS_LEVELS: web.AppKey[dict[web.AbstractRoute, Access]] = web.AppKey("access_levels")
+@dataclass(frozen=True)
+class AccessRule:
+    level: Access
+    scope: KeyScope | None
+    """The scope that an API key needs. On a public route: if a key is sent. None only on a public route."""
+
+
+ACCESS_RULES: web.AppKey[dict[web.AbstractRoute, AccessRule]] = web.AppKey("access_rules")
 
 
 async def authorize(request: web.Request) -> None:
     route = request.match_info.route
     if route.resource is None:
         return  # No such route: the router's own handler responds with 404 or 405.
-    access = request.app[ACCESS_LEVELS].get(route)
-    if access is None:
-        raise InternalError("This route has no access level.")
-    if access is Access.PUBLIC:
+    rule = request.app[ACCESS_RULES].get(route)
+    if rule is None:
+        raise InternalError("This route has no access rule.")
+    if rule.level is Access.PUBLIC:
         return
+    if rule.scope == "tokens" and not has_credentials(request):
+        raise Unauthenticated(
+            "Send an API key in the Authorization or X-API-Key header. A session cookie is not accepted "
+            "here."
+        )
     principal = await authenticate(request)
     if principal is None:
         raise Unauthenticated(
             "Authenticate with the Authorization header: Bearer, and an API key, a signed-in user's "
             "token or a ticket."
         )
-    if principal.selection_for is not None and access is not Access.SELECTION:
+    if principal.selection_for is not None and rule.level is not Access.SELECTION:
         raise _selection_only()
-    if access is Access.SERVER and principal.kind != "server":
+    if rule.level is Access.SERVER and principal.kind != "server":
         raise Forbidden("Only a server with an API key may do this.")
+    _require_scope(principal, rule)
     request[PRINCIPAL] = principal
 
 
 async def authenticate(request: web.Request) -> Principal | None:
-    authenticator = request.app[SERVICES].authenticator
-    headers = request.headers
-    authorization, api_key = headers.get("Authorization"), headers.get("X-API-Key")
-    if authorization or api_key:
-        return await authenticator.authenticate(authorization, api_key)
+    if has_credentials(request):
+        return await request.app[SERVICES].authenticator.authenticate(
+            request.headers.get("Authorization"), request.headers.get("X-API-Key")
+        )
     cookie = read_session_cookie(request)
     if not cookie:
         return None
     try:
-        principal = authenticator.tickets.verify_session(cookie)
+        principal = await request.app[SERVICES].sessions.verify(cookie)
     except Unauthenticated:
         request[CLEAR_SESSION_COOKIE] = True
         return None
@@ -100,6 +114,7 @@ async def authenticate_optional(request: web.Request) -> Principal | None:
     if principal is not None and principal.selection_for is not None:
         raise _selection_only()
     if principal is not None:
+        _require_scope(principal, request.app[ACCESS_RULES][request.match_info.route])
         request[PRINCIPAL] = principal
     return principal
 
@@ -127,6 +142,17 @@ def list_scope(request: web.Request, requested: UserId | None) -> Scope:
     if principal.kind == "server" and requested is None:
         return Scope.everyone()
     return Scope.user(resolve_user_id(principal, requested))
+
+
+def has_credentials(request: web.Request) -> bool:
+    return bool(request.headers.get("Authorization") or request.headers.get("X-API-Key"))
+
+
+def _require_scope(principal: Principal, rule: AccessRule) -> None:
+    if principal.kind == "server" and rule.scope not in principal.scopes:
+        raise Forbidden(
+            f"This API key ({principal.actor}) lacks the scope {rule.scope}, which this address needs."
+        )
 
 
 def _selection_only() -> Forbidden:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from connector.clock import Clock
 from connector.connections import ConnectionService, ConnectionStatistics
-from connector.identity import Authenticator
+from connector.identity import Authenticator, BrowserSessions
 from connector.journal import Journal
 from connector.metrics import Metrics
 from connector.model import Principal
@@ -46,6 +46,8 @@ class WebServices(Protocol):
     def oauth_states(self) -> OAuthStates: ...
     @property
     def authenticator(self) -> Authenticator: ...
+    @property
+    def sessions(self) -> BrowserSessions: ...
     @property
     def code_exchange(self) -> CodeExchange: ...
     @property

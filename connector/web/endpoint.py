@@ -17,7 +17,9 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from .access import Access
+from connector.model import KeyScope
+
+from .access import Access, AccessRule
 from .request_parsing import parse_body, parse_query
 
 Handler = Callable[..., Awaitable[BaseModel | web.StreamResponse]]
@@ -54,6 +56,15 @@ class Route:
     handler: Handler
     _: KW_ONLY
     access: Access
+    scope: KeyScope | None = None
+
+    def __post_init__(self) -> None:
+        if self.access is not Access.PUBLIC and self.scope is None:
+            raise TypeError(f"{self.method} {self.path} must name the scope that an API key needs")
+
+    @property
+    def rule(self) -> AccessRule:
+        return AccessRule(self.access, self.scope)
 
     @property
     def canonical(self) -> str:

@@ -88,13 +88,13 @@ def build_document(routes: Sequence[Route]) -> Json:
 def _operation(route: Route) -> Json:
     endpoint, path = route.endpoint, route.canonical
     summary, _, details = (route.handler.__doc__ or "").strip().partition("\n")
-    is_public = route.access is Access.PUBLIC
+    scope = f"An API key needs the scope {route.scope}." if route.scope else ""
     path_parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
     operation: Json = {
         "summary": summary,
-        "description": " ".join(f"{details} {ACCESS_TEXT[route.access]}".split()),
+        "description": " ".join(f"{details} {ACCESS_TEXT[route.access]} {scope}".split()),
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{path}").strip("_"),
-        "security": [] if is_public else [{scheme: []} for scheme in SECURITY_SCHEMES],
+        "security": _security(route),
         "parameters": path_parameters + _query_parameters(endpoint.query),
         "responses": _responses(endpoint),
     }
@@ -102,6 +102,13 @@ def _operation(route: Route) -> Json:
         required = any(field.is_required() for field in endpoint.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": _content(endpoint.body)}
     return operation
+
+
+def _security(route: Route) -> list[Json]:
+    if route.access is Access.PUBLIC:
+        return []
+    refused = "session" if route.scope == "tokens" else None
+    return [{scheme: []} for scheme in SECURITY_SCHEMES if scheme != refused]
 
 
 def _responses(endpoint: Endpoint) -> Json:

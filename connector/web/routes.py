@@ -1,14 +1,14 @@
-"""The table of all routes: method, path, handler and access level.
+"""The table of all routes: method, path, handler, access level and the scope that an API key needs.
 
-The access level is a required field, so every row has an access level. The level belongs to the method and
-the path: a new method of a public path is not public by itself.
+A row without a level, or without the scope of a route that is not public, is an error when the module is
+imported. The rule belongs to the method and the path: a new method of a public path is not public by itself.
 """
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from .access import ACCESS_LEVELS, Access
+from .access import ACCESS_RULES, Access
 from .advertisers import list_advertisers, select_advertiser
 from .app_keys import HTTP_SETTINGS, SERVICES, HttpSettings, WebServices
 from .connections import (
@@ -49,30 +49,30 @@ PUBLIC, SELECTION, USER, SERVER = Access.PUBLIC, Access.SELECTION, Access.USER, 
 
 
 ROUTES = (
-    Route("POST", "/oauth/start", start_connection, access=USER),
-    Route("GET", "/oauth/start", start_connection_redirect, access=USER),
+    Route("POST", "/oauth/start", start_connection, access=USER, scope="write"),
+    Route("GET", "/oauth/start", start_connection_redirect, access=USER, scope="write"),
     Route("POST", "/oauth/restart", restart_connection, access=PUBLIC),
-    Route("POST", "/oauth/exchange", exchange_code, access=PUBLIC),
-    Route("POST", "/tiktok/oauth/exchange", exchange_code, access=PUBLIC),
-    Route("POST", "/api/tiktok/oauth/exchange", exchange_code, access=PUBLIC),
-    Route("GET", "/advertisers", list_advertisers, access=SELECTION),
-    Route("POST", "/advertisers/select", select_advertiser, access=SELECTION),
-    Route("GET", "/connections", list_connections, access=USER),
-    Route("GET", "/connections/{id}", get_connection, access=USER),
-    Route("DELETE", "/connections/{id}", disconnect, access=USER),
-    Route("POST", "/connections/{id}/refresh", refresh_connection, access=USER),
-    Route("GET", "/connections/{id}/attempts", list_attempts, access=USER),
-    Route("GET", "/connections/{id}/token", read_token, access=SERVER),
-    Route("GET", "/token", read_user_token, access=SERVER),
-    Route("GET", "/activity", get_activity, access=USER),
+    Route("POST", "/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),
+    Route("POST", "/tiktok/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),
+    Route("POST", "/api/tiktok/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),
+    Route("GET", "/advertisers", list_advertisers, access=SELECTION, scope="read"),
+    Route("POST", "/advertisers/select", select_advertiser, access=SELECTION, scope="write"),
+    Route("GET", "/connections", list_connections, access=USER, scope="read"),
+    Route("GET", "/connections/{id}", get_connection, access=USER, scope="read"),
+    Route("DELETE", "/connections/{id}", disconnect, access=USER, scope="write"),
+    Route("POST", "/connections/{id}/refresh", refresh_connection, access=USER, scope="write"),
+    Route("GET", "/connections/{id}/attempts", list_attempts, access=USER, scope="read"),
+    Route("GET", "/connections/{id}/token", read_token, access=SERVER, scope="tokens"),
+    Route("GET", "/token", read_user_token, access=SERVER, scope="tokens"),
+    Route("GET", "/activity", get_activity, access=USER, scope="read"),
     Route("GET", "/families", list_families, access=PUBLIC),
-    Route("POST", "/tickets", create_ticket, access=SERVER),
-    Route("GET", "/session", get_session, access=SELECTION),
-    Route("POST", "/session", create_session, access=SELECTION),
-    Route("DELETE", "/session", delete_session, access=SELECTION),
+    Route("POST", "/tickets", create_ticket, access=SERVER, scope="write"),
+    Route("GET", "/session", get_session, access=SELECTION, scope="read"),
+    Route("POST", "/session", create_session, access=SELECTION, scope="read"),
+    Route("DELETE", "/session", delete_session, access=SELECTION, scope="read"),
     Route("GET", "/healthz", healthz, access=PUBLIC),
     Route("GET", "/readyz", readyz, access=PUBLIC),
-    Route("GET", "/metrics", get_metrics, access=SERVER),
+    Route("GET", "/metrics", get_metrics, access=SERVER, scope="metrics"),
     Route("GET", "/openapi.json", openapi_json, access=PUBLIC),
     Route("GET", "/docs", docs_page, access=PUBLIC),
     Route("GET", "/", root_redirect, access=PUBLIC),
@@ -90,10 +90,10 @@ def build_application(services: WebServices, settings: HttpSettings) -> web.Appl
     app[HTTP_SETTINGS] = settings
     app[STATIC_FILES] = load_static_files()
     app[OPENAPI_DOCUMENT] = build_document(ROUTES)
-    app[ACCESS_LEVELS] = {}
+    app[ACCESS_RULES] = {}
     for route in ROUTES:
         # A client that may GET a resource may also request only its headers.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
             added = app.router.add_route(method, route.path, route.endpoint.handle)
-            app[ACCESS_LEVELS][added] = route.access
+            app[ACCESS_RULES][added] = route.rule
     return app

@@ -6,10 +6,11 @@ from aiohttp import web
 
 from connector.errors import Forbidden, Unauthenticated
 
+from .access import has_credentials
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .endpoint import json_response
 from .schemas import SessionEndedResponse, SessionResponse
-from .session_cookie import delete_session_cookie, set_session_cookie
+from .session_cookie import delete_session_cookie, read_session_cookie, set_session_cookie
 
 
 async def get_session(request: web.Request) -> SessionResponse:
@@ -23,18 +24,21 @@ async def create_session(request: web.Request) -> SessionResponse | web.Response
     if principal.selection_for is not None:
         raise Forbidden("This ticket can only select the ad account of its connection.")
     # A session cookie is refused, because a session could otherwise prolong itself.
-    if not (request.headers.get("Authorization") or request.headers.get("X-API-Key")):
+    if not has_credentials(request):
         raise Unauthenticated("Send a ticket, a user's token or an API key to create a session.")
     services = request.app[SERVICES]
-    ticket = services.authenticator.tickets.issue_session(principal)
+    ticket = services.sessions.create(principal)
     response = json_response(_session(request).model_copy(update={"expires_at": ticket.expires_at}))
-    max_age = int((ticket.expires_at - services.clock.now()).total_seconds())
+    max_age = max(0, int((ticket.expires_at - services.clock.now()).total_seconds()))
     set_session_cookie(response, request, ticket.text, max_age=max_age)
     return response
 
 
 async def delete_session(request: web.Request) -> SessionEndedResponse | web.Response:
-    """Delete the session cookie."""
+    """End the session: the cookie and every copy of it stop working."""
+    cookie = read_session_cookie(request)
+    if cookie and not has_credentials(request):
+        await request.app[SERVICES].sessions.end(cookie)
     response = json_response(SessionEndedResponse())
     delete_session_cookie(response, request)
     return response

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from .app_keys import HTTP_SETTINGS, SERVICES
+from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .redirects import check_return_to
 from .schemas import CreateTicketRequest, TicketResponse
 
@@ -14,11 +14,13 @@ from .schemas import CreateTicketRequest, TicketResponse
 async def create_ticket(request: web.Request, body: CreateTicketRequest) -> TicketResponse:
     """Create a link with which one person can connect, valid for 30 minutes.
 
-    The ticket is in the fragment of the link, which browsers never send to a server.
+    The link stops working if the API key that asked for it is withdrawn or gets other scopes. The ticket is in the fragment of the link, which browsers never send to a server.
     """
     settings = request.app[HTTP_SETTINGS]
     check_return_to(body.return_to, settings)
-    ticket = request.app[SERVICES].authenticator.tickets.issue(body.user_id)
+    ticket = request.app[SERVICES].authenticator.tickets.issue(
+        body.user_id, api_key=request[PRINCIPAL].api_key
+    )
     url = f"{settings.public_url}/connect#ticket={ticket.text}"
     if body.return_to is not None:
         url += f"&return_to={quote(body.return_to, safe='')}"

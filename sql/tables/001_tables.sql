@@ -132,6 +132,12 @@ create index if not exists attempts_of_connection
 create index if not exists attempts_at
     on connector.attempts (at);
 
+-- One row per browser session that was ended before it expired, by the digest of its cookie.
+create table if not exists connector.ended_sessions (
+    session_hash  text primary key,
+    keep_until    timestamptz not null
+);
+
 -- `alter table` locks the table against all readers, so it runs only if row level security is disabled.
 do $$
 declare

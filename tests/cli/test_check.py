@@ -141,6 +141,16 @@ async def test_a_wrong_clock_is_a_problem(cli: CommandRunner, days: int) -> None
     assert ("behind" if days > 0 else "ahead of") in result.out
 
 
+async def test_check_names_the_api_keys_and_their_scopes_and_never_a_key(
+    cli: CommandRunner,
+) -> None:
+    key = "canary-0123456789"
+    cli.environment["CONNECTOR_API_KEYS"] = f"prometheus:metrics:{key},all:tokens+read:{key}2"
+    result = await cli.run("check")
+    assert "ok       API keys: prometheus (metrics), all (read tokens)" in result.out
+    assert "canary" not in result.out
+
+
 async def test_an_unreachable_tiktok_is_only_a_warning(cli: CommandRunner) -> None:
     line = await line_about(cli, TIKTOK_BUSINESS_API_URL="http://127.0.0.1:9")
     assert line.startswith("warning")

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from connector.errors import Unauthenticated
 from connector.identity import is_public_project_key
-from connector.model import Principal
+from connector.model import ALL_KEY_SCOPES, Principal
 from tests.credentials import (
     ANNA,
     ANNA_PRINCIPAL,
     API_KEYS,
     JWT_SECRET,
+    KEY_NAMES,
     NOON_TIMESTAMP,
     build_authenticator,
     hs256_jwt,
@@ -28,7 +29,9 @@ from tests.credentials import (
 )
 from tests.manual_clock import NOON, ManualClock
 
-FIRST_SERVER, SECOND_SERVER = (Principal("server", f"server key {n}") for n in (1, 2))
+FIRST_SERVER, SECOND_SERVER = (
+    Principal("server", name, scopes=ALL_KEY_SCOPES) for name in KEY_NAMES
+)
 
 
 async def test_a_request_without_credentials_is_anonymous() -> None:

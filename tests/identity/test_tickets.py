@@ -8,27 +8,32 @@ from datetime import timedelta
 import pytest
 
 from connector.errors import Unauthenticated
+from connector.identity.api_keys import ApiKey, ApiKeys
 from connector.identity.tickets import Ticket, Tickets
 from connector.model import Principal
 from tests.credentials import ANNA, ANNA_PRINCIPAL
 from tests.manual_clock import NOON, ManualClock
 
-API_KEYS = {"server key 1": b"1" * 32, "server key 2": b"2" * 32}
+API_KEYS = (
+    ApiKey.parse("a:read+write:first-key-0123456"),
+    ApiKey.parse("b:read:second-key-012345"),
+)
 CONNECTION_ID = "0b5a7c1e-4d3f-4a7b-8c9d-112233445566"
 SELECTION = Principal("user", "user", ANNA, CONNECTION_ID)
-SECOND_SERVER = Principal("server", "server key 2")
+SECOND_SERVER = Principal("server", "b", scopes=frozenset({"read"}), api_key="b")
 
 
 def build_tickets(
-    *keys: bytes, api_keys: dict[str, bytes] = API_KEYS, clock: ManualClock | None = None
+    *keys: bytes, api_keys: tuple[ApiKey, ...] = API_KEYS, clock: ManualClock | None = None
 ) -> Tickets:
-    return Tickets(keys or (b"key",), api_keys=api_keys, clock=clock or ManualClock())
+    return Tickets(keys or (b"key",), api_keys=ApiKeys(api_keys), clock=clock or ManualClock())
 
 
 def issue_all_kinds(tickets: Tickets) -> dict[str, Ticket]:
     return {
         "user": tickets.issue(ANNA),
         "selection": tickets.issue(ANNA, connection_id=CONNECTION_ID),
+        "bound user": tickets.issue(ANNA, api_key="a"),
         "session": tickets.issue_session(ANNA_PRINCIPAL),
         "server session": tickets.issue_session(SECOND_SERVER),
     }
@@ -49,7 +54,7 @@ def test_a_ticket_is_not_a_session_and_a_session_is_not_a_ticket() -> None:
     for kind in ("session", "server session"):
         with pytest.raises(Unauthenticated):
             tickets.verify(texts[kind])
-    for kind in ("user", "selection"):
+    for kind in ("user", "bound user", "selection"):
         with pytest.raises(Unauthenticated):
             tickets.verify_session(texts[kind])
 
@@ -71,7 +76,13 @@ def test_the_kind_of_a_ticket_cannot_be_changed() -> None:
 def test_every_ticket_is_rejected_from_its_expiry_on() -> None:
     clock = ManualClock()
     tickets = build_tickets(clock=clock)
-    minutes_by_kind = {"user": 30, "selection": 30, "session": 30, "server session": 8 * 60}
+    minutes_by_kind = {
+        "user": 30,
+        "bound user": 30,
+        "selection": 30,
+        "session": 8 * 60,
+        "server session": 8 * 60,
+    }
     ticket_by_kind = issue_all_kinds(tickets)
     for kind, minutes in sorted(minutes_by_kind.items(), key=lambda item: item[1]):
         assert ticket_by_kind[kind].expires_at == NOON + timedelta(minutes=minutes)
@@ -84,19 +95,45 @@ def test_every_ticket_is_rejected_from_its_expiry_on() -> None:
         clock.advance(-1)
 
 
-def test_a_session_lasts_as_long_as_its_credentials_and_at_least_thirty_minutes() -> None:
+def test_a_session_lasts_as_long_as_its_credentials_and_at_most_eight_hours() -> None:
     tickets = build_tickets()
-    for hours, expected in ((2, timedelta(hours=2)), (0, timedelta(minutes=30))):
+    for hours, expected in ((2, 2), (1 / 60, 1 / 60), (87_600, 8)):
         principal = Principal("user", "user", ANNA, expires_at=NOON + timedelta(hours=hours))
-        assert tickets.issue_session(principal).expires_at == NOON + expected
+        assert tickets.issue_session(principal).expires_at == NOON + timedelta(hours=expected)
 
 
-def test_a_servers_session_is_invalid_after_its_api_key_is_removed() -> None:
-    text = build_tickets().issue_session(SECOND_SERVER).text
-    renamed = build_tickets(api_keys={"server key 1": API_KEYS["server key 2"]})
-    assert renamed.verify_session(text) == Principal("server", "server key 1")
-    with pytest.raises(Unauthenticated):
-        build_tickets(api_keys={"server key 1": b"1" * 32}).verify_session(text)
+def test_two_sessions_of_the_same_second_differ() -> None:
+    tickets = build_tickets()
+    for principal in (ANNA_PRINCIPAL, SECOND_SERVER):
+        assert tickets.issue_session(principal).text != tickets.issue_session(principal).text
+
+
+WITHDRAWN = (API_KEYS[0],)
+REPLACED = (API_KEYS[0], ApiKey.parse("b:read:another-key-01234"))
+OTHER_SCOPES = (API_KEYS[0], ApiKey.parse("b:read+write:second-key-012345"))
+
+
+@pytest.mark.parametrize("api_keys", [WITHDRAWN, REPLACED, OTHER_SCOPES])
+def test_what_a_key_issued_is_invalid_once_the_key_is_withdrawn_or_its_scopes_change(
+    api_keys: tuple[ApiKey, ...],
+) -> None:
+    before, after = build_tickets(), build_tickets(api_keys=api_keys)
+    ticket = before.issue(ANNA, api_key="b").text
+    user_session = before.issue_session(before.verify(ticket)).text
+    server_session = before.issue_session(SECOND_SERVER).text
+    with pytest.raises(Unauthenticated, match="withdrawn"):
+        after.verify(ticket)
+    for session in (user_session, server_session):
+        assert before.verify_session(session)
+        with pytest.raises(Unauthenticated, match="withdrawn"):
+            after.verify_session(session)
+
+
+def test_what_a_key_issued_stays_valid_when_the_key_gets_another_name_or_place() -> None:
+    before = build_tickets()
+    renamed = build_tickets(api_keys=(ApiKey.parse("c:read:second-key-012345"), API_KEYS[0]))
+    assert renamed.verify(before.issue(ANNA, api_key="b").text).api_key == "c"
+    assert renamed.verify_session(before.issue_session(SECOND_SERVER).text).actor == "c"
 
 
 def test_a_session_stays_valid_after_a_new_ticket_key_is_put_first() -> None:

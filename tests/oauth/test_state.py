@@ -20,7 +20,7 @@ from tests.credentials import ANNA, ANNA_PRINCIPAL, NOON_TIMESTAMP
 from tests.manual_clock import NOON, ManualClock
 
 BERT_PRINCIPAL = Principal("user", "user", UserId("00000000-0000-4000-8000-000000000002"))
-SERVER_PRINCIPAL = Principal("server", "server key 1")
+SERVER_PRINCIPAL = Principal("server", "first")
 DEFAULT_REDIRECT_URI = "https://app.example.com/callback"
 
 

@@ -21,6 +21,7 @@ TABLES = [
     "codes",
     "events",
     "attempts",
+    "ended_sessions",
     "schema",
     "connection_summaries",
     "connection_details",

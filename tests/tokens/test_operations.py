@@ -217,7 +217,7 @@ async def test_every_operation_is_recorded_as_one_attempt(
     await replica.run_background()
     for connection_id in (login_kit, marketing):
         await replica.service.connections.disconnect(
-            connection_id, scope=Scope.everyone(), actor="server key 1"
+            connection_id, scope=Scope.everyone(), actor="billing"
         )
 
     def summary(attempts: list[Attempt]) -> list[tuple[str, str, str, str | None]]:
@@ -225,7 +225,7 @@ async def test_every_operation_is_recorded_as_one_attempt(
 
     attempts = await replica.store.list_attempts(login_kit)
     assert summary(attempts) == [
-        ("revoke", "server key 1", "ok", None),
+        ("revoke", "billing", "ok", None),
         ("refresh", "background", "ok", None),
         ("refresh", "user", "tiktok_unreachable", "server_error"),
         ("read", "server", "ok", None),
@@ -234,7 +234,7 @@ async def test_every_operation_is_recorded_as_one_attempt(
     ]
     assert attempts[2].request_id
     assert summary(await replica.store.list_attempts(marketing)) == [
-        ("revoke", "server key 1", "ok", None),
+        ("revoke", "billing", "ok", None),
         ("probe", "background", "ok", None),
         ("exchange", "user", "ok", None),
     ]

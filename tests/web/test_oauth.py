@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from connector.model import UserId
-from tests.credentials import ANNA, JWT_SECRET, NOON_TIMESTAMP, hs256_jwt
+from tests.credentials import ANNA, JWT_SECRET, KEY_NAMES, NOON_TIMESTAMP, hs256_jwt
 from tests.running_service import AS_SERVER, BUSINESS_APP, LOGIN_KIT_APP, unsigned_state
 
 from .conftest import ALLOWED_ORIGIN, Harness, StartService
@@ -149,7 +149,7 @@ async def test_the_attempt_names_who_posted_the_code(harness: Harness) -> None:
     for headers, actor in (
         (None, "person"),
         (harness.as_user(), "user"),
-        (AS_SERVER, "server key 1"),
+        (AS_SERVER, KEY_NAMES[0]),
     ):
         body = {"code": await harness.simulator.consent(), "state": await harness.state()}
         connection_id = (await harness.post("/oauth/exchange", headers, **body)).json[

@@ -47,6 +47,7 @@ LOOP_READS = frozenset(
         "get_stored_tokens",
         "find_stored_tokens",
         "list_attempts",
+        "is_session_ended",
     }
 )
 DEADLINE = 10.0

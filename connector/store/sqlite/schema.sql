@@ -114,6 +114,11 @@ create index if not exists attempts_of_connection
 create index if not exists attempts_at
     on attempts (at);
 
+create table if not exists ended_sessions (
+    session_hash  text primary key,
+    keep_until    text not null
+);
+
 create table if not exists user_accounts (
     id                   text primary key,
     tiktok_access_token  text,
