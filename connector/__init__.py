@@ -8,7 +8,7 @@ import each other. A package is imported through its `__init__` only.
     web | settings | maintenance                HTTP | the environment, read once | periodic work
     connections                                 what a user or a server does with connections
     oauth | tokens                              a code becomes a connection | a token stays valid
-    identity | advertisers | metrics            who is calling | which ad account | counters
+    identity | advertisers | metrics | audit    who is calling | which ad account | counters | who did what
     tiktok_client | store | journal             HTTP to TikTok | the database | the local write-ahead log
     encryption | tiktok | attempts | schedule   tokens at rest | TikTok's protocol | one attempt | due times
     model                                       data classes

@@ -20,6 +20,7 @@ from typing import Self
 from aiohttp import web
 
 from .advertisers import UserAccountsToken
+from .audit import AuditLog
 from .clock import Clock
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
@@ -75,6 +76,7 @@ class Service:
     connections: ConnectionService
     statistics: ConnectionStatistics
     metrics: Metrics
+    audit: AuditLog
     demo: bool = False
     _exit_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -196,6 +198,9 @@ class Service:
             ),
             statistics=ConnectionStatistics(store=store, clock=clock),
             metrics=metrics,
+            audit=AuditLog(
+                store=store, clock=clock, on_dropped=metrics.record_dropped_audit_entries
+            ),
             demo=demo,
         )
 
@@ -207,6 +212,7 @@ class Service:
                 opening.push_async_callback(self.jwks.close)
             await self.database.open()
             opening.push_async_callback(self.database.close)
+            opening.push_async_callback(self.audit.close)
             await self.journal.open()
             opening.push_async_callback(self.journal.close)
             opening.push_async_callback(self.token_recovery.close)
@@ -253,6 +259,7 @@ class Service:
             loops = [
                 asyncio.create_task(self.background_refresher.run_forever()),
                 asyncio.create_task(self._run_periodic_work()),
+                asyncio.create_task(self.audit.run_forever()),
             ]
             yield
             for loop in loops:

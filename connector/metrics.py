@@ -57,6 +57,11 @@ class Metrics:
             "1 if the last write to the journal failed, otherwise 0.",
             registry=self._registry,
         )
+        self._audit_entries_dropped = Counter(
+            "connector_audit_entries_dropped_total",
+            "Audit entries that were lost because the database did not accept them.",
+            registry=self._registry,
+        )
         self._request_series: dict[tuple[str, str, int], Histogram] = {}
 
     def record_attempt(self, family: str, attempt: Attempt) -> None:
@@ -71,6 +76,9 @@ class Metrics:
         if series is None:
             series = self._request_series[key] = self._requests.labels(route, method, str(status))
         series.observe(seconds)
+
+    def record_dropped_audit_entries(self, number: int) -> None:
+        self._audit_entries_dropped.inc(number)
 
     def set_connection_counts(self, counts: Iterable[ConnectionCount]) -> None:
         """Replaces all counts, so that a status without connections disappears."""

@@ -112,6 +112,12 @@ def token(options: Namespace) -> int:
 async def _access_token(service: Service, connection_id: str) -> str:
     async with service:
         usable = await service.connections.get_token(connection_id, actor=ACTOR)
+        service.audit.record(
+            "read_token",
+            actor=ACTOR,
+            connection_id=usable.stored.connection_id,
+            user_id=usable.stored.user_id,
+        )
     return usable.tokens.access.get_secret_value()
 
 
@@ -128,6 +134,10 @@ def disconnect(options: Namespace) -> int:
 
 async def _disconnect(service: Service, connection_id: str) -> Connection:
     async with service:
-        return await service.connections.disconnect(
+        connection = await service.connections.disconnect(
             connection_id, scope=Scope.everyone(), actor=ACTOR
         )
+        service.audit.record(
+            "disconnect", actor=ACTOR, connection_id=connection.id, user_id=connection.user_id
+        )
+    return connection

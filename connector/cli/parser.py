@@ -133,6 +133,16 @@ def _operator_commands(commands: Commands) -> None:
     )
     _add_user(erase)
     erase.add_argument("--yes", action="store_true", help="do not ask")
+    audit = _command(
+        commands, "audit", "audit:audit", "list who read or changed what, newest first"
+    )
+    audit.add_argument("--connection", metavar="ID", help="only this connection")
+    audit.add_argument("--user", metavar="U", help="only this user")
+    audit.add_argument("--key", metavar="NAME", help="only this API key")
+    audit.add_argument(
+        "--limit", type=_positive_number, default=100, metavar="N", help="default 100"
+    )
+    _add_json(audit)
     _command(commands, "check", "check:check", "report every problem, each with its remedy")
     keys = commands.add_parser("keys", help="encryption keys: new, rotate").add_subparsers(
         metavar="new|rotate", required=True

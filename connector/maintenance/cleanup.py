@@ -13,6 +13,7 @@ MIN_ATTEMPT_AGE = timedelta(hours=24)
 """Younger attempts are not deleted even if there are more than fifty, because the activity of the last
 day counts them."""
 EVENT_RETENTION = timedelta(days=30)
+AUDIT_RETENTION = timedelta(days=90)
 
 
 class CleanupJob:
@@ -32,5 +33,6 @@ class CleanupJob:
             keep_attempts=ATTEMPTS_KEPT_PER_CONNECTION,
             events_before=now - EVENT_RETENTION,
         )
+        more_left |= await self._store.delete_old_audit_entries(before=now - AUDIT_RETENTION)
         if more_left:
             self._next_run_at = now

@@ -6,6 +6,7 @@ An operation is one transaction. All errors are classes of `connector.errors`.
 
 from __future__ import annotations
 
+from .audit import AuditAction, AuditEntry, AuditFilter, AuditPosition
 from .database import Database
 from .outcome import Outcome
 from .postgres_address import weak_ssl_mode
@@ -32,6 +33,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "AnsweredCode",
     "AttemptCount",
+    "AuditAction",
+    "AuditEntry",
+    "AuditFilter",
+    "AuditPosition",
     "ClaimedCode",
     "CodeBusy",
     "CodeClaim",

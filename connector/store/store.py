@@ -7,6 +7,7 @@ and in `sql/functions/*.sql`; a test compares them. Replicas must agree on the t
 
 from __future__ import annotations
 
+from .audit import AuditOperations
 from .codes import CodeOperations
 from .connections import ConnectionOperations
 from .database import Database
@@ -28,6 +29,7 @@ class Store(
     CiphertextOperations,
     ErasureOperations,
     SessionOperations,
+    AuditOperations,
 ):
     def __init__(self, database: Database) -> None:
         super().__init__(database)

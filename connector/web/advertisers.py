@@ -10,6 +10,7 @@ from connector.connections import Scope
 from connector.errors import Forbidden
 from connector.model import UserId
 
+from . import audit
 from .access import resolve_user_id
 from .app_keys import PRINCIPAL, SERVICES
 from .presenters import named_item
@@ -58,6 +59,12 @@ async def select_advertiser(
     target = await _resolve_target(request, body.user_id, body.connection_id)
     selection = await request.app[SERVICES].connections.select_advertiser(
         body.advertiser_id, user_id=target.user_id, connection_id=target.connection_id
+    )
+    audit.record(
+        request,
+        "select_advertiser",
+        connection_id=selection.connection_id,
+        user_id=target.user_id,
     )
     return SelectionResponse(
         business_id=selection.advertiser.id,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from connector.audit import AuditLog
 from connector.clock import Clock
 from connector.connections import ConnectionService, ConnectionStatistics
 from connector.identity import Authenticator, BrowserSessions
@@ -58,6 +59,8 @@ class WebServices(Protocol):
     def store(self) -> Store: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def audit(self) -> AuditLog: ...
     @property
     def metrics(self) -> Metrics: ...
 

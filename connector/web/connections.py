@@ -9,6 +9,7 @@ from aiohttp import web
 
 from connector.errors import InvalidRequest
 
+from . import audit
 from .access import list_scope, visible_scope
 from .app_keys import PRINCIPAL, SERVICES
 from .presenters import FAMILIES_BY_NAME, connection_detail, connection_summary
@@ -68,6 +69,7 @@ async def refresh_connection(request: web.Request) -> RefreshResponse:
         actor=principal.actor,
         min_interval=USER_REFRESH_INTERVAL if principal.kind == "user" else NO_INTERVAL,
     )
+    audit.record(request, "refresh_token", connection_id=connection.id, user_id=connection.user_id)
     return RefreshResponse(**dict(connection_detail(connection)))
 
 
@@ -76,6 +78,7 @@ async def disconnect(request: web.Request) -> DisconnectResponse:
     connection = await request.app[SERVICES].connections.disconnect(
         request.match_info["id"], scope=visible_scope(request), actor=request[PRINCIPAL].actor
     )
+    audit.record(request, "disconnect", connection_id=connection.id, user_id=connection.user_id)
     return DisconnectResponse(connection_id=connection.id, status=connection.status)
 
 

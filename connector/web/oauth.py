@@ -12,6 +12,7 @@ from connector.model import OAuthState, UserId
 from connector.oauth import MAX_STATE_LENGTH, SuccessReply
 from connector.tiktok import DEFAULT_FAMILY, FAMILIES, ApiFamily
 
+from . import audit
 from .access import authenticate_optional, resolve_user_id
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .redirects import check_return_to
@@ -153,5 +154,11 @@ async def _with_token(
         usable = await connections.get_token(response.connection_id, actor=actor)
     except ConnectorError:
         return response  # The request succeeded: the account is connected.
+    audit.record(
+        request,
+        "read_token",
+        connection_id=usable.stored.connection_id,
+        user_id=usable.stored.user_id,
+    )
     access_token = usable.tokens.access.get_secret_value()
     return ExchangeWithTokenResponse(**dict(response), access_token=access_token)

@@ -29,6 +29,7 @@ VALIDATION_MESSAGES = {
     "string_pattern_mismatch": "{field} contains a character that is not allowed.",
     "greater_than_equal": "{field} must be at least {ge}.",
     "less_than_equal": "{field} must be at most {le}.",
+    "extra_forbidden": "{field} is not a parameter of this address.",
     "int_parsing": "{field} must be a whole number.",
 }
 

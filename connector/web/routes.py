@@ -11,6 +11,7 @@ from aiohttp import web
 from .access import ACCESS_RULES, Access
 from .advertisers import list_advertisers, select_advertiser
 from .app_keys import HTTP_SETTINGS, SERVICES, HttpSettings, WebServices
+from .audit import list_audit_entries
 from .connections import (
     disconnect,
     get_activity,
@@ -65,6 +66,7 @@ ROUTES = (
     Route("GET", "/connections/{id}/token", read_token, access=SERVER, scope="tokens"),
     Route("GET", "/token", read_user_token, access=SERVER, scope="tokens"),
     Route("GET", "/activity", get_activity, access=USER, scope="read"),
+    Route("GET", "/audit", list_audit_entries, access=SERVER, scope="read"),
     Route("GET", "/families", list_families, access=PUBLIC),
     Route("POST", "/tickets", create_ticket, access=SERVER, scope="write"),
     Route("GET", "/session", get_session, access=SELECTION, scope="read"),

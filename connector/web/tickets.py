@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from . import audit
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .redirects import check_return_to
 from .schemas import CreateTicketRequest, TicketResponse
@@ -21,6 +22,7 @@ async def create_ticket(request: web.Request, body: CreateTicketRequest) -> Tick
     ticket = request.app[SERVICES].authenticator.tickets.issue(
         body.user_id, api_key=request[PRINCIPAL].api_key
     )
+    audit.record(request, "create_ticket", user_id=body.user_id)
     url = f"{settings.public_url}/connect#ticket={ticket.text}"
     if body.return_to is not None:
         url += f"&return_to={quote(body.return_to, safe='')}"

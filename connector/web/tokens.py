@@ -6,6 +6,7 @@ from aiohttp import web
 
 from connector.tokens import UsableTokens
 
+from . import audit
 from .app_keys import PRINCIPAL, SERVICES
 from .oauth import require_family
 from .schemas import AccessTokenResponse, UserTokenQuery
@@ -16,7 +17,7 @@ async def read_token(request: web.Request) -> AccessTokenResponse:
     usable = await request.app[SERVICES].connections.get_token(
         request.match_info["id"], actor=request[PRINCIPAL].actor
     )
-    return _response(usable)
+    return _response(request, usable)
 
 
 async def read_user_token(request: web.Request, query: UserTokenQuery) -> AccessTokenResponse:
@@ -25,11 +26,12 @@ async def read_user_token(request: web.Request, query: UserTokenQuery) -> Access
     usable = await request.app[SERVICES].connections.get_user_token(
         query.user_id, query.family, actor=request[PRINCIPAL].actor
     )
-    return _response(usable)
+    return _response(request, usable)
 
 
-def _response(usable: UsableTokens) -> AccessTokenResponse:
+def _response(request: web.Request, usable: UsableTokens) -> AccessTokenResponse:
     stored = usable.stored
+    audit.record(request, "read_token", connection_id=stored.connection_id, user_id=stored.user_id)
     return AccessTokenResponse(
         access_token=usable.tokens.access.get_secret_value(),
         expires_at=usable.tokens.expires_at,

@@ -132,6 +132,29 @@ create index if not exists attempts_of_connection
 create index if not exists attempts_at
     on connector.attempts (at);
 
+-- Who read or changed what. The ids are text, because `erase` replaces them. An entry has no number, because
+-- the key (time and id) finds an entry that is written twice, and sorts the list.
+create table if not exists connector.audit (
+    at             timestamptz not null,
+    id             text not null,
+    actor          text not null,
+    action         text not null,
+    connection_id  text,
+    user_id        text,
+    request_id     text,
+    peer           text,
+    primary key (at, id)
+);
+
+create index if not exists audit_of_connection
+    on connector.audit (connection_id, at, id);
+
+create index if not exists audit_of_user
+    on connector.audit (user_id, at, id);
+
+create index if not exists audit_of_actor
+    on connector.audit (actor, at, id);
+
 -- One row per browser session that was ended before it expired, by the digest of its cookie.
 create table if not exists connector.ended_sessions (
     session_hash  text primary key,

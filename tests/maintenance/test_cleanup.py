@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from connector.errors import StoreUnreachable
 from connector.maintenance import CleanupJob
 from connector.maintenance.cleanup import CLEANUP_INTERVAL
-from connector.store import Store
+from connector.store import AuditEntry, AuditFilter, Store
 from connector.store.sqlite import SQLite
 from tests.manual_clock import ManualClock
 
@@ -81,3 +82,17 @@ async def test_a_cleanup_that_left_rows_continues_in_the_next_round(
     clock.advance(5)
     await cleanup.run_once()
     assert database.cleanup_count == 2
+
+
+async def test_audit_entries_are_deleted_after_ninety_days(
+    cleanup: CleanupJob, database: CleanupRecorder, clock: ManualClock
+) -> None:
+    store = Store(database)
+    ages = {"young": timedelta(days=89, hours=23), "old": timedelta(days=90, seconds=1)}
+    for id, age in ages.items():
+        await store.add_audit_entries(
+            [AuditEntry(at=clock.now() - age, id=id, actor="a", action="read_token")]
+        )
+    await cleanup.run_once()
+    left = await store.list_audit_entries(AuditFilter(), before=None, max_rows=10)
+    assert [entry.id for entry in left] == ["young"]

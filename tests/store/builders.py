@@ -8,7 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 from connector.model import Account, Attempt, Ciphertext, Connection, Failure, StoredTokens, UserId
-from connector.store import ClaimedCode, CodeClaim, ConnectionUpsert, Outcome, Store
+from connector.store import (
+    AuditEntry,
+    ClaimedCode,
+    CodeClaim,
+    ConnectionUpsert,
+    Outcome,
+    Store,
+)
 from tests.manual_clock import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -26,6 +33,11 @@ def new_user_id() -> UserId:
 def attempt(result: str = "ok", **fields: Any) -> Attempt:
     defaults = {"at": NOON, "operation": "exchange", "actor": "user", "result": result}
     return Attempt(**defaults | fields)
+
+
+def audit_entry(**fields: Any) -> AuditEntry:
+    defaults = {"at": NOON, "id": str(uuid4()), "actor": "billing", "action": "read_token"}
+    return AuditEntry(**defaults | fields)
 
 
 def failure(code: str = "40100") -> Failure:

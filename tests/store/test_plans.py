@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from connector.store import AuditFilter
 from tests.manual_clock import NOON
 from tests.supabase_stack import Stack
 
@@ -16,6 +17,7 @@ from .builders import (
     SHOP,
     acquire_lease,
     apply,
+    audit_entry,
     claim_code,
     connection_upsert,
     lease_due,
@@ -28,7 +30,7 @@ from .conftest import open_store, postgres
 SCANS_AND_INSERTS = """
     select sum(seq_scan)::integer as scans, sum(n_tup_ins)::integer as inserts
     from pg_stat_user_tables
-    where relname in ('codes', 'connections', 'user_accounts')
+    where relname in ('codes', 'connections', 'user_accounts', 'audit')
 """
 REPETITIONS = 3
 
@@ -51,6 +53,15 @@ async def call_operations(stack: Stack) -> None:
             assert await store.get_connection(upsert.id)
             assert await store.list_attempts(upsert.id)
             await store.mark_disconnected(upsert.id, now=NOON)
+            await store.add_audit_entries([audit_entry(connection_id=upsert.id, user_id=user)])
+            for matching in (
+                AuditFilter(),
+                AuditFilter(connection_id=upsert.id),
+                AuditFilter(user_id=user),
+                AuditFilter(actor="billing"),
+            ):
+                assert await store.list_audit_entries(matching, before=None, max_rows=10)
+            await store.delete_old_audit_entries(before=NOON - LEASE)
 
 
 async def table_scans_after_calls(stack: Stack) -> int:
@@ -58,7 +69,7 @@ async def table_scans_after_calls(stack: Stack) -> int:
     await call_operations(stack)
     while True:
         [now] = stack.sql(SCANS_AND_INSERTS)
-        if now["inserts"] >= before["inserts"] + 3 * REPETITIONS:
+        if now["inserts"] >= before["inserts"] + 4 * REPETITIONS:
             return int(now["scans"])
         await asyncio.sleep(0.01)
 

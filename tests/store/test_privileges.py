@@ -21,6 +21,7 @@ TABLES = [
     "codes",
     "events",
     "attempts",
+    "audit",
     "ended_sessions",
     "schema",
     "connection_summaries",

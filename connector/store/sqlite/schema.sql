@@ -114,6 +114,27 @@ create index if not exists attempts_of_connection
 create index if not exists attempts_at
     on attempts (at);
 
+create table if not exists audit (
+    at             text not null,
+    id             text not null,
+    actor          text not null,
+    action         text not null,
+    connection_id  text,
+    user_id        text,
+    request_id     text,
+    peer           text,
+    primary key (at, id)
+) without rowid;
+
+create index if not exists audit_of_connection
+    on audit (connection_id, at, id);
+
+create index if not exists audit_of_user
+    on audit (user_id, at, id);
+
+create index if not exists audit_of_actor
+    on audit (actor, at, id);
+
 create table if not exists ended_sessions (
     session_hash  text primary key,
     keep_until    text not null

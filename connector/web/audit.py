@@ -1,0 +1,100 @@
+"""Records who read or changed something, and lists these records."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field, StringConstraints
+
+from connector.errors import InvalidRequest
+from connector.model import UserId, UtcDatetime, format_utc
+from connector.store import AuditAction, AuditEntry, AuditFilter, AuditPosition
+
+from .app_keys import PRINCIPAL, REQUEST_ID, SERVICES
+from .peer import peer_of
+from .schemas import RequestModel, ResponseModel, ShortText, UserIdField
+
+MAX_PAGE_SIZE = 500
+"""PostgREST returns at most 1,000 rows."""
+
+INVALID_CURSOR = InvalidRequest("after must be the value of next on the previous page.")
+
+
+class AuditQuery(RequestModel, extra="forbid"):
+    connection_id: ShortText | None = None
+    user_id: UserIdField | None = None
+    actor: ShortText | None = None
+    after: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
+
+
+class AuditEntryResponse(ResponseModel):
+    at: UtcDatetime
+    actor: str
+    action: AuditAction
+    connection_id: str | None
+    user_id: str | None
+    request_id: str | None
+    peer: str | None
+
+
+class AuditList(ResponseModel):
+    entries: list[AuditEntryResponse]
+    next: str | None
+
+
+def record(
+    request: web.Request,
+    action: AuditAction,
+    *,
+    connection_id: str | None = None,
+    user_id: UserId | None = None,
+) -> None:
+    """Only puts the entry into a queue, so that no request waits for it."""
+    principal = request.get(PRINCIPAL)
+    request.app[SERVICES].audit.record(
+        action,
+        actor=principal.actor if principal else "person",
+        connection_id=connection_id,
+        user_id=user_id,
+        request_id=request[REQUEST_ID],
+        peer=peer_of(request),
+    )
+
+
+async def list_audit_entries(request: web.Request, query: AuditQuery) -> AuditList:
+    """List who read tokens, created tickets, selected, refreshed or disconnected, newest first.
+
+    An entry appears here within a second. Entries are kept for 90 days.
+    """
+    matching = AuditFilter(query.connection_id, query.user_id, query.actor)
+    entries = await request.app[SERVICES].store.list_audit_entries(
+        matching,
+        before=None if query.after is None else _parse_cursor(query.after),
+        max_rows=query.limit + 1,
+    )
+    page = entries[: query.limit]
+    return AuditList(
+        entries=[AuditEntryResponse(**dict(entry)) for entry in page],
+        next=_cursor(page[-1]) if len(entries) > query.limit else None,
+    )
+
+
+def _cursor(entry: AuditEntry) -> str:
+    text = f"{format_utc(entry.at)} {entry.id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _parse_cursor(after: str) -> AuditPosition:
+    try:
+        text = base64.b64decode(after + "=" * (-len(after) % 4), b"-_", validate=True).decode()
+        at, _, id = text.partition(" ")
+        position = AuditPosition(datetime.fromisoformat(at), id)
+    except ValueError:
+        raise INVALID_CURSOR from None
+    if position.at.tzinfo is None or not id:
+        raise INVALID_CURSOR
+    return position

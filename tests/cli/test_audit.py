@@ -1,0 +1,46 @@
+"""`connector audit` lists who read or changed what, on the command line too."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.credentials import ANNA
+from tests.running_service import Simulator
+
+from .runner import CommandRunner
+
+
+async def test_a_token_that_a_command_printed_is_listed(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    id = await cli.connect(tiktok)
+    await cli.access_token(id)
+    [entry] = json.loads((await cli.run("audit", "--json")).out)
+    assert (entry["actor"], entry["action"]) == ("command line", "read_token")
+    assert (entry["connection_id"], entry["user_id"]) == (id, ANNA)
+    table = (await cli.run("audit")).out
+    assert "command line" in table
+    assert id in table
+
+
+async def test_the_list_is_filtered_and_limited(cli: CommandRunner, tiktok: Simulator) -> None:
+    id = await cli.connect(tiktok)
+    await cli.access_token(id)
+    await cli.run("disconnect", id)
+    for arguments, actions in (
+        (("--connection", id), ["disconnect", "read_token"]),
+        (("--user", ANNA, "--key", "command line"), ["disconnect", "read_token"]),
+        (("--limit", "1"), ["disconnect"]),
+        (("--key", "nobody"), []),
+    ):
+        result = await cli.run("audit", "--json", *arguments)
+        assert [entry["action"] for entry in json.loads(result.out)] == actions
+
+
+@pytest.mark.usefixtures("tiktok")
+async def test_an_empty_audit_is_reported(cli: CommandRunner) -> None:
+    result = await cli.run("audit")
+    assert (result.code, result.out) == (0, "")
+    assert "There are no such entries." in result.err
