@@ -25,7 +25,7 @@ from .clock import Clock
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
 from .errors import ConnectorError
-from .identity import Authenticator, BrowserSessions, JwksCache
+from .identity import Authenticator, BrowserSessions, CredentialBrake, JwksCache
 from .journal import Journal
 from .maintenance import CleanupJob
 from .metrics import Metrics
@@ -67,6 +67,7 @@ class Service:
     oauth_states: OAuthStates
     jwks: JwksCache | None
     authenticator: Authenticator
+    credential_brake: CredentialBrake
     sessions: BrowserSessions
     tokens: TokenAccess
     token_refresher: TokenRefresher
@@ -163,6 +164,9 @@ class Service:
             ),
             jwks=jwks,
             authenticator=authenticator,
+            credential_brake=CredentialBrake(
+                clock=clock, on_limited=metrics.record_limited_request
+            ),
             sessions=BrowserSessions(tickets=authenticator.tickets, store=store, clock=clock),
             tokens=tokens,
             token_refresher=token_refresher,
@@ -188,6 +192,7 @@ class Service:
                     random=random,
                 ),
                 observe=metrics.record_attempt,
+                on_limited=metrics.record_limited_request,
             ),
             connections=ConnectionService(
                 store=store,
@@ -247,6 +252,7 @@ class Service:
             public_url=self.settings.public_url,
             redirect_uris=self.settings.redirect_uris,
             allowed_origins=self.settings.allowed_origins,
+            trusted_proxies=self.settings.trusted_proxies,
             return_access_token=self.settings.return_access_token,
             demo=self.demo,
         )

@@ -11,6 +11,7 @@ ConnectorError
 │   ├── InvalidState            400 invalid_state
 │   ├── StateExpired            410 state_expired
 │   ├── Unauthenticated         401 unauthenticated
+│   │   └── CredentialsExpired  401 unauthenticated    genuine, but too old
 │   ├── WrongUser               403 wrong_user
 │   ├── Forbidden               403 forbidden
 │   ├── NotFound                404 not_found
@@ -77,6 +78,10 @@ class StateExpired(ClientError):
 
 class Unauthenticated(ClientError):
     status, code = 401, "unauthenticated"
+
+
+class CredentialsExpired(Unauthenticated):
+    pass
 
 
 class WrongUser(ClientError):

@@ -62,6 +62,13 @@ class Metrics:
             "Audit entries that were lost because the database did not accept them.",
             registry=self._registry,
         )
+        self._limited_requests = Counter(
+            "connector_limited_requests_total",
+            "Requests refused after wrong credentials (credential, peer) or rejected codes "
+            "(code_state, code_user, code_peer).",
+            ("limit",),
+            registry=self._registry,
+        )
         self._request_series: dict[tuple[str, str, int], Histogram] = {}
 
     def record_attempt(self, family: str, attempt: Attempt) -> None:
@@ -76,6 +83,9 @@ class Metrics:
         if series is None:
             series = self._request_series[key] = self._requests.labels(route, method, str(status))
         series.observe(seconds)
+
+    def record_limited_request(self, limit: str) -> None:
+        self._limited_requests.labels(limit).inc()
 
     def record_dropped_audit_entries(self, number: int) -> None:
         self._audit_entries_dropped.inc(number)

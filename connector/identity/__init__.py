@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .api_keys import ApiKey, InvalidApiKey
 from .authenticator import Authenticator
+from .brake import CredentialBrake
 from .jwks import JwksCache
 from .sessions import BrowserSessions
 from .supabase_tokens import is_public_project_key
@@ -20,6 +21,7 @@ __all__ = [
     "ApiKey",
     "Authenticator",
     "BrowserSessions",
+    "CredentialBrake",
     "InvalidApiKey",
     "JwksCache",
     "Ticket",

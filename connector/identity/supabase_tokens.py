@@ -16,7 +16,7 @@ import jwt
 from pydantic import SecretStr
 
 from connector.clock import Clock
-from connector.errors import InvalidRequest, Unauthenticated
+from connector.errors import CredentialsExpired, InvalidRequest, Unauthenticated
 from connector.model import Principal, parse_user_id
 
 from .jwks import PUBLIC_KEY_ALGORITHMS, JwksCache
@@ -85,6 +85,8 @@ class SupabaseTokens:
             ) from None
         if message := self._claims_error(claims):
             raise Unauthenticated(message)
+        if self._is_expired(claims):
+            raise CredentialsExpired("This user's token has expired. Sign in again.")
         try:
             user_id = parse_user_id(claims.get("sub"), field="sub")
         except InvalidRequest as error:
@@ -117,14 +119,16 @@ class SupabaseTokens:
             )
         return VerificationKey(key, key.algorithm_name)
 
+    def _is_expired(self, claims: dict[str, Any]) -> bool:
+        expires_at = _numeric_claim(claims, "exp", default=math.nan)
+        return not self._clock.now().timestamp() < expires_at + CLOCK_LEEWAY_SECONDS
+
     def _claims_error(self, claims: dict[str, Any]) -> str | None:
         now = self._clock.now().timestamp()
         if claims.get("role") in ("service_role", "anon"):
             return PROJECT_KEY_MESSAGE
         if claims.get("is_anonymous") not in (None, False):
             return "An anonymous sign-in cannot connect TikTok. Sign in with an account first."
-        if not now < _numeric_claim(claims, "exp", default=math.nan) + CLOCK_LEEWAY_SECONDS:
-            return "This user's token has expired. Sign in again."
         starts = [_numeric_claim(claims, name, default=now) for name in ("nbf", "iat")]
         if not all(start <= now + CLOCK_LEEWAY_SECONDS for start in starts):
             return "This user's token is not valid yet. Check the clocks of both machines."

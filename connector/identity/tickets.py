@@ -23,7 +23,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from connector.clock import Clock
-from connector.errors import Unauthenticated
+from connector.errors import CredentialsExpired, Unauthenticated
 from connector.model import Principal, UserId
 
 from .api_keys import ApiKey, ApiKeys
@@ -131,7 +131,7 @@ class Tickets:
             )
         expires_at = datetime.fromtimestamp(int.from_bytes(body[1:HEADER_BYTES], "big"), UTC)
         if self._clock.now() >= expires_at:
-            raise Unauthenticated("This link has expired. Ask for a new one.")
+            raise CredentialsExpired("This link has expired. Ask for a new one.")
         return _VerifiedTicket(body[:1], body[HEADER_BYTES:], expires_at, bound_keys[0])
 
 

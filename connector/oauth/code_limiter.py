@@ -1,47 +1,93 @@
-"""Limits how many codes that TikTok rejects may be tried with one state.
+"""Limits how many codes that TikTok rejects may be tried by one state, one user and one peer.
 
-Each code causes a call to TikTok, and a caller with one state could invent codes without end.
+Each code costs a call to TikTok, rows in the store, and a part of a quota that all users of the app share. So
+the limits are checked before anything is written. Only rejected codes count; a running exchange counts until
+its result is known. A code that this process has admitted before is admitted again, because the repeated
+POST gets the stored reply.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 from connector.clock import Clock
-from connector.errors import RateLimited
+from connector.concurrency import FailureLimit, LimitObserver, LimitReporter, ignore_limit
+from connector.errors import CodeSpent, RateLimited
 from connector.model import OAuthState
 
 MAX_REJECTED_CODES = 8
+MAX_REJECTED_CODES_PER_USER = 16
+MAX_REJECTED_CODES_PER_PEER = 30
+MAX_RUNNING_PER_PEER = 100
+"""Many people may share a peer: a company's network, or the customer's own server."""
+
 REJECTION_WINDOW = timedelta(minutes=10)
-MAX_TRACKED_STATES = 10_000
+MAX_REMEMBERED_CODES = 10_000
 
 
 class RejectedCodeLimiter:
-    """Counts by the state's nonce, because one state can be written in many ways.
+    def __init__(self, clock: Clock, *, on_limited: LimitObserver = ignore_limit) -> None:
+        window = REJECTION_WINDOW.total_seconds()
 
-    The counts are in the memory of this process only.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._rejections: dict[str, list[datetime]] = {}
-
-    def record_rejection(self, oauth_state: OAuthState) -> None:
-        if oauth_state.nonce is None:
-            return
-        rejected_at = [*self._rejections.pop(oauth_state.nonce, ()), self._clock.now()]
-        self._rejections[oauth_state.nonce] = rejected_at[-MAX_REJECTED_CODES:]
-        if len(self._rejections) > MAX_TRACKED_STATES:
-            oldest = next(iter(self._rejections))
-            del self._rejections[oldest]
-
-    def check(self, oauth_state: OAuthState) -> None:
-        rejected_at = self._rejections.get(oauth_state.nonce or "", [])
-        if len(rejected_at) < MAX_REJECTED_CODES:
-            return
-        wait = rejected_at[0] + REJECTION_WINDOW - self._clock.now()
-        if wait > timedelta(0):
-            raise RateLimited(
-                "TikTok rejected too many codes for this connection attempt. Start again.",
-                retry_after=wait.total_seconds(),
+        def limit(max_failures: int, max_running: int) -> FailureLimit:
+            return FailureLimit(
+                max_failures=max_failures,
+                max_running=max_running,
+                window_seconds=window,
+                clock=clock,
             )
+
+        self._limits = {
+            "code_state": limit(MAX_REJECTED_CODES, MAX_REJECTED_CODES),
+            "code_user": limit(MAX_REJECTED_CODES_PER_USER, MAX_REJECTED_CODES_PER_USER),
+            "code_peer": limit(MAX_REJECTED_CODES_PER_PEER, MAX_RUNNING_PER_PEER),
+        }
+        self._reporter = LimitReporter(clock=clock, on_limited=on_limited)
+        self._admitted: dict[str, None] = {}
+
+    @contextmanager
+    def admit(self, code_hash: str, oauth_state: OAuthState, *, peer: str | None) -> Iterator[None]:
+        """Raises `RateLimited` before the block. Counts the code if the block raises `CodeSpent`.
+
+        `peer` is None if the address of the caller says nothing, or if the caller is a server.
+        """
+        if code_hash in self._admitted:
+            yield
+            return
+        # The nonce and not the text, because one state can be written in many ways.
+        named = {
+            "code_state": oauth_state.nonce,
+            "code_user": oauth_state.user_id,
+            "code_peer": peer,
+        }
+        keys = {name: key for name, key in named.items() if key is not None}
+        self._check(keys, peer=peer)
+        counted = [(self._limits[name], key) for name, key in keys.items()]
+        self._remember(code_hash)
+        with ExitStack() as running:
+            for limit, key in counted:
+                running.enter_context(limit.running(key))
+            try:
+                yield
+            except CodeSpent:
+                for limit, key in counted:
+                    limit.record_failure(key)
+                raise
+
+    def _check(self, keys: dict[str, str], *, peer: str | None) -> None:
+        for name, key in keys.items():
+            seconds = self._limits[name].seconds_left(key)
+            if seconds > 0:
+                self._reporter.report(name, peer=peer)
+                raise RateLimited(
+                    "TikTok rejected too many codes, so this code was not sent. Wait, then start again.",
+                    retry_after=seconds,
+                )
+
+    def _remember(self, code_hash: str) -> None:
+        self._admitted[code_hash] = None
+        if len(self._admitted) > MAX_REMEMBERED_CODES:
+            oldest = next(iter(self._admitted))
+            del self._admitted[oldest]

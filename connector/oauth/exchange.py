@@ -10,11 +10,10 @@ from dataclasses import replace
 
 from connector.attempts import AttemptObserver, ignore_attempt
 from connector.clock import Clock
-from connector.concurrency import SingleFlight
+from connector.concurrency import LimitObserver, SingleFlight, ignore_limit
 from connector.encryption import TokenCipher
 from connector.errors import (
     Busy,
-    CodeSpent,
     ConfigurationError,
     ConnectorError,
     InternalError,
@@ -61,6 +60,7 @@ class CodeExchange:
         clock: Clock,
         connection_creator: ConnectionCreator,
         observe: AttemptObserver = ignore_attempt,
+        on_limited: LimitObserver = ignore_limit,
     ) -> None:
         self._families = families
         self._tiktok_client = tiktok_client
@@ -74,11 +74,11 @@ class CodeExchange:
         self.pending_grants = PendingGrants(
             store=store, journal=journal, claims=self._claims, clock=clock
         )
-        self._limiter = RejectedCodeLimiter(clock)
+        self._limiter = RejectedCodeLimiter(clock, on_limited=on_limited)
         self._exchanges = SingleFlight[str, SuccessReply](_log_error)
 
     async def exchange(
-        self, code: str, *, state: str, oauth_state: OAuthState, actor: str
+        self, code: str, *, state: str, oauth_state: OAuthState, actor: str, peer: str | None = None
     ) -> SuccessReply:
         """Returns the same reply for each POST of this code and state, in every process."""
         if oauth_state.family not in self._families:
@@ -90,12 +90,20 @@ class CodeExchange:
             code_hash, oauth_state, state_hash=state_hash, actor=actor, clock=self._clock
         )
         # A started exchange is completed even if the browser disconnects, because the code may be used.
-        return await self._exchanges.run(code_hash, lambda: self._exchange_once(request, code))
+        return await self._exchanges.run(
+            code_hash, lambda: self._admit_and_exchange(request, code, peer)
+        )
 
     async def close(self) -> None:
         await self._exchanges.wait_until_idle()
 
     # One exchange.
+
+    async def _admit_and_exchange(
+        self, request: ExchangeRequest, code: str, peer: str | None
+    ) -> SuccessReply:
+        with self._limiter.admit(request.code_hash, request.oauth_state, peer=peer):
+            return await self._exchange_once(request, code)
 
     async def _exchange_once(self, request: ExchangeRequest, code: str) -> SuccessReply:
         await self.pending_grants.flush()
@@ -133,7 +141,6 @@ class CodeExchange:
         pending: PendingGrant | None = None
         try:
             self._require_usable(request, claim)
-            self._limiter.check(request.oauth_state)
             async with self._journal.reserve(claim_entry(request)):
                 pending = await self._journal_grant(
                     request, claim, await self._request_grant(request, code)
@@ -171,9 +178,6 @@ class CodeExchange:
         )
         try:
             grant = await self._tiktok_client.execute(call)
-        except CodeSpent:
-            self._limiter.record_rejection(oauth_state)
-            raise
         except TikTokUnreachable as error:
             message = f"{error.message} {LOST_RESPONSE_HINT}"
             raise type(error)(

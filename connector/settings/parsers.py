@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -170,6 +171,15 @@ def allowed_origin(text: str) -> str:
     origin = origin_of(text)
     assert origin is not None  # noqa: S101
     return origin
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise InvalidValue(
+            "The entry is not a network.", "Write networks such as 10.0.0.0/8 or 192.0.2.7."
+        ) from None
 
 
 def api_keys(text: str) -> tuple[ApiKey, ...]:

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import SecretStr
 
 from connector.encryption import EncryptionKey
-from connector.identity import ApiKey
 
 from . import parsers
+from .access_settings import AccessSettings
 from .cross_checks import conflicts, missing_settings, unencrypted_urls
 from .problems import InvalidSettings, Problem
 from .sources import Setting, SettingsSource
@@ -25,7 +25,7 @@ from .tiktok_settings import TikTokSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(TikTokSettings):
+class Settings(AccessSettings, TikTokSettings):
     host: Annotated[
         str,
         Setting("CONNECTOR_HOST", parsers.single_word, "The listen address.", default="127.0.0.1"),
@@ -118,25 +118,6 @@ class Settings(TikTokSettings):
             "Supabase; on SQLite a key is created beside the file.",
             default="",
             secret=True,
-        ),
-    ]
-    api_keys: Annotated[
-        tuple[ApiKey, ...],
-        Setting(
-            "CONNECTOR_API_KEYS",
-            parsers.api_keys,
-            "Keys of your own servers, comma-separated: a key, or name:scopes:key.",
-            default="",
-            secret=True,
-        ),
-    ]
-    accept_unsigned_state: Annotated[
-        bool,
-        Setting(
-            "CONNECTOR_ACCEPT_UNSIGNED_STATE",
-            parsers.boolean,
-            "Accept an unsigned state from every caller, for frontends that create the state themselves.",
-            default="false",
         ),
     ]
     return_access_token: Annotated[

@@ -14,12 +14,19 @@ from enum import Enum
 from aiohttp import web
 
 from connector.connections import Scope
-from connector.errors import Forbidden, InternalError, InvalidRequest, Unauthenticated
+from connector.errors import (
+    CredentialsExpired,
+    Forbidden,
+    InternalError,
+    InvalidRequest,
+    Unauthenticated,
+)
 from connector.identity import is_public_project_key
 from connector.model import KeyScope, Principal, UserId
 from connector.origins import origin_of
 
 from .app_keys import CLEAR_SESSION_COOKIE, HTTP_SETTINGS, PRINCIPAL, SERVICES
+from .peer import peer_limit_key
 from .session_cookie import read_session_cookie
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -79,9 +86,7 @@ async def authorize(request: web.Request) -> None:
 
 async def authenticate(request: web.Request) -> Principal | None:
     if has_credentials(request):
-        return await request.app[SERVICES].authenticator.authenticate(
-            request.headers.get("Authorization"), request.headers.get("X-API-Key")
-        )
+        return await _authenticate_headers(request)
     cookie = read_session_cookie(request)
     if not cookie:
         return None
@@ -96,6 +101,20 @@ async def authenticate(request: web.Request) -> Principal | None:
             "must send an Authorization header."
         )
     return principal
+
+
+async def _authenticate_headers(request: web.Request) -> Principal | None:
+    services = request.app[SERVICES]
+    authorization = request.headers.get("Authorization")
+    api_key = request.headers.get("X-API-Key")
+    try:
+        return await services.authenticator.authenticate(authorization, api_key)
+    except CredentialsExpired:
+        raise
+    except Unauthenticated:
+        credential = api_key or (authorization or "").partition(" ")[2]
+        services.credential_brake.record_failure(credential, peer=peer_limit_key(request))
+        raise
 
 
 async def authenticate_optional(request: web.Request) -> Principal | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from aiohttp import web
@@ -11,13 +12,15 @@ from aiohttp import web
 from connector.audit import AuditLog
 from connector.clock import Clock
 from connector.connections import ConnectionService, ConnectionStatistics
-from connector.identity import Authenticator, BrowserSessions
+from connector.identity import Authenticator, BrowserSessions, CredentialBrake
 from connector.journal import Journal
 from connector.metrics import Metrics
 from connector.model import Principal
 from connector.oauth import CodeExchange, OAuthStates
 from connector.store import Store
 from connector.tiktok import ApiFamily
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class HttpSettings:
     public_url: str
     redirect_uris: tuple[str, ...]
     allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     return_access_token: bool = False
     demo: bool = False
 
@@ -47,6 +51,8 @@ class WebServices(Protocol):
     def oauth_states(self) -> OAuthStates: ...
     @property
     def authenticator(self) -> Authenticator: ...
+    @property
+    def credential_brake(self) -> CredentialBrake: ...
     @property
     def sessions(self) -> BrowserSessions: ...
     @property

@@ -14,7 +14,7 @@ from connector.model import UserId, UtcDatetime, format_utc
 from connector.store import AuditAction, AuditEntry, AuditFilter, AuditPosition
 
 from .app_keys import PRINCIPAL, REQUEST_ID, SERVICES
-from .peer import peer_of
+from .peer import peer_address
 from .schemas import RequestModel, ResponseModel, ShortText, UserIdField
 
 MAX_PAGE_SIZE = 500
@@ -61,7 +61,7 @@ def record(
         connection_id=connection_id,
         user_id=user_id,
         request_id=request[REQUEST_ID],
-        peer=peer_of(request),
+        peer=peer_address(request),
     )
 
 

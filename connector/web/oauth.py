@@ -15,6 +15,7 @@ from connector.tiktok import DEFAULT_FAMILY, FAMILIES, ApiFamily
 from . import audit
 from .access import authenticate_optional, resolve_user_id
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
+from .peer import peer_limit_key
 from .redirects import check_return_to
 from .schemas import (
     ExchangeRequestBody,
@@ -62,13 +63,23 @@ async def exchange_code(
     family = require_family(request, oauth_state.family)
     actor = principal.actor if principal else "person"
     reply = await services.code_exchange.exchange(
-        _code(body, family), state=body.state, oauth_state=oauth_state, actor=actor
+        _code(body, family),
+        state=body.state,
+        oauth_state=oauth_state,
+        actor=actor,
+        peer=_limited_peer(request),
     )
     ticket = _selection_ticket(request, oauth_state, reply) if family.has_advertisers else None
     response = ExchangeResponse.model_validate(
         {**reply.model_dump(), "return_to": oauth_state.return_to, "ticket": ticket}
     )
     return await _with_token(request, response, actor=actor)
+
+
+def _limited_peer(request: web.Request) -> str | None:
+    """A server posts the codes of many people from one address."""
+    principal = request.get(PRINCIPAL)
+    return None if principal and principal.kind == "server" else peer_limit_key(request)
 
 
 def require_family(request: web.Request, name: str) -> ApiFamily:

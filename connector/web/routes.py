@@ -31,6 +31,7 @@ from .oauth import (
     start_connection_redirect,
 )
 from .openapi import OPENAPI_DOCUMENT, build_document, docs_page, openapi_json
+from .peer import add_peer_addresses
 from .request_parsing import MAX_BODY_BYTES
 from .response_headers import add_response_headers
 from .session import create_session, delete_session, get_session
@@ -90,6 +91,7 @@ def build_application(services: WebServices, settings: HttpSettings) -> web.Appl
     app.on_response_prepare.append(add_response_headers)
     app[SERVICES] = services
     app[HTTP_SETTINGS] = settings
+    add_peer_addresses(app)
     app[STATIC_FILES] = load_static_files()
     app[OPENAPI_DOCUMENT] = build_document(ROUTES)
     app[ACCESS_RULES] = {}

@@ -28,3 +28,17 @@ def test_api_keys_that_cannot_be_told_apart_are_a_problem(text: str, message: st
     reported = problem(CONNECTOR_API_KEYS=text)
     assert reported.message.startswith(message)
     assert FIRST not in str(reported)
+
+
+def test_trusted_proxies_are_networks_or_addresses() -> None:
+    text = "10.0.0.0/8, 2001:db8::/32, 192.0.2.7"
+    assert list(map(str, read(CONNECTOR_TRUSTED_PROXIES=text).trusted_proxies)) == [
+        "10.0.0.0/8",
+        "2001:db8::/32",
+        "192.0.2.7/32",
+    ]
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "proxy.internal", "*"])
+def test_a_trusted_proxy_that_is_no_network_is_a_problem(text: str) -> None:
+    assert problem(CONNECTOR_TRUSTED_PROXIES=text).message == "Entry 1: The entry is not a network."
