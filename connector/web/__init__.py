@@ -1,7 +1,7 @@
 """The HTTP API and the pages. `routes` lists all addresses.
 
 `build_application` makes an aiohttp application of the service's parts, and `listen` serves the
-application. Every error has the same JSON shape. A route without an access level refuses every request.
+application. Every error has the same JSON shape. A route without an access rule refuses every request.
 """
 
 from __future__ import annotations

@@ -59,6 +59,15 @@ def test_every_operation_has_a_summary_its_security_and_its_error_responses() ->
         assert bool(operation["security"]) is (route.access is not Access.PUBLIC)
 
 
+def test_every_operation_names_the_scope_of_a_key_and_tokens_offer_no_session() -> None:
+    for route in ROUTES:
+        operation = DOCUMENT["paths"][route.canonical][route.method.lower()]
+        if route.scope is not None:
+            assert f"An API key needs the scope {route.scope}." in operation["description"]
+        if route.scope == "tokens":
+            assert operation["security"] == [{"bearer": []}, {"api_key": []}]
+
+
 def test_every_operation_id_is_unique() -> None:
     ids = [
         operation["operationId"]
