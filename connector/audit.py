@@ -37,6 +37,7 @@ class AuditLog:
         self._process = secrets.token_hex(4)
         self._sequence = count()
         self._dropped = 0
+        self._write_lock = asyncio.Lock()
 
     def record(
         self,
@@ -77,15 +78,9 @@ class AuditLog:
 
     async def write(self) -> None:
         """Writes all queued entries. An entry leaves the queue after the database has it."""
-        while batch := list(islice(self._queue, BATCH_SIZE)):
-            try:
-                await self._store.add_audit_entries(batch)
-            except InternalError:
-                # The database refuses this batch for good, and would refuse it again.
-                self._remove(batch)
-                self._drop(len(batch))
-                raise
-            self._remove(batch)
+        async with self._write_lock:
+            while batch := list(islice(self._queue, BATCH_SIZE)):
+                await self._write_batch(batch)
         if self._dropped:
             log.warning("audit entries were dropped count=%d", self._dropped)
             self._dropped = 0
@@ -98,6 +93,16 @@ class AuditLog:
         except (ConnectorError, TimeoutError) as error:
             log.warning("audit entries lost at the end count=%d error=%r", len(self._queue), error)
             self._on_dropped(len(self._queue))
+
+    async def _write_batch(self, batch: list[AuditEntry]) -> None:
+        try:
+            await self._store.add_audit_entries(batch)
+        except InternalError:
+            # The database refuses this batch for good, and would refuse it again.
+            self._remove(batch)
+            self._drop(len(batch))
+            raise
+        self._remove(batch)
 
     def _remove(self, batch: list[AuditEntry]) -> None:
         for _ in batch:

@@ -182,3 +182,13 @@ async def test_closing_does_not_wait_for_a_database_that_hangs(
     log.record("read_token", actor="billing")
     await log.close()
     assert dropped == [1]
+
+
+async def test_two_writes_at_once_lose_no_entry(log: AuditLog, database: FailingDatabase) -> None:
+    log.record("read_token", actor="first")
+    writes = [asyncio.create_task(log.write()) for _ in range(2)]
+    await asyncio.sleep(0)
+    log.record("read_token", actor="second")
+    await asyncio.gather(*writes)
+    await log.write()
+    assert await actors(database) == ["first", "second"]

@@ -47,7 +47,7 @@ class PeerAddresses:
         return _limit_key(self._find_peer(request, remote))
 
     def _find_peer(self, request: web.Request, remote: str) -> Address | None:
-        """Returns the last address that is not a trusted proxy, or None if an entry cannot be read."""
+        """Returns the last address that is not a trusted proxy. Returns None if a trusted proxy names none."""
         address = _parse(remote)
         for entry in _forwarded_from_right(request):
             if not self._is_trusted(address):

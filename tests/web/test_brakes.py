@@ -131,6 +131,13 @@ async def test_a_trusted_proxy_names_the_peer_in_the_audit(
     assert await audited_peer(harness, forwarded_for) == expected
 
 
+async def test_a_trusted_proxy_that_names_nobody_is_not_limited_as_a_peer(
+    start_service: StartService,
+) -> None:
+    harness = await start_service(CONNECTOR_TRUSTED_PROXIES="127.0.0.1")
+    assert await statuses(harness, [wrong_key(f"{n}") for n in range(100)]) == {401: 100}
+
+
 async def test_a_peer_that_is_not_trusted_cannot_name_another_peer(harness: Harness) -> None:
     assert await audited_peer(harness, "203.0.113.7") == "127.0.0.1"
 
@@ -164,5 +171,6 @@ async def test_the_codes_of_one_peer_are_limited_unless_a_server_posts_them(
     from_peer = [await post(n, **{"X-Forwarded-For": "203.0.113.7"}) for n in range(40)]
     assert Counter(response.code for response in from_peer) == {"code_spent": 30, "slow_down": 10}
     assert int(from_peer[-1].headers["Retry-After"]) > 0
-    from_server = [await post(100 + n, **AS_SERVER) for n in range(40)]
+    through_proxy = AS_SERVER | {"X-Forwarded-For": "203.0.113.8"}
+    from_server = [await post(100 + n, **through_proxy) for n in range(40)]
     assert {response.code for response in from_server} == {"code_spent"}
