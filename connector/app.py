@@ -8,7 +8,6 @@ which opens the service and runs its background loops.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -22,6 +21,7 @@ from aiohttp import web
 from .advertisers import UserAccountsToken
 from .audit import AuditLog
 from .clock import Clock
+from .concurrency import scoped_task
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
 from .errors import ConnectorError
@@ -36,7 +36,7 @@ from .tiktok import ApiFamily
 from .tiktok_client import TikTokClient
 from .tokens import (
     MAX_CONCURRENT_REFRESHES,
-    REFRESH_LEASE,
+    MAX_REFRESH_LEASE,
     BackgroundRefresher,
     OutcomeWriter,
     RefreshLeases,
@@ -103,12 +103,33 @@ class Service:
         user_accounts_token = UserAccountsToken(settings.user_accounts_token, cipher)
         metrics = Metrics()
         outcome_writer = OutcomeWriter(store=store, journal=journal, clock=clock)
+        code_exchange = CodeExchange(
+            families=families,
+            tiktok_client=tiktok_client,
+            store=store,
+            journal=journal,
+            cipher=cipher,
+            clock=clock,
+            connection_creator=ConnectionCreator(
+                families=families,
+                tiktok_client=tiktok_client,
+                store=store,
+                cipher=cipher,
+                clock=clock,
+                user_accounts_token=user_accounts_token,
+                probe_every=settings.probe_every,
+                random=random,
+            ),
+            observe=metrics.record_attempt,
+            on_limited=metrics.record_limited_request,
+        )
         token_recovery = TokenRecovery(
             store=store,
             journal=journal,
             outcome_writer=outcome_writer,
             clock=clock,
-            max_lease=REFRESH_LEASE,
+            max_lease=MAX_REFRESH_LEASE,
+            recover_grants=code_exchange.pending_grants.recover,
         )
         leases = RefreshLeases(
             store=store,
@@ -130,6 +151,7 @@ class Service:
                 random=random,
             ),
             outcome_writer=outcome_writer,
+            recovery=token_recovery,
             clock=clock,
             observe=metrics.record_attempt,
         )
@@ -174,26 +196,7 @@ class Service:
                 refresher=token_refresher, leases=leases, clock=clock
             ),
             token_recovery=token_recovery,
-            code_exchange=CodeExchange(
-                families=families,
-                tiktok_client=tiktok_client,
-                store=store,
-                journal=journal,
-                cipher=cipher,
-                clock=clock,
-                connection_creator=ConnectionCreator(
-                    families=families,
-                    tiktok_client=tiktok_client,
-                    store=store,
-                    cipher=cipher,
-                    clock=clock,
-                    user_accounts_token=user_accounts_token,
-                    probe_every=settings.probe_every,
-                    random=random,
-                ),
-                observe=metrics.record_attempt,
-                on_limited=metrics.record_limited_request,
-            ),
+            code_exchange=code_exchange,
             connections=ConnectionService(
                 store=store,
                 tokens=tokens,
@@ -238,9 +241,7 @@ class Service:
     async def _recover_journal(self) -> None:
         """Recovers the journal. If the store does not answer, the flush is repeated before the first lease
         or code claim."""
-        entries = self.journal.recovered_entries()
-        self.token_recovery.recover(entries, self.journal.recovered_owners())
-        self.code_exchange.pending_grants.recover(entries)
+        self.token_recovery.recover(self.journal.recovered)
         for flush in (self.token_recovery.flush, self.code_exchange.pending_grants.flush):
             try:
                 await flush()
@@ -262,16 +263,16 @@ class Service:
 
     async def _run_in_background(self, app: web.Application) -> AsyncIterator[None]:
         async with self:
+            stopped = asyncio.Event()
             loops = [
-                asyncio.create_task(self.background_refresher.run_forever()),
-                asyncio.create_task(self._run_periodic_work()),
-                asyncio.create_task(self.audit.run_forever()),
+                asyncio.create_task(self.background_refresher.run_until(stopped)),
+                asyncio.create_task(self.token_recovery.adopt_until(stopped)),
             ]
-            yield
-            for loop in loops:
-                loop.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await loop
+            periodic_work, audit = self._run_periodic_work(), self.audit.run_forever()
+            async with scoped_task(periodic_work), scoped_task(audit):
+                yield
+            stopped.set()
+            await asyncio.gather(*loops, return_exceptions=True)
 
     async def _run_periodic_work(self) -> None:
         cleanup = CleanupJob(store=self.store, clock=self.clock)

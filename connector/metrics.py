@@ -52,6 +52,11 @@ class Metrics:
             "in the database yet.",
             registry=self._registry,
         )
+        self._journal_orphans = Gauge(
+            "connector_journal_orphans",
+            "Journal files of dead processes that this process could not adopt, for example damaged files.",
+            registry=self._registry,
+        )
         self._journal_write_failing = Gauge(
             "connector_journal_write_failing",
             "1 if the last write to the journal failed, otherwise 0.",
@@ -96,8 +101,11 @@ class Metrics:
         for count in counts:
             self._connections.labels(count.family, count.status).set(count.count)
 
-    def set_journal_state(self, *, entry_count: int, write_failing: bool) -> None:
+    def set_journal_state(
+        self, *, entry_count: int, orphan_count: int, write_failing: bool
+    ) -> None:
         self._journal_entries.set(entry_count)
+        self._journal_orphans.set(orphan_count)
         self._journal_write_failing.set(write_failing)
 
     def render(self) -> bytes:

@@ -49,10 +49,11 @@ def test_each_metrics_object_counts_separately() -> None:
     assert "/token" not in second.render().decode()
 
 
-def test_the_journal_metrics_show_its_entries_and_whether_writes_fail() -> None:
+def test_the_journal_metrics_show_its_entries_its_orphans_and_whether_writes_fail() -> None:
     metrics = Metrics()
-    metrics.set_journal_state(entry_count=7, write_failing=True)
+    metrics.set_journal_state(entry_count=7, orphan_count=2, write_failing=True)
     assert lines(metrics) >= {
         "connector_journal_entries 7.0",
+        "connector_journal_orphans 2.0",
         "connector_journal_write_failing 1.0",
     }

@@ -1,4 +1,4 @@
-"""Repeats an attempt with a growing pause until a deadline."""
+"""Repeats an attempt with a growing pause until a deadline, and sleeps until an event."""
 
 from __future__ import annotations
 
@@ -27,14 +27,18 @@ async def poll(
         yield
         if clock.ticks() >= deadline:
             return
-        await _sleep(clock, pause, wake)
+        if wake is None:
+            await clock.sleep(pause)
+        else:
+            await sleep_until(wake, clock=clock, max_seconds=pause)
+            wake.clear()
         pause = min(pause * 2, max_pause)
 
 
-async def _sleep(clock: Clock, seconds: float, wake: asyncio.Event | None) -> None:
-    if wake is None:
-        await clock.sleep(seconds)
-        return
-    async with scoped_task(clock.sleep(seconds)) as sleeping, scoped_task(wake.wait()) as woken:
-        await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
-    wake.clear()
+async def sleep_until(event: asyncio.Event, *, clock: Clock, max_seconds: float) -> None:
+    """Sleeps until the event is set, but no longer than `max_seconds`."""
+    async with (
+        scoped_task(clock.sleep(max_seconds)) as sleeping,
+        scoped_task(event.wait()) as waiting,
+    ):
+        await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -10,11 +10,12 @@
 - Each process has its own SQLite file and locks this file. If a process can lock another file, the
   owner of that file is dead. The entries and the owner id are copied to the file of this process before
   the old file is removed. The file of a running process is never changed, even if the process is suspended.
+  This happens at the start and, with `adopt_dead_files`, while the process runs.
 - A damaged file of a dead process is not removed. A warning is logged after all readable entries were recovered.
 - If the disk is full at the start, reservations are refused, but recovered entries are still returned.
 """
 
-from .entries import Entry, RecoveredEntry, RecoveredOwner
+from .entries import Entry, Recovered, RecoveredEntry, RecoveredOwner
 from .journal import Journal
 
-__all__ = ["Entry", "Journal", "RecoveredEntry", "RecoveredOwner"]
+__all__ = ["Entry", "Journal", "Recovered", "RecoveredEntry", "RecoveredOwner"]

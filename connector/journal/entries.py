@@ -35,6 +35,23 @@ class RecoveredOwner:
     owner_id: str
 
 
+@dataclass(frozen=True)
+class Recovered:
+    """What dead processes left in their files. It stays in the journal of this process until it is removed."""
+
+    entries: tuple[RecoveredEntry, ...] = ()
+    """Oldest first."""
+
+    owners: tuple[RecoveredOwner, ...] = ()
+
+    def records(self) -> dict[int, str]:
+        owners = {
+            owner.entry_id: encode(Entry(DEAD_OWNER, {"owner_id": owner.owner_id}))
+            for owner in self.owners
+        }
+        return owners | {recovered.entry_id: encode(recovered.entry) for recovered in self.entries}
+
+
 def encode(entry: Entry) -> str:
     content = COMPACT.encode([entry.kind, dict(entry.fields)])
     return f"[{zlib.crc32(content.encode())},{content[1:]}"

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
-import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +22,6 @@ from pathlib import Path
 
 from .entries import DEAD_OWNER, Entry, decode
 
-log = logging.getLogger(__name__)
-
-NAME = re.compile(r"[0-9a-f]{32}(-\d+)?\.db")
 FILE_ERRORS = (OSError, sqlite3.Error, UnicodeError)
 """`UnicodeError` is raised if SQLite's error message quotes a damaged file."""
 
@@ -129,27 +124,6 @@ class JournalFile:
 
     def close(self) -> None:
         self.database.close()
-
-
-def lock_dead_files(folder: Path) -> list[JournalFile]:
-    """Locks the files of dead processes, and returns them, oldest first. Removes empty files."""
-    make_folder(folder)
-    files = []
-    for path in [path for path in folder.iterdir() if NAME.fullmatch(path.name)]:
-        # A file that was truncated has a WAL, which SQLite deletes when it opens the file.
-        has_wal = Path(f"{path}-wal").exists()
-        try:
-            file = JournalFile(path)
-            is_empty = path.stat().st_size == 0 and not has_wal
-        except FILE_ERRORS as error:
-            if not is_locked(error) and path.exists():
-                log.warning("journal file skipped path=%s error=%s", path, error)
-            continue
-        if is_empty:  # If a process is creating this file, `create_and_lock` returns None there.
-            file.remove()
-        else:
-            files.append(file)
-    return sorted(files, key=JournalFile.modified_at)
 
 
 def create_file(

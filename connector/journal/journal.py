@@ -22,14 +22,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from .commit import PendingCommit, unwritable
-from .entries import DEAD_OWNER, Entry, RecoveredEntry, RecoveredOwner, encode
-from .files import (
-    FILE_ERRORS,
-    SLOT_BYTES,
-    JournalFile,
-    create_file,
-    lock_dead_files,
-)
+from .dead_files import DeadFiles
+from .entries import Entry, Recovered, encode
+from .files import FILE_ERRORS, SLOT_BYTES, JournalFile, create_file
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +45,14 @@ class Journal:
         suffixes = itertools.chain([""], map("-{}".format, itertools.count(2)))
         self._names = (f"{self.owner_id}{suffix}.db" for suffix in suffixes)
         self._file: JournalFile | None = None
-        self._dead_files: list[JournalFile] = []
+        self._dead_files = DeadFiles(path, own_id=self.owner_id)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._is_open = False
         self._ids = itertools.count(1)
         self._records: dict[int, str] = {}
         """All records that the file contains after the next commit."""
-        self._recovered_entries: list[RecoveredEntry] = []
-        self._recovered_owners: list[RecoveredOwner] = []
+        self.recovered = Recovered()
+        """What `open` has found. An entry or owner is found at each start until it is removed."""
         self._entry_ids: set[int] = set()
         self._slots: dict[int, int] = {}
         """The space of the entries that were appended to the current file."""
@@ -72,50 +67,46 @@ class Journal:
         self._removal_timer: asyncio.TimerHandle | None = None
 
     @property
+    def orphan_count(self) -> int:
+        """The number of files of dead processes that are not adopted, for example damaged files."""
+        return self._dead_files.count
+
+    @property
     def entry_count(self) -> int:
         """The number of entries that are not removed: TikTok's responses, and markers of dead processes."""
         return len(self._entry_ids)
 
     async def open(self) -> None:
         try:
-            await self._in_thread(self._recover)
+            self.recovered = await self._in_thread(self._adopt)
         except FILE_ERRORS as error:
             await self._in_thread(self._close_files)
             raise unwritable(self._record_error(error)) from error
         self._is_open = True
 
-    def _recover(self) -> None:
-        for file in lock_dead_files(self.path):
-            entries = file.read()
-            for entry in filter(None, entries):
-                entry_id = next(self._ids)
-                self._records[entry_id] = encode(entry)
-                if entry.kind == DEAD_OWNER:
-                    owner = RecoveredOwner(entry_id, entry.fields["owner_id"])
-                    self._recovered_owners.append(owner)
-                else:
-                    self._entry_ids.add(entry_id)
-                    self._recovered_entries.append(RecoveredEntry(entry_id, entry))
-            if None in entries:
-                log.warning("damaged journal file not removed path=%s", file.path)
-                file.close()
-            else:
-                self._dead_files.append(file)
+    async def adopt_dead_files(self) -> Recovered:
+        """Does the same as `open`, for processes that have died since then. Must not be cancelled, because
+        each entry is returned only once."""
+        self._require_open()
         try:
-            self._replace_file()
+            return await self._in_thread(self._adopt)
         except FILE_ERRORS as error:
-            # On a full disk recovered entries can still be used. SQLite does not tell if the disk is full.
-            if isinstance(error, OSError) and error.errno not in DISK_FULL_ERRNOS:
-                raise
-            self._record_error(error)
+            raise unwritable(self._record_error(error)) from error
 
-    def recovered_entries(self) -> list[RecoveredEntry]:
-        """Returns the entries of dead processes, oldest first. An entry stays until it is removed."""
-        return list(self._recovered_entries)
-
-    def recovered_owners(self) -> list[RecoveredOwner]:
-        """Returns the dead processes. An owner is returned after each start until it is removed."""
-        return list(self._recovered_owners)
+    def _adopt(self) -> Recovered:
+        recovered = self._dead_files.read(self._ids)
+        self._records.update(recovered.records())
+        self._entry_ids.update(entry.entry_id for entry in recovered.entries)
+        if not self._is_open or recovered.owners or self._dead_files.locked:
+            try:
+                self._replace_file()
+            except FILE_ERRORS as error:
+                # On a full disk recovered entries can still be used. SQLite does not tell if the disk is full.
+                is_full = not isinstance(error, OSError) or error.errno in DISK_FULL_ERRNOS
+                if not self._is_open and not is_full:
+                    raise
+                self._record_error(error)
+        return recovered
 
     @asynccontextmanager
     async def reserve(self, marker: Entry | None = None) -> AsyncIterator[None]:
@@ -272,17 +263,20 @@ class Journal:
         # Changed in the thread, so that the next replacement is not smaller.
         larger = max(max_reservations, self._max_reservations)
         new = create_file(self.path, self._names, records, slots=2 * larger)
-        old = [*self._dead_files, self._file]
-        self._file, self._dead_files, self._max_reservations = new, [], larger
+        old, self._file, self._max_reservations = self._file, new, larger
         for entry_id in records:
             self._slots.pop(entry_id, None)
-        for file in filter(None, old):
-            file.remove()
+        self._dead_files.remove()
+        if old is not None:
+            old.remove()
         return new
 
     def _close_files(self) -> None:
-        for file in filter(None, [*self._dead_files, self._file]):
-            file.close() if self._records else file.remove()
+        if self._records:
+            self._dead_files.close()
+        self._dead_files.remove()
+        if self._file is not None:
+            self._file.close() if self._records else self._file.remove()
 
     def _record_error(self, error: Exception) -> str:
         """Logs an error unless it is the last logged error, and returns a sentence for the operator."""

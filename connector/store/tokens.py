@@ -70,14 +70,23 @@ class TokenRowOperations(Operations):
         return parse_first_row(StoredTokens, rows) if rows else None
 
     async def lease_due_connections(
-        self, *, owner: str, max_rows: int, now: datetime | None, lease: timedelta
+        self,
+        *,
+        owner: str,
+        max_rows: int,
+        now: datetime | None,
+        lease: timedelta,
+        max_lease: timedelta,
     ) -> list[StoredTokens]:
+        """Leases each connection for a third of its token's remaining life, but at least for `lease` and at
+        most for `max_lease`."""
         rows = await self._call(
             "lease_due_connections",
             owner=owner,
             max_rows=max_rows,
             now=now,
             lease_seconds=lease.total_seconds(),
+            max_lease_seconds=max_lease.total_seconds(),
         )
         return parse_rows(StoredTokens, rows)
 

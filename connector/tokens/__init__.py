@@ -3,10 +3,19 @@
 1. One refresh at a time per connection, across replicas. Inside a process all callers share one task;
    between processes the lease in the store decides. Acquiring the lease is a write, so the store is
    known to be writable before a refresh token is used.
-2. The lease outlasts the longest call to TikTok. A process does not send a call that could
-   still run after its lease. The lease only coordinates running processes: the process that recovers
-   the journal of a dead process saves the recovered tokens and then releases the dead process's leases.
-   A response that the dead process never received is lost, and a longer lease would not recover it.
+2. The lease outlasts the longest call to TikTok. A process does not send a call that could still run
+   after its lease.
+   - A read leases for 60 s. The background leases for a third of the token's remaining life, between 60 s
+     and 10 min. If the process dies after TikTok's response, the response is in its journal, and the
+     process has this time to start again and save it before another process uses the old refresh token.
+   - A read never ends the lease of another process early. The background starts when about a quarter of
+     the token's life is left, and its lease ends when a third of that has passed. So a read normally finds
+     the token fresh until the lease has ended. A read that needs a token sooner, because the token
+     lives only minutes or its refresh is overdue, waits at most 25 s, and then returns the old token while
+     it is unexpired, or raises `Busy`.
+   - Processes that share a journal folder look for the files of dead processes every 5 s: one of them saves
+     the tokens and then releases the dead process's leases. So nobody waits there.
+   - A response that the dead process never received is lost, and a longer lease would not recover it.
 3. A refresh that has started is never cancelled. The refresh is a task of its own: its caller may be
    cancelled, and shutdown waits for the task.
 4. TikTok's response is first written to the journal. The new tokens are then saved in the store before
@@ -14,9 +23,10 @@
    saved before a new lease is acquired. After a restart the journal is recovered first.
 5. Every write names the version of the tokens that it started from. The store refuses an older version.
    So a late writer, or a refresh that ends after a reconnect, changes nothing and reads the row again.
-6. TikTok's rejection of a refresh token is accepted only if the row has no newer tokens and this process
-   still has the lease. Otherwise another process may have rotated the token, or may soon rotate it. One
-   UPDATE checks both conditions and sets the status.
+6. TikTok's rejection of a refresh token is accepted only if no dead process has left newer tokens in the
+   journal folder, the row has no newer tokens and this process still has the lease. Otherwise another
+   process may have rotated the token, or may soon rotate it. One UPDATE checks the conditions of the row
+   and sets the status.
 7. While refreshes fail for a transient reason, reads get the old token until it expires, and TikTok is
    not called before the next retry is due.
 8. The background runs a limited number of refreshes. If TikTok cannot be reached, or asks for fewer
@@ -48,7 +58,13 @@ from __future__ import annotations
 from .access import TokenAccess, UsableTokens
 from .background import BackgroundRefresher, BatchResult, StartedRefresh
 from .failures import require_active
-from .leases import LEASE_WAIT, MAX_TIKTOK_CALL, REFRESH_LEASE, RefreshLeases
+from .leases import (
+    LEASE_WAIT,
+    MAX_REFRESH_LEASE,
+    MAX_TIKTOK_CALL,
+    REFRESH_LEASE,
+    RefreshLeases,
+)
 from .operations import TokenOperations
 from .outcome_writer import OutcomeWriter
 from .recovery import TokenRecovery
@@ -57,6 +73,7 @@ from .refresher import MAX_CONCURRENT_REFRESHES, RefreshResult, TokenRefresher
 __all__ = [
     "LEASE_WAIT",
     "MAX_CONCURRENT_REFRESHES",
+    "MAX_REFRESH_LEASE",
     "MAX_TIKTOK_CALL",
     "REFRESH_LEASE",
     "BackgroundRefresher",

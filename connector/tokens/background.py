@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 
 from connector.clock import Clock
+from connector.concurrency import sleep_until
 from connector.errors import ConnectorError, RateLimited, TikTokUnreachable
 from connector.model import StoredTokens
 
@@ -63,9 +64,12 @@ class BackgroundRefresher:
         else:
             self._limit.record_completion()
 
-    async def run_forever(self) -> None:
-        """Runs batches until the task is cancelled. An error in a batch does not end the loop."""
-        while True:
+    async def run_until(self, stopped: asyncio.Event) -> None:
+        """Runs batches until the event is set. An error in a batch does not end the loop.
+
+        Never cancel this task: the store may have leased connections although its response is not here yet.
+        """
+        while not stopped.is_set():
             more_due = False
             try:
                 more_due = (await self.run_batch()).more_due
@@ -76,4 +80,4 @@ class BackgroundRefresher:
             if more_due:
                 await self._limit.wait_for_capacity()
             else:
-                await self._clock.sleep(IDLE_POLL_SECONDS)
+                await sleep_until(stopped, clock=self._clock, max_seconds=IDLE_POLL_SECONDS)

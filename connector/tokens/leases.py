@@ -24,6 +24,9 @@ from .outcome_writer import OutcomeWriter
 from .recovery import TokenRecovery
 
 REFRESH_LEASE = timedelta(seconds=60)
+MAX_REFRESH_LEASE = timedelta(minutes=10)
+"""The background leases a connection for a third of its token's remaining life, between these two."""
+
 MAX_TIKTOK_CALL = timedelta(seconds=REQUEST_DEADLINE_SECONDS)
 SEND_WITHIN_SECONDS = (REFRESH_LEASE - MAX_TIKTOK_CALL).total_seconds()
 """Counted from the time before the call of the store, because the lease starts before the response of
@@ -160,5 +163,6 @@ class RefreshLeases:
             max_rows=max_rows,
             now=self._clock.database_time(),
             lease=REFRESH_LEASE,
+            max_lease=MAX_REFRESH_LEASE,
         )
         return [RefreshLease(stored, self._owner_id, send_before) for stored in due]

@@ -17,6 +17,7 @@ from connector.store import Store
 from .leases import NewerTokens, RefreshLease, RefreshLeases
 from .operations import OperationFailed, OperationSucceeded, RefreshOperation, TokenOperations
 from .outcome_writer import OutcomeWriter, SaveResult
+from .recovery import TokenRecovery
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class TokenRefresher:
         leases: RefreshLeases,
         operations: TokenOperations,
         outcome_writer: OutcomeWriter,
+        recovery: TokenRecovery,
         clock: Clock,
         observe: AttemptObserver = ignore_attempt,
         max_concurrent: int = MAX_CONCURRENT_REFRESHES,
@@ -48,6 +50,7 @@ class TokenRefresher:
         self._leases = leases
         self._operations = operations
         self._outcome_writer = outcome_writer
+        self._recovery = recovery
         self._observe = observe
         self._running: SingleFlight[str, RefreshResult] = SingleFlight(self._on_done)
         self.background_limit = AdaptiveLimit(
@@ -134,6 +137,9 @@ class TokenRefresher:
 
     async def _save_failure(self, stored: StoredTokens, failed: OperationFailed) -> RefreshResult:
         """Returns newer tokens if another process has saved them. Otherwise raises the error."""
+        if isinstance(failed.error, ReconnectRequired):
+            # A process that has just died may have rotated the token, and its response is in its journal.
+            await self._recovery.adopt()
         try:
             saved = await self._outcome_writer.write(failed.outcome)
         except ConnectorError:

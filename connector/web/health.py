@@ -36,7 +36,9 @@ async def get_metrics(request: web.Request) -> web.Response:
         # While the database is unreachable, the other metrics matter most.
         metrics.set_connection_counts(())
     metrics.set_journal_state(
-        entry_count=journal.entry_count, write_failing=journal.write_error is not None
+        entry_count=journal.entry_count,
+        orphan_count=journal.orphan_count,
+        write_failing=journal.write_error is not None,
     )
     return web.Response(
         body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}

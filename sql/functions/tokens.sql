@@ -153,8 +153,11 @@ begin
 end
 $$;
 
+-- A lease lasts a third of the token's remaining life, between the two limits: a process that died after
+-- TikTok's response has this time to start again and save the response. A revocation needs no such time.
 create function public.connector_lease_due_connections(
-    p_owner text, p_max_rows integer, p_now timestamptz, p_lease_seconds double precision
+    p_owner text, p_max_rows integer, p_now timestamptz, p_lease_seconds double precision,
+    p_max_lease_seconds double precision default 0
 )
 returns setof connector.stored_tokens
 language plpgsql security definer
@@ -178,7 +181,14 @@ begin
         update connector.connections c
         set
             lease_owner = p_owner,
-            due_at = v_now + make_interval(secs => p_lease_seconds)
+            due_at = v_now + greatest(
+                make_interval(secs => p_lease_seconds),
+                case
+                    when c.status <> 'revoked' and c.expires_at is not null then least(
+                        make_interval(secs => p_max_lease_seconds), (c.expires_at - v_now) / 3
+                    )
+                end
+            )
         from due
         where c.id = due.id
         returning c.id

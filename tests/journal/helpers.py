@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from connector.journal import Entry, Journal
+from connector.journal.dead_files import DeadFiles
 from connector.journal.entries import DEAD_OWNER, decode
-from connector.journal.files import JournalFile, lock_dead_files
+from connector.journal.files import JournalFile
 
 
 def entry(name: str, *, size: int = 1000) -> Entry:
@@ -18,11 +19,11 @@ def entry(name: str, *, size: int = 1000) -> Entry:
 
 
 def names(journal: Journal) -> list[str]:
-    return [recovered.entry.fields["id"] for recovered in journal.recovered_entries()]
+    return [recovered.entry.fields["id"] for recovered in journal.recovered.entries]
 
 
 def owners(journal: Journal) -> set[str]:
-    return {recovered.owner_id for recovered in journal.recovered_owners()}
+    return {recovered.owner_id for recovered in journal.recovered.owners}
 
 
 def own_file(journal: Journal) -> JournalFile:
@@ -59,9 +60,9 @@ async def rows(journal: Journal) -> dict[int, bytes]:
 
 
 async def remove_all_recovered(journal: Journal) -> None:
-    for entry in journal.recovered_entries():
+    for entry in journal.recovered.entries:
         await journal.remove(entry.entry_id)
-    for owner in journal.recovered_owners():
+    for owner in journal.recovered.owners:
         await journal.remove(owner.entry_id)
 
 
@@ -77,7 +78,7 @@ async def until_idle(journal: Journal) -> None:
 async def kill(journal: Journal) -> None:
     """Has the effect of SIGKILL: releases the lock, leaves the files and the WAL of the last commit."""
     await until_idle(journal)
-    files = [file for file in (*journal._dead_files, journal._file) if file is not None]
+    files = [file for file in (*journal._dead_files.locked, journal._file) if file is not None]
     paths = [Path(f"{file.path}{suffix}") for file in files for suffix in ("", "-wal")]
     contents = {path: path.read_bytes() for path in paths if path.exists()}
     for file in files:
@@ -107,7 +108,7 @@ async def file_of_stopped_process(folder: Path, *names: str, size: int = 1000) -
 
 def recover_entries(folder: Path) -> list[Entry]:
     """Returns the entries that the next process would recover."""
-    files = lock_dead_files(folder)
+    files = DeadFiles(folder).lock()
     entries = [entry for file in files for entry in file.read()]
     for file in files:
         file.close()

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from connector.journal.files import NAME, PAGE_SIZE
+from connector.journal import Recovered
+from connector.journal.dead_files import NAME
+from connector.journal.files import PAGE_SIZE
 
 from .helpers import (
     damage,
@@ -38,7 +40,7 @@ async def test_a_file_that_is_not_sqlite_is_skipped_with_a_warning_and_not_chang
     folder.mkdir()
     (folder / FOREIGN_FILE).write_text("SUPABASE_URL=https://example.supabase.co\n")
     async with running(folder) as journal:
-        assert (journal.recovered_entries(), journal.recovered_owners()) == ([], [])
+        assert journal.recovered == Recovered()
         await journal.remove(await journal.append(entry("a")))
     assert (folder / FOREIGN_FILE).read_text() == "SUPABASE_URL=https://example.supabase.co\n"
     assert f"journal file skipped path={folder / FOREIGN_FILE}" in caplog.text
@@ -53,7 +55,7 @@ async def test_a_database_that_is_no_journal_is_skipped_with_a_warning_and_not_c
     database.close()
     before = (folder / FOREIGN_FILE).read_bytes()
     async with running(folder) as journal:
-        assert journal.recovered_entries() == []
+        assert journal.recovered.entries == ()
     assert (folder / FOREIGN_FILE).read_bytes() == before
     assert f"path={folder / FOREIGN_FILE}" in caplog.text
 
@@ -68,7 +70,7 @@ async def test_a_file_in_the_journal_folder_with_another_name_is_never_opened(
     database.close()
     before = (folder / name).read_bytes()
     async with running(folder) as journal:
-        assert (journal.recovered_entries(), journal.recovered_owners()) == ([], [])
+        assert journal.recovered == Recovered()
     assert (folder / name).read_bytes() == before
 
 
@@ -77,7 +79,7 @@ async def test_a_folder_with_the_name_of_a_journal_file_is_skipped_with_a_warnin
 ) -> None:
     (folder / FOREIGN_FILE).mkdir(parents=True)
     async with running(folder) as journal:
-        assert journal.recovered_entries() == []
+        assert journal.recovered.entries == ()
     assert "journal file skipped" in caplog.text
 
 
@@ -89,7 +91,7 @@ async def test_an_incomplete_file_of_a_process_killed_while_it_created_the_file_
     (folder / FOREIGN_FILE).touch()
     (folder / f"{FOREIGN_FILE}-journal").write_bytes(content)
     async with running(folder) as journal:
-        assert (journal.recovered_entries(), journal.recovered_owners()) == ([], [])
+        assert journal.recovered == Recovered()
     assert files_in(folder) == []
     assert caplog.text == ""
 

@@ -90,7 +90,7 @@ async def test_a_disk_that_is_full_at_the_start_prevents_new_entries_but_not_the
         assert journal.write_error
         with pytest.raises(JournalUnwritable):
             await journal.append(entry("d"))
-        for recovered in journal.recovered_entries():
+        for recovered in journal.recovered.entries:
             if recovered.entry.fields["id"] != "c":
                 await journal.remove(recovered.entry_id)
     async with journal.reserve():

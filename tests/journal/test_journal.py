@@ -35,7 +35,7 @@ async def test_a_journal_entry_survives_a_kill(folder: Path) -> None:
         await journal.append(entry("a"))
     await kill(journal)
     async with running(folder) as after:
-        assert [recovered.entry for recovered in after.recovered_entries()] == [entry("a")]
+        assert [recovered.entry for recovered in after.recovered.entries] == [entry("a")]
 
 
 async def test_a_removed_journal_entry_is_not_recovered(folder: Path) -> None:
@@ -126,7 +126,7 @@ async def test_a_recovered_journal_entry_can_be_removed(folder: Path) -> None:
     await kill(journal)
     second = await open_journal(folder)
     assert second.entry_count == 3
-    for recovered in second.recovered_entries():
+    for recovered in second.recovered.entries:
         if recovered.entry.fields["id"] != "b":
             await second.remove(recovered.entry_id)
     assert second.entry_count == 1
@@ -239,7 +239,7 @@ async def test_an_entry_larger_than_its_reservation_is_written(folder: Path) -> 
         await journal.append(entry("c"))
     await kill(journal)
     async with running(folder) as after:
-        recovered = [recovered.entry for recovered in after.recovered_entries()]
+        recovered = [recovered.entry for recovered in after.recovered.entries]
         assert recovered == [*large, entry("c")]
 
 
@@ -252,7 +252,7 @@ async def test_any_json_in_a_journal_entry_is_recovered_unchanged(folder: Path) 
     await journal.append(odd)
     await kill(journal)
     async with running(folder) as after:
-        assert [recovered.entry for recovered in after.recovered_entries()] == [odd]
+        assert [recovered.entry for recovered in after.recovered.entries] == [odd]
 
 
 async def test_a_number_that_json_cannot_represent_is_refused_and_does_not_affect_other_entries(

@@ -40,7 +40,7 @@ async def test_a_running_process_is_not_reported_as_dead(folder: Path) -> None:
 async def test_a_dead_owner_is_not_counted_as_a_journal_entry(folder: Path) -> None:
     await kill(await open_journal(folder))
     async with running(folder) as second:
-        assert (second.entry_count, second.recovered_entries()) == (0, [])
+        assert (second.entry_count, second.recovered.entries) == (0, ())
 
 
 async def test_a_dead_owner_is_reported_after_each_start_until_it_is_removed(
@@ -50,7 +50,7 @@ async def test_a_dead_owner_is_reported_after_each_start_until_it_is_removed(
     await kill(second := await open_journal(folder))
     third = await open_journal(folder)
     assert owners(third) == {first.owner_id, second.owner_id}
-    for recovered in third.recovered_owners():
+    for recovered in third.recovered.owners:
         await third.remove(recovered.entry_id)
     await kill(third)
     async with running(folder) as fourth:
@@ -64,7 +64,7 @@ async def test_a_clean_stop_does_not_remove_dead_owners(folder: Path) -> None:
         pass
     async with running(folder) as third:
         assert first.owner_id in owners(third)
-        for recovered in third.recovered_owners():
+        for recovered in third.recovered.owners:
             await third.remove(recovered.entry_id)
     assert files_in(folder) == []
 

@@ -53,7 +53,7 @@ async def main(folder):
     for _ in range(40):
         journal = Journal(Path(folder))
         await journal.open()
-        assert not journal.recovered_owners(), "the file of a running process was recovered"
+        assert not journal.recovered.owners, "the file of a running process was recovered"
         async with journal.reserve():
             await journal.remove(await journal.append(Entry("refresh", {})))
         assert any(Path(folder).glob(f"{journal.owner_id}*.db")), "the file was removed"
@@ -66,11 +66,11 @@ asyncio.run(main(*sys.argv[1:]))
 RECOVERY_SCRIPT = """
 import sys
 from pathlib import Path
-from connector.journal.files import lock_dead_files
+from connector.journal.dead_files import DeadFiles
 
 print("searching", flush=True)
 while True:
-    assert not lock_dead_files(Path(sys.argv[1]))
+    assert not DeadFiles(Path(sys.argv[1])).lock()
 """
 
 
@@ -116,7 +116,7 @@ async def test_a_journal_entry_of_a_running_process_is_never_recovered(folder: P
     async with running(folder) as first:
         await first.append(entry("a"))
         async with running(folder) as second:
-            assert second.recovered_entries() == []
+            assert second.recovered.entries == ()
         await first.append(entry("b"))
         assert own_file(first).path.exists()
 
@@ -160,7 +160,7 @@ async def test_the_journal_entries_of_a_dead_process_are_recovered_by_the_next_p
         assert sorted(names(fourth)) == ["a", "c"]
         assert not list(folder.glob(f"{third.owner_id}*"))
         async with running(folder) as fifth:
-            assert fifth.recovered_entries() == []
+            assert fifth.recovered.entries == ()
     await kill(second)
     async with running(folder) as last:
         assert sorted(names(last)) == ["a", "b", "c"]
@@ -188,8 +188,8 @@ async def test_a_crash_between_copying_and_removing_the_file_of_a_dead_process_l
     third = await open_journal(folder)
     assert names(third) == ["a", "b", "a", "b"]
     assert owners(third) == {path.stem, second.owner_id}
-    entry_ids = {entry.entry_id for entry in third.recovered_entries()}
-    assert len(entry_ids | {owner.entry_id for owner in third.recovered_owners()}) == 7
+    entry_ids = {entry.entry_id for entry in third.recovered.entries}
+    assert len(entry_ids | {owner.entry_id for owner in third.recovered.owners}) == 7
     await remove_all_recovered(third)
     await third.close()
     assert files_in(folder) == []

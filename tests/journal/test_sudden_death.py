@@ -26,7 +26,7 @@ async def main(folder, start):
     print("starting", start, flush=True)
     journal = Journal(Path(folder))
     await journal.open()
-    for recovered in [*journal.recovered_entries(), *journal.recovered_owners()]:
+    for recovered in [*journal.recovered.entries, *journal.recovered.owners]:
         if hasattr(recovered, "entry"):
             print("removing", recovered.entry.fields["id"].replace(" ", "_"), flush=True)
         await journal.remove(recovered.entry_id)

@@ -168,7 +168,7 @@ async def test_a_grant_that_is_in_the_journal_twice_becomes_one_connection(
     async with running_process(database, simulator, tmp_path / "first") as harness:
         await leave_grant_pending(harness)
     async with running_process(database, simulator, tmp_path / "first") as harness:
-        recovered, *_ = harness.service.journal.recovered_entries()
+        recovered, *_ = harness.service.journal.recovered.entries
         await harness.service.journal.append(recovered.entry)
     async with running_process(database, simulator, tmp_path / "first") as harness:
         assert harness.service.journal.entry_count == 2

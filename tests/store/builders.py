@@ -168,7 +168,9 @@ async def acquire_lease(
 async def lease_due(
     store: Store, *, max_rows: int = 100, owner: str = OWNER, now: datetime | None = NOON
 ) -> list[StoredTokens]:
-    return await store.lease_due_connections(owner=owner, max_rows=max_rows, now=now, lease=MINUTE)
+    return await store.lease_due_connections(
+        owner=owner, max_rows=max_rows, now=now, lease=MINUTE, max_lease=10 * MINUTE
+    )
 
 
 def outcome(connection_id: str, **fields: Any) -> Outcome:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
 
 from connector.model import StoredTokens
 from connector.store import Store
@@ -18,6 +21,7 @@ from .builders import (
     connect,
     lease_due,
     outcome,
+    stored_connection,
     stored_tokens,
 )
 from .conftest import DatabaseUnderTest
@@ -126,3 +130,32 @@ async def test_a_disconnected_connection_is_due_so_that_its_tokens_are_revoked_a
     [leased] = await lease_due(store)
     assert leased.connection_id == id
     assert (leased.status, leased.encrypted_tokens) == ("revoked", "first")
+
+
+@pytest.mark.parametrize(
+    ("remaining_life", "lease"),
+    [
+        (None, MINUTE),
+        (-HOUR, MINUTE),
+        (MINUTE, MINUTE),
+        (12 * MINUTE, 4 * MINUTE),
+        (30 * MINUTE, 10 * MINUTE),
+        (24 * HOUR, 10 * MINUTE),
+    ],
+)
+async def test_the_background_leases_for_a_third_of_the_tokens_remaining_life_between_1_and_10_minutes(
+    store: Store, remaining_life: timedelta | None, lease: timedelta
+) -> None:
+    id = await connect(store, expires_at=remaining_life and NOON + remaining_life)
+    await lease_due(store)
+    assert (await stored_connection(store, id)).due_at == NOON + lease
+
+
+async def test_the_tokens_of_a_disconnected_connection_are_leased_for_a_minute(
+    store: Store,
+) -> None:
+    """A revocation rotates no token, so no response can be lost."""
+    id = await connect(store, expires_at=NOON + HOUR)
+    await store.mark_disconnected(id, now=NOON)
+    await lease_due(store)
+    assert (await stored_connection(store, id)).due_at == NOON + MINUTE

@@ -76,7 +76,8 @@ async def test_the_background_loop_continues_after_any_error(
 
     replica.database.faults["lease_due_connections"] = "before"
     with caplog.at_level(logging.WARNING):
-        running = asyncio.create_task(replica.background.run_forever())
+        stopped = asyncio.Event()
+        running = asyncio.create_task(replica.background.run_until(stopped))
         await harness.clock.until_asleep()
         replica.database.before_call["lease_due_connections"] = raise_bug
         harness.clock.advance(2)
@@ -86,7 +87,8 @@ async def test_the_background_loop_continues_after_any_error(
         harness.clock.advance(2)
         await harness.clock.until_asleep()
         await replica.refresher.wait_until_idle()
-    running.cancel()
+    stopped.set()
+    await running
     assert "background refresh batch failed error=store_unreachable" in caplog.text
     assert "unexpected error in background refresh" in caplog.text
     assert (await replica.stored(connection_id)).token_version == 2

@@ -182,7 +182,7 @@ async def test_an_unreadable_journal_entry_does_not_prevent_the_start(
     restarted = await harness.start_replica()
     assert harness.is_accepted(await restarted.tokens(connection_id))
     assert "unreadable journal entry not removed" in caplog.text
-    entries = [recovered.entry for recovered in restarted.service.journal.recovered_entries()]
+    entries = [recovered.entry for recovered in restarted.service.journal.recovered.entries]
     assert Entry("refresh", {"from": "another version"}) in entries
 
 

@@ -122,6 +122,7 @@ class SQLite:
         _enable_wal(connection)
         connection.execute("pragma synchronous = full")
         connection.create_function("add_seconds", 2, _add_seconds, deterministic=True)
+        connection.create_function("seconds_between", 2, _seconds_between, deterministic=True)
         return connection
 
     def _create_tables(self) -> None:
@@ -192,6 +193,10 @@ def _translating_errors(work: Callable[[], T]) -> T:
 
 def _add_seconds(time: str, seconds: float) -> str:
     return format_utc(datetime.fromisoformat(time) + timedelta(seconds=seconds))
+
+
+def _seconds_between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def _encode(value: Any) -> Any:

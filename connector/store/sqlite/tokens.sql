@@ -81,7 +81,7 @@ from stored_tokens t
 where t.connection_id = :connection_id
     and changes() = 1;
 
--- lease_due_connections (owner, max_rows, now, lease_seconds)
+-- lease_due_connections (owner, max_rows, now, lease_seconds, max_lease_seconds)
 
 create temp table if not exists leased (
     connection_id text primary key
@@ -99,7 +99,17 @@ limit :max_rows;
 update connections as c
 set
     lease_owner = :owner,
-    due_at = add_seconds(:now, :lease_seconds)
+    due_at = add_seconds(
+        :now,
+        max(
+            :lease_seconds,
+            case
+                when c.status <> 'revoked' and c.expires_at is not null then
+                    min(:max_lease_seconds, seconds_between(:now, c.expires_at) / 3)
+                else :lease_seconds
+            end
+        )
+    )
 from leased l
 where c.id = l.connection_id;
 
