@@ -73,6 +73,7 @@ class Service:
     token_refresher: TokenRefresher
     background_refresher: BackgroundRefresher
     token_recovery: TokenRecovery
+    refresh_leases: RefreshLeases
     code_exchange: CodeExchange
     connections: ConnectionService
     statistics: ConnectionStatistics
@@ -135,7 +136,7 @@ class Service:
             store=store,
             outcome_writer=outcome_writer,
             recovery=token_recovery,
-            owner_id=journal.owner_id,
+            journal=journal,
             clock=clock,
         )
         token_refresher = TokenRefresher(
@@ -196,6 +197,7 @@ class Service:
                 refresher=token_refresher, leases=leases, clock=clock
             ),
             token_recovery=token_recovery,
+            refresh_leases=leases,
             code_exchange=code_exchange,
             connections=ConnectionService(
                 store=store,
@@ -223,6 +225,7 @@ class Service:
             opening.push_async_callback(self.audit.close)
             await self.journal.open()
             opening.push_async_callback(self.journal.close)
+            opening.push_async_callback(self.refresh_leases.release_all)
             opening.push_async_callback(self.token_recovery.close)
             opening.push_async_callback(self.token_refresher.wait_until_idle)
             opening.push_async_callback(self.code_exchange.close)

@@ -48,6 +48,7 @@ class Journal:
         self._dead_files = DeadFiles(path, own_id=self.owner_id)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._is_open = False
+        self._keeps_file = False
         self._ids = itertools.count(1)
         self._records: dict[int, str] = {}
         """All records that the file contains after the next commit."""
@@ -150,6 +151,10 @@ class Journal:
         if self._removal_timer is None:
             loop = asyncio.get_running_loop()
             self._removal_timer = loop.call_later(MAX_REMOVAL_DELAY, self._commit_removals)
+
+    def keep_file(self) -> None:
+        """Lets `close` keep the file, so that the next process recovers the owner id and ends its leases."""
+        self._keeps_file = True
 
     async def close(self) -> None:
         """Must be called after all other calls have ended. Removes the file if it has no records."""
@@ -276,7 +281,8 @@ class Journal:
             self._dead_files.close()
         self._dead_files.remove()
         if self._file is not None:
-            self._file.close() if self._records else self._file.remove()
+            is_needed = self._records or self._keeps_file
+            self._file.close() if is_needed else self._file.remove()
 
     def _record_error(self, error: Exception) -> str:
         """Logs an error unless it is the last logged error, and returns a sentence for the operator."""

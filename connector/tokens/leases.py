@@ -7,6 +7,7 @@ monotonic clock, which is read before the request is sent. So no two clocks are 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from datetime import timedelta
 
 from connector.clock import Clock
 from connector.concurrency import poll
-from connector.errors import Busy, InternalError, NotFound
+from connector.errors import Busy, ConnectorError, InternalError, NotFound
+from connector.journal import Journal
 from connector.model import StoredTokens
 from connector.store import Store
 from connector.tiktok_client import REQUEST_DEADLINE_SECONDS
@@ -22,6 +24,8 @@ from connector.tiktok_client import REQUEST_DEADLINE_SECONDS
 from .failures import raise_if_backing_off, require_active
 from .outcome_writer import OutcomeWriter
 from .recovery import TokenRecovery
+
+log = logging.getLogger(__name__)
 
 REFRESH_LEASE = timedelta(seconds=60)
 MAX_REFRESH_LEASE = timedelta(minutes=10)
@@ -97,15 +101,17 @@ class RefreshLeases:
         store: Store,
         outcome_writer: OutcomeWriter,
         recovery: TokenRecovery,
-        owner_id: str,
+        journal: Journal,
         clock: Clock,
     ) -> None:
         self.waiters = LeaseWaiters()
         self._store = store
         self._outcome_writer = outcome_writer
         self._recovery = recovery
-        self._owner_id = owner_id
+        self._journal = journal
+        self._owner_id = journal.owner_id
         self._clock = clock
+        self._has_requested_leases = False
 
     async def acquire(self, stored: StoredTokens) -> RefreshLease | NewerTokens:
         """Waits while another process has the lease. If that process fails, its error is raised."""
@@ -132,6 +138,7 @@ class RefreshLeases:
             raise InternalError("The store refuses the newest tokens of this connection.")
         if waiter.lease is not None:
             return waiter.lease
+        self._has_requested_leases = True
         send_before = self._clock.ticks() + SEND_WITHIN_SECONDS
         leased = await self._store.acquire_refresh_lease(
             stored.connection_id,
@@ -157,6 +164,7 @@ class RefreshLeases:
 
     async def lease_due(self, max_rows: int) -> list[RefreshLease]:
         await self._recovery.flush()
+        self._has_requested_leases = True
         send_before = self._clock.ticks() + SEND_WITHIN_SECONDS
         due = await self._store.lease_due_connections(
             owner=self._owner_id,
@@ -166,3 +174,17 @@ class RefreshLeases:
             max_lease=MAX_REFRESH_LEASE,
         )
         return [RefreshLease(stored, self._owner_id, send_before) for stored in due]
+
+    async def release_all(self) -> None:
+        """Ends the leases that this process still has when it stops, for example because the response of the
+        store was lost. Call this after all refreshes have ended and their tokens were saved."""
+        # The leases of unsaved tokens must stay. The next process finds these tokens in the journal.
+        if not self._has_requested_leases or self._outcome_writer.unsaved:
+            return
+        try:
+            await self._store.release_leases(
+                [self._owner_id], now=self._clock.database_time(), max_lease=MAX_REFRESH_LEASE
+            )
+        except ConnectorError as error:
+            log.warning("leases not released at the end error=%s", error.code)
+            self._journal.keep_file()

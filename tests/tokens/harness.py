@@ -59,6 +59,7 @@ class FaultyDatabase:
         self.calls: Counter[str] = Counter()
         self.faults: dict[str, Fault] = {}
         self.before_call: dict[str, Callable[[], Awaitable[object]]] = {}
+        self.after_call: dict[str, Callable[[], Awaitable[object]]] = {}
         self._real = real
 
     async def open(self) -> None:
@@ -72,6 +73,8 @@ class FaultyDatabase:
         if fault == "before":
             raise StoreUnreachable("The database cannot be reached.")
         rows = await self._real.call(operation, **arguments)
+        if operation in self.after_call:
+            await self.after_call[operation]()
         if fault == "after":
             raise StoreUnreachable("The database's response was lost.")
         return rows
