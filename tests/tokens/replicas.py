@@ -1,4 +1,7 @@
-"""`connector serve` with a clock that a file sets ahead: python -m tests.tokens.replicas FILE"""
+"""`connector serve` with a clock that a file sets ahead: python -m tests.tokens.replicas FILE
+
+With the word `wrong` after the file, only this process is ahead: the database uses its own clock.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class FileClock(Clock):
     def now(self) -> datetime:
         return super().now() + timedelta(seconds=float(self._file.read_text()))
 
-    def database_time(self) -> datetime:
+    def database_time(self) -> datetime | None:
         return self.now()
 
     def set_ahead(self, seconds: float) -> None:
@@ -33,7 +36,13 @@ class FileClock(Clock):
         new.replace(self._file)
 
 
+class WrongClock(FileClock):
+    def database_time(self) -> datetime | None:
+        return None
+
+
 if __name__ == "__main__":
     settings = Settings.read(os.environ)
-    service = Service.build(settings, clock=FileClock(Path(sys.argv[1])))
+    clock_class = WrongClock if sys.argv[2:] == ["wrong"] else FileClock
+    service = Service.build(settings, clock=clock_class(Path(sys.argv[1])))
     asyncio.run(serve_until_stopped(service))

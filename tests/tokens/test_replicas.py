@@ -104,3 +104,25 @@ async def test_a_process_killed_during_a_refresh_can_read_immediately_after_the_
     calls = cluster.simulator.state.call_log.calls(path=REFRESH_PATH)
     assert [call["verdict"] for call in calls] == ["ok", "hung", "ok"]  # The first is the exchange.
     assert (await cluster.simulator.stats())["refreshes"] == 1
+
+
+async def test_a_replica_whose_clock_is_61_seconds_ahead_does_not_refresh_inside_anothers_lease(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    ahead = FileClock(tmp_path / "ahead")
+    ahead.set_ahead(REFRESH_LEASE.total_seconds() + 1)
+    first = await cluster.start(*SERVE)
+    wrong = await cluster.start("-m", "tests.tokens.replicas", str(tmp_path / "ahead"), "wrong")
+    connection_id = await cluster.connect(first)
+    await cluster.simulator.fault(REFRESH_PATH, "hang")
+    refreshing = asyncio.create_task(cluster.refresh(first, connection_id))
+    call_log, calls = cluster.simulator.state.call_log, cluster.stack.gateway.calls
+    await wait_until(lambda: call_log.stats()["in_flight"] == 1)
+    calls.clear()
+    waiting = asyncio.create_task(cluster.refresh(wrong, connection_id))
+    await wait_until(lambda: calls["POST /rest/v1/rpc/connector_acquire_refresh_lease"] >= 3)
+    cluster.simulator.state.faults.clear()
+    assert (await refreshing)["status"] == (await waiting)["status"] == "active"
+    stats = await cluster.simulator.stats()
+    assert (stats["refreshes"], stats["dead_refresh_token_presented"]) == (1, 0)
+    assert cluster.token_version(connection_id) == 2
