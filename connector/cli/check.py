@@ -23,7 +23,7 @@ from connector.app import Service
 from connector.encryption import EncryptionKey
 from connector.errors import ConnectorError
 from connector.identity import ApiKey
-from connector.maintenance import KeyRotation
+from connector.maintenance import KeyRotation, describe_step, find_missing_keys
 from connector.model import KeyScope
 from connector.settings import InvalidSettings, Problem, Settings
 
@@ -153,16 +153,21 @@ async def _check_encryption_keys(service: Service, findings: Findings) -> None:
     if any(problem.name == ENCRYPTION_KEYS_SETTING for problem in findings.problems):
         return
     rotation = KeyRotation(store=service.store, cipher=service.cipher)
-    undecryptable = await rotation.sample_undecryptable()
-    if not undecryptable:
-        findings.passed.append("encryption keys")
+    counts, key_ids = await rotation.count_by_key(), service.cipher.key_ids
+    if missing := find_missing_keys(key_ids, counts):
+        findings.add_problem(ENCRYPTION_KEYS_SETTING, missing.message, missing.remedy)
         return
-    findings.add_problem(
-        ENCRYPTION_KEYS_SETTING,
-        f"{len(undecryptable)} of the checked tokens cannot be decrypted. "
-        f"{next(iter(undecryptable.values()))}",
-        "Add the key that encrypted them: the first key encrypts, all keys decrypt.",
-    )
+    undecryptable = await rotation.sample_undecryptable()
+    if undecryptable:
+        findings.add_problem(
+            ENCRYPTION_KEYS_SETTING,
+            f"{len(undecryptable)} of the checked tokens cannot be decrypted. "
+            f"{next(iter(undecryptable.values()))}",
+            "Set the keys with these ids to the keys that encrypted the tokens.",
+        )
+        return
+    step = describe_step(key_ids, counts)
+    findings.passed.append(f"encryption keys: {step}" if step else "encryption keys")
 
 
 async def _check_journal(service: Service, findings: Findings) -> None:

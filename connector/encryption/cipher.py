@@ -1,7 +1,7 @@
 """Encrypts tokens with AES-256-GCM, converts tokens to JSON, and builds the associated data.
 
-A ciphertext has the form `v1.<key id>.<base64url>`. The first key encrypts and all keys decrypt. To
-replace a key, the operator puts the new key first and re-encrypts all rows. A signature never uses an
+A ciphertext has the form `v1.<key id>.<base64url>`. The first key encrypts and all keys decrypt. The steps
+that replace a key are in `connector/maintenance/rotation_step.py`. A signature never uses an
 encryption key itself: its key is derived from the encryption key for one purpose.
 
 Associated data binds a ciphertext to its row: a ciphertext that is copied to another row cannot be
@@ -99,6 +99,11 @@ class TokenCipher:
             ) from None
         return text.decode()
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The key that encrypts is the first."""
+        return tuple(key.id for key in self._keys)
+
     def uses_newest_key(self, ciphertext: str) -> bool:
         return ciphertext.startswith(f"{ENVELOPE_VERSION}.{self._keys[0].id}.")
 
@@ -117,6 +122,10 @@ class TokenCipher:
 
 def is_encrypted(text: str) -> bool:
     return text.startswith(f"{ENVELOPE_VERSION}.")
+
+
+def key_id_of(ciphertext: str) -> str:
+    return ciphertext.split(".", 2)[1]
 
 
 def _associated_data(key_id: str, associated_data: str) -> bytes:

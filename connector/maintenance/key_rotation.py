@@ -8,6 +8,7 @@ and are reported.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from connector.encryption import (
     TokenCipher,
     connection_associated_data,
     is_encrypted,
+    key_id_of,
     pending_grant_associated_data,
     user_account_associated_data,
 )
@@ -24,6 +26,8 @@ from connector.store import EncryptedRow, Replacement, Store
 
 ENCRYPTED_TABLES = ("connections", "user_accounts", "codes")
 MAX_PASSES = 10
+MAX_COUNTED_PAGES = 50
+"""For each table, so that `connector check` takes seconds."""
 
 
 @dataclass
@@ -60,6 +64,20 @@ class KeyRotation:
                 return report
         report.old_key_in_use = True
         return report
+
+    async def count_by_key(self) -> Counter[str]:
+        """Counts the first ciphertexts of each table by the id of their key."""
+        counts: Counter[str] = Counter()
+        for table_name in ENCRYPTED_TABLES:
+            after_key = None
+            for _ in range(MAX_COUNTED_PAGES):
+                rows = await self._store.list_ciphertexts(table_name, after_key=after_key)
+                if not rows:
+                    break
+                after_key = rows[-1].row_key
+                encrypted = [row.ciphertext for row in rows if is_encrypted(row.ciphertext)]
+                counts.update(map(key_id_of, encrypted))
+        return counts
 
     async def sample_undecryptable(self) -> dict[str, str]:
         """Tries the first rows of each table. Returns the reason for each row that cannot be decrypted."""

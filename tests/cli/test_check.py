@@ -106,7 +106,7 @@ async def test_tokens_under_a_removed_encryption_key_are_a_problem(
     cli.environment["CONNECTOR_ENCRYPTION_KEYS"] = EncryptionKey.generate("old").format()
     await cli.connect(tiktok)
     line = await line_about(cli, CONNECTOR_ENCRYPTION_KEYS=EncryptionKey.generate("new").format())
-    assert "encrypted under key old" in line
+    assert "2 stored tokens are encrypted under old, which this list lacks" in line
 
 
 async def test_a_key_file_that_others_can_read_is_a_problem(cli: CommandRunner) -> None:

@@ -124,6 +124,18 @@ async def test_the_rotation_re_encrypts_more_rows_than_one_page(store: Store) ->
         assert decrypt(TokenCipher((NEW_KEY,)), ciphertext, number=number) == TOKENS
 
 
+async def test_keys_whose_ids_begin_with_the_same_letters_are_told_apart(store: Store) -> None:
+    k1, k10 = EncryptionKey.generate("k1"), EncryptionKey.generate("k10")
+    for newest, old in ((k1, k10), (k10, k1)):
+        connection_id = await connect(store, TokenCipher((old,)))
+        rotation = KeyRotation(store=store, cipher=TokenCipher((newest, old)))
+        assert await rotation.count_by_key() == {old.id: 1}
+        assert await rotation.count_outdated() == 1
+        assert (await rotation.run(on_progress=lambda rows: None)).rows == 1
+        ciphertext = await stored_ciphertext(store, connection_id)
+        assert decrypt(TokenCipher((newest,)), ciphertext, number=0) == TOKENS
+
+
 async def test_the_rotation_does_not_overwrite_a_token_that_was_refreshed_meanwhile(
     store: Store, database: DatabaseWithConcurrentWriter, path: Path
 ) -> None:
