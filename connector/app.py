@@ -80,10 +80,20 @@ class Service:
     metrics: Metrics
     audit: AuditLog
     demo: bool = False
+    hold: bool = False
+    """Uses no token and no code: no background runs, and TikTok is not called."""
+
     _exit_stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @classmethod
-    def build(cls, settings: Settings, *, clock: Clock | None = None, demo: bool = False) -> Self:
+    def build(
+        cls,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        demo: bool = False,
+        hold: bool = False,
+    ) -> Self:
         clock = clock or Clock()
         random = Random()  # noqa: S311 - spreads load and protects no secret
         cipher = TokenCipher(settings.encryption_keys or load_or_create_keys(settings.database))
@@ -155,6 +165,7 @@ class Service:
             recovery=token_recovery,
             clock=clock,
             observe=metrics.record_attempt,
+            hold=hold,
         )
         tokens = TokenAccess(
             refresher=token_refresher, outcome_writer=outcome_writer, cipher=cipher, clock=clock
@@ -212,6 +223,7 @@ class Service:
                 store=store, clock=clock, on_dropped=metrics.record_dropped_audit_entries
             ),
             demo=demo,
+            hold=hold,
         )
 
     async def __aenter__(self) -> Self:
@@ -259,6 +271,7 @@ class Service:
             trusted_proxies=self.settings.trusted_proxies,
             return_access_token=self.settings.return_access_token,
             demo=self.demo,
+            hold=self.hold,
         )
         app = build_application(self, http_settings)
         app.cleanup_ctx.append(self._run_in_background)
@@ -266,6 +279,9 @@ class Service:
 
     async def _run_in_background(self, app: web.Application) -> AsyncIterator[None]:
         async with self:
+            if self.hold:
+                yield
+                return
             stopped = asyncio.Event()
             loops = [
                 asyncio.create_task(self.background_refresher.run_until(stopped)),

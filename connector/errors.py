@@ -37,6 +37,7 @@ ConnectorError
 ├── StoreUnreachable            503 store_unreachable
 ├── JournalUnwritable           503 journal_unwritable    no one-time code or token is sent
 ├── Busy                        503 busy                  another process does the same work
+│   └── OnHold                  503 busy                  `serve --hold` uses no token and no code
 └── InternalError               500 internal_error        a bug in the service
 """
 
@@ -198,6 +199,16 @@ class JournalUnwritable(ConnectorError):
 
 class Busy(ConnectorError):
     status, code, retryable = 503, "busy", True
+
+
+class OnHold(Busy):
+    MESSAGE: ClassVar[str] = (
+        "The operator has started this service with --hold: it uses no token and no code at TikTok. "
+        "Try again when it runs normally."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self.MESSAGE, retry_after=60)
 
 
 class InternalError(ConnectorError):

@@ -74,6 +74,12 @@ class Metrics:
             ("limit",),
             registry=self._registry,
         )
+        self._warnings = Gauge(
+            "connector_warnings",
+            "1 for each kind of warning that /readyz shows.",
+            ("kind",),
+            registry=self._registry,
+        )
         self._request_series: dict[tuple[str, str, int], Histogram] = {}
 
     def record_attempt(self, family: str, attempt: Attempt) -> None:
@@ -107,6 +113,11 @@ class Metrics:
         self._journal_entries.set(entry_count)
         self._journal_orphans.set(orphan_count)
         self._journal_write_failing.set(write_failing)
+
+    def set_warnings(self, kinds: Iterable[str]) -> None:
+        self._warnings.clear()
+        for kind in kinds:
+            self._warnings.labels(kind).set(1)
 
     def render(self) -> bytes:
         """Returns the metrics in the Prometheus text format."""

@@ -55,7 +55,12 @@ def _command(commands: Commands, name: str, handler: str, help: str) -> argparse
 
 
 def _server_commands(commands: Commands) -> None:
-    _command(commands, "serve", "serve:serve", "run the service")
+    serve = _command(commands, "serve", "serve:serve", "run the service")
+    serve.add_argument(
+        "--hold",
+        action="store_true",
+        help="use no token and no code, so that you can look first, for example after a restore",
+    )
     demo = _command(
         commands,
         "demo",
@@ -147,6 +152,11 @@ def _operator_commands(commands: Commands) -> None:
     keys = commands.add_parser("keys", help="encryption keys: new, rotate").add_subparsers(
         metavar="new|rotate", required=True
     )
+    for name, help in (
+        ("backup", "copy the SQLite database and the encryption keys to a new folder"),
+        ("restore", "put the database and the keys of a backup in place; overwrites nothing"),
+    ):
+        _command(commands, name, f"backup:{name}", help).add_argument("folder", metavar="DIR")
     _command(keys, "new", "keys:generate_key", "print a new encryption key")
     _command(keys, "rotate", "keys:rotate_keys", "re-encrypt everything under the newest key")
 

@@ -23,6 +23,10 @@ from .setting_checks import weakened_protection
 from .terminal import print_error, print_result
 
 MAX_OPEN_FILES = 16_384
+HOLD_NOTICE = (
+    "--hold: no token and no code is used. Nothing is refreshed, exchanged or revoked. Start without --hold "
+    "before the tokens expire."
+)
 
 
 def serve(options: Namespace) -> int:
@@ -30,7 +34,7 @@ def serve(options: Namespace) -> int:
     logging_setup.configure(settings.log_level, format=settings.log_format)
     for warning in (*settings.warnings, *weakened_protection(settings)):
         print_error(str(warning))
-    run_with_uvloop(serve_until_stopped(Service.build(settings)))
+    run_with_uvloop(serve_until_stopped(Service.build(settings, hold=options.hold)))
     return 0
 
 
@@ -41,6 +45,8 @@ async def serve_until_stopped(service: Service) -> None:
         async with serve_connector(application, settings.host, settings.port) as addresses:
             _raise_open_file_limit()
             _tune_garbage_collector()
+            if service.hold:
+                print_error(HOLD_NOTICE)
             print_result(f"Ready at {settings.public_url} (listening on {', '.join(addresses)})")
             sys.stdout.flush()
             await stop.wait()

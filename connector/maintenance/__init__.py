@@ -1,14 +1,17 @@
-"""Maintains the database: deletes old rows periodically; rotates keys and erases a person when an operator
-asks for it."""
+"""Maintains the database: deletes old rows periodically. Rotates keys, erases a person, and makes and restores
+backups, when an operator asks for it."""
 
 from __future__ import annotations
 
+from .backup import BackupFolder, BackupInfo, make_backup, restore_backup
 from .cleanup import CleanupJob
 from .erasure import Erasure, ErasureReport
 from .key_rotation import KeyRotation, RotationReport
 from .rotation_step import MissingKeys, describe_step, find_missing_keys
 
 __all__ = [
+    "BackupFolder",
+    "BackupInfo",
     "CleanupJob",
     "Erasure",
     "ErasureReport",
@@ -17,4 +20,6 @@ __all__ = [
     "RotationReport",
     "describe_step",
     "find_missing_keys",
+    "make_backup",
+    "restore_backup",
 ]

@@ -7,7 +7,7 @@ each with its remedy. `SETTINGS` lists the settings, so that tests can compare t
 
 from __future__ import annotations
 
-from .local_key_file import key_file, load_or_create_keys
+from .local_key_file import format_key_file, key_file, load_or_create_keys, read_key_file
 from .problems import InvalidSettings, Problem
 from .sources import OWN_PREFIXES, Setting
 from .table import SETTINGS, Settings
@@ -21,6 +21,8 @@ __all__ = [
     "Setting",
     "Settings",
     "build_families",
+    "format_key_file",
     "key_file",
     "load_or_create_keys",
+    "read_key_file",
 ]

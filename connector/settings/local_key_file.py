@@ -7,6 +7,7 @@ key, so a missing key file beside a database in use is a problem and never repla
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -30,15 +31,22 @@ def load_or_create_keys(database: Path) -> tuple[EncryptionKey, ...]:
         _reject_if_lost(database, file)
         if not file.exists():
             key = EncryptionKey.generate(f"local-{token_hex(3)}")
-            _create(file, f"{FILE_HEADER}{key.format()}\n")
-        _reject_if_readable_by_others(file)
-        text = file.read_text(encoding="utf-8", errors="replace")
+            _create(file, format_key_file((key,)))
+        return read_key_file(file)
     except OSError as error:
         raise _invalid(
             f"The key file {file} cannot be used: {error.strerror}.",
             f"Make the folder writable, or set {SETTING_NAME} yourself.",
         ) from None
-    return _parse(text, file)
+
+
+def read_key_file(file: Path) -> tuple[EncryptionKey, ...]:
+    _reject_if_readable_by_others(file)
+    return _parse(file.read_text(encoding="utf-8", errors="replace"), file)
+
+
+def format_key_file(keys: Sequence[EncryptionKey]) -> str:
+    return FILE_HEADER + "".join(f"{key.format()}\n" for key in keys)
 
 
 def key_file(database: Path) -> Path:

@@ -10,7 +10,7 @@ from functools import partial
 from connector.attempts import AttemptObserver, ignore_attempt
 from connector.clock import Clock
 from connector.concurrency import AdaptiveLimit, SingleFlight
-from connector.errors import Busy, ConnectorError, ReconnectRequired
+from connector.errors import Busy, ConnectorError, OnHold, ReconnectRequired
 from connector.model import StoredTokens, Tokens
 from connector.store import Store
 
@@ -45,13 +45,16 @@ class TokenRefresher:
         clock: Clock,
         observe: AttemptObserver = ignore_attempt,
         max_concurrent: int = MAX_CONCURRENT_REFRESHES,
+        hold: bool = False,
     ) -> None:
+        """With `hold`, every refresh is refused before a lease is acquired."""
         self._store = store
         self._leases = leases
         self._operations = operations
         self._outcome_writer = outcome_writer
         self._recovery = recovery
         self._observe = observe
+        self._hold = hold
         self._running: SingleFlight[str, RefreshResult] = SingleFlight(self._on_done)
         self.background_limit = AdaptiveLimit(
             max_concurrent, running=self._running.__len__, clock=clock
@@ -70,6 +73,8 @@ class TokenRefresher:
         Tokens that cannot be refreshed are probed, and the tokens of a disconnected connection are
         revoked. `tokens` are the decrypted tokens of `stored`, if the caller has them.
         """
+        if self._hold:
+            raise OnHold
         refresh_once = partial(
             self._refresh_once, stored, actor=actor, operation=operation, tokens=tokens
         )

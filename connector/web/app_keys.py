@@ -33,6 +33,8 @@ class HttpSettings:
     trusted_proxies: tuple[Network, ...] = ()
     return_access_token: bool = False
     demo: bool = False
+    hold: bool = False
+    """True after `serve --hold`: no token and no code is used."""
 
     @property
     def is_https(self) -> bool:

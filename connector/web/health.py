@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, OnHold
 
-from .app_keys import SERVICES
-from .schemas import HealthResponse
+from .app_keys import HTTP_SETTINGS, SERVICES
+from .schemas import HealthResponse, ReadinessResponse, ReadinessWarning
 
 
 async def healthz(request: web.Request) -> HealthResponse:
@@ -15,7 +15,7 @@ async def healthz(request: web.Request) -> HealthResponse:
     return HealthResponse(status="ok")
 
 
-async def readyz(request: web.Request) -> HealthResponse:
+async def readyz(request: web.Request) -> ReadinessResponse:
     """Check that the database responds and has the right schema, and that the journal is writable."""
     services = request.app[SERVICES]
     await services.store.require_schema()
@@ -23,7 +23,13 @@ async def readyz(request: web.Request) -> HealthResponse:
         # An idle process writes nothing else, so this attempt notices that the disk has space again.
         async with services.journal.reserve():
             pass
-    return HealthResponse(status="ready")
+    return ReadinessResponse(status="ready", warnings=_warnings(request))
+
+
+def _warnings(request: web.Request) -> list[ReadinessWarning]:
+    if request.app[HTTP_SETTINGS].hold:
+        return [ReadinessWarning(kind="hold", message=OnHold.MESSAGE)]
+    return []
 
 
 async def get_metrics(request: web.Request) -> web.Response:
@@ -35,6 +41,7 @@ async def get_metrics(request: web.Request) -> web.Response:
     except ConnectorError:
         # While the database is unreachable, the other metrics matter most.
         metrics.set_connection_counts(())
+    metrics.set_warnings(warning.kind for warning in _warnings(request))
     metrics.set_journal_state(
         entry_count=journal.entry_count,
         orphan_count=journal.orphan_count,

@@ -23,6 +23,7 @@ from .connections import (
 )
 from .endpoint import Route
 from .health import get_metrics, healthz, readyz
+from .hold import hold_middleware
 from .middleware import request_middleware
 from .oauth import (
     exchange_code,
@@ -87,7 +88,8 @@ ROUTES = (
 
 
 def build_application(services: WebServices, settings: HttpSettings) -> web.Application:
-    app = web.Application(middlewares=[request_middleware], client_max_size=MAX_BODY_BYTES)
+    middlewares = [request_middleware, *([hold_middleware] if settings.hold else [])]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(add_response_headers)
     app[SERVICES] = services
     app[HTTP_SETTINGS] = settings

@@ -260,7 +260,18 @@ class SessionEndedResponse(ResponseModel):
 
 
 class HealthResponse(ResponseModel):
-    status: Literal["ok", "ready"]
+    status: Literal["ok"]
+
+
+class ReadinessWarning(ResponseModel):
+    kind: str
+    message: str
+
+
+class ReadinessResponse(ResponseModel):
+    status: Literal["ready"]
+    warnings: list[ReadinessWarning]
+    """What needs attention although this replica can do its work."""
 
 
 class TikTokErrorBody(ResponseModel):

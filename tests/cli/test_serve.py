@@ -45,6 +45,19 @@ async def test_the_service_is_ready_when_it_prints_its_address(cli: CommandRunne
         assert await process.wait() == 0
 
 
+async def test_serve_with_hold_says_so_at_the_start_and_at_readyz(cli: CommandRunner) -> None:
+    process = await cli.start_process("serve", "--hold")
+    try:
+        await first_line_with(process, "Ready at http://localhost:")
+        async with ClientSession() as http, http.get(f"{url(cli)}/readyz") as response:
+            body = await response.json()
+    finally:
+        process.kill()
+        _, errors = await process.communicate()
+    assert (response.status, body["warnings"][0]["kind"]) == (200, "hold")
+    assert "--hold: no token and no code is used." in errors.decode()
+
+
 async def test_a_start_on_sqlite_imports_no_package_of_another_database_or_command(
     cli: CommandRunner,
 ) -> None:

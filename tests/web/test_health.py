@@ -31,7 +31,7 @@ async def metrics_text(harness: Harness) -> str:
 
 async def test_a_started_service_is_alive_and_ready(each_store: Harness) -> None:
     assert (await each_store.get("/healthz")).json == {"status": "ok"}
-    assert (await each_store.get("/readyz")).json == {"status": "ready"}
+    assert (await each_store.get("/readyz")).json == {"status": "ready", "warnings": []}
 
 
 async def test_a_service_with_an_outdated_schema_is_not_ready_and_logs_the_remedy(
@@ -112,5 +112,5 @@ async def test_an_idle_service_is_ready_again_as_soon_as_the_disk_accepts_writes
         for _ in range(2):
             response = await harness.get("/readyz")
             assert (response.status, response.code) == (503, "journal_unwritable")
-    assert (await harness.get("/readyz")).json == {"status": "ready"}
+    assert (await harness.get("/readyz")).json == {"status": "ready", "warnings": []}
     assert "connector_journal_write_failing 0.0" in await metrics_text(harness)
