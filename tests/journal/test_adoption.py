@@ -121,6 +121,29 @@ async def test_on_a_full_disk_entries_are_adopted_and_their_file_stays_until_the
         assert len(await entries_on_disk(journal)) == 2
 
 
+async def test_entries_survive_if_the_starting_process_dies_before_it_has_copied_them(
+    folder: Path,
+) -> None:
+    await file_of_killed_process(folder, "a")
+    with files_up_to(0):
+        journal = await open_journal(folder)
+    await kill(journal)
+    async with running(folder) as next_process:
+        assert names(next_process) == ["a"]
+
+
+async def test_entries_survive_if_the_adopting_process_dies_before_it_has_copied_them(
+    folder: Path,
+) -> None:
+    journal = await open_journal(folder)
+    await file_of_killed_process(folder, "a")
+    with files_up_to(0):
+        await journal.adopt_dead_files()
+    await kill(journal)
+    async with running(folder) as next_process:
+        assert names(next_process) == ["a"]
+
+
 async def test_a_damaged_file_stays_and_counts_as_an_orphan_until_the_operator_removes_it(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

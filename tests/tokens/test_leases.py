@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from datetime import datetime, timedelta
 
@@ -99,6 +100,23 @@ async def test_a_process_delayed_until_its_lease_may_have_expired_does_not_call_
     harness.clock.advance(LEASE_SECONDS)
     await replica.run_background()
     assert await harness.refresh_count() == 1
+
+
+async def test_a_process_whose_disk_is_slower_than_its_lease_does_not_call_tiktok(
+    harness: TokenHarness, replica: Replica
+) -> None:
+    """The refresh token is sent only after space in the journal was reserved, which is a write."""
+    connection_id = await harness.connect(replica)
+    journal, disk_responds = replica.service.journal, threading.Event()
+    journal._thread.submit(disk_responds.wait)
+    refreshing = asyncio.create_task(replica.refresh(connection_id))
+    while journal._writer is None:  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0.001)
+    harness.clock.advance(LEASE_SECONDS)
+    disk_responds.set()
+    with pytest.raises(Busy):
+        await refreshing
+    assert await harness.refresh_count() == 0
 
 
 class SteppedClock(Clock):
