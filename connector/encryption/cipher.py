@@ -53,6 +53,8 @@ class TokenCipher:
         self._keys = keys
         self._ciphers = {key.id: AESGCM(key.secret) for key in keys}
         self._logged_errors: set[str] = set()
+        self.has_missed_key = False
+        """True after a ciphertext under a key that this process lacks: another replica has a newer list."""
 
     def encrypt_tokens(self, tokens: Tokens, *, associated_data: str) -> Ciphertext:
         return self.encrypt(dump_tokens(tokens), associated_data=associated_data)
@@ -86,6 +88,7 @@ class TokenCipher:
             raise DecryptionFailed("The stored text is not an encrypted token.")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
+            self.has_missed_key = True
             raise DecryptionFailed(
                 f"A token is encrypted under key {key_id}, which CONNECTOR_ENCRYPTION_KEYS lacks."
             )

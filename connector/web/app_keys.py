@@ -12,6 +12,7 @@ from aiohttp import web
 from connector.audit import AuditLog
 from connector.clock import Clock
 from connector.connections import ConnectionService, ConnectionStatistics
+from connector.encryption import TokenCipher
 from connector.identity import Authenticator, BrowserSessions, CredentialBrake
 from connector.journal import Journal
 from connector.metrics import Metrics
@@ -69,6 +70,7 @@ class WebServices(Protocol):
     def journal(self) -> Journal: ...
     @property
     def audit(self) -> AuditLog: ...
+    def cipher(self) -> TokenCipher: ...
     @property
     def metrics(self) -> Metrics: ...
 

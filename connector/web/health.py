@@ -9,6 +9,15 @@ from connector.errors import ConnectorError, OnHold
 from .app_keys import HTTP_SETTINGS, SERVICES
 from .schemas import HealthResponse, ReadinessResponse, ReadinessWarning
 
+MISSING_KEY = (
+    "Another replica encrypts with a key that this replica lacks, so this replica cannot use some tokens. "
+    "`connector check` names the key: add it to CONNECTOR_ENCRYPTION_KEYS and restart."
+)
+JOURNAL_ORPHANS = (
+    "The journal folder contains files of dead processes that could not be adopted. The log names each "
+    "file and the reason."
+)
+
 
 async def healthz(request: web.Request) -> HealthResponse:
     """Check that the process runs."""
@@ -27,9 +36,17 @@ async def readyz(request: web.Request) -> ReadinessResponse:
 
 
 def _warnings(request: web.Request) -> list[ReadinessWarning]:
-    if request.app[HTTP_SETTINGS].hold:
-        return [ReadinessWarning(kind="hold", message=OnHold.MESSAGE)]
-    return []
+    services = request.app[SERVICES]
+    warnings = {
+        "hold": request.app[HTTP_SETTINGS].hold and OnHold.MESSAGE,
+        "encryption_keys": services.cipher.has_missed_key and MISSING_KEY,
+        "journal_orphans": services.journal.orphan_count > 0 and JOURNAL_ORPHANS,
+    }
+    return [
+        ReadinessWarning(kind=kind, message=message)
+        for kind, message in warnings.items()
+        if message
+    ]
 
 
 async def get_metrics(request: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ from sqlite3 import connect
 
 import pytest
 
+from connector.encryption import DecryptionFailed, EncryptionKey, TokenCipher
 from connector.errors import JournalUnwritable
 from tests.credentials import ANNA
 from tests.journal.disks import files_up_to
@@ -114,3 +115,33 @@ async def test_an_idle_service_is_ready_again_as_soon_as_the_disk_accepts_writes
             assert (response.status, response.code) == (503, "journal_unwritable")
     assert (await harness.get("/readyz")).json == {"status": "ready", "warnings": []}
     assert "connector_journal_write_failing 0.0" in await metrics_text(harness)
+
+
+async def test_readyz_warns_if_another_replica_encrypts_with_a_key_that_this_one_lacks(
+    start_service: StartService,
+) -> None:
+    harness = await start_service()
+    newer = TokenCipher((EncryptionKey.generate("new"),))
+    with pytest.raises(DecryptionFailed):
+        harness.service.cipher.decrypt(
+            newer.encrypt("text", associated_data="row"), associated_data="row"
+        )
+    response = await harness.get("/readyz")
+    [warning] = response.json["warnings"]
+    assert (response.status, warning["kind"]) == (200, "encryption_keys")
+    assert "add it to CONNECTOR_ENCRYPTION_KEYS and restart" in warning["message"]
+
+
+async def test_readyz_warns_while_a_damaged_file_of_a_dead_process_is_in_the_journal_folder(
+    start_service: StartService,
+) -> None:
+    harness = await start_service()
+    journal = harness.service.journal
+    orphan = journal.path / f"{'0' * 32}.db"
+    orphan.write_text("not a database, and longer than the header of a database " * 10)
+    await journal.adopt_dead_files()
+    response = await harness.get("/readyz")
+    assert (response.status, response.json["warnings"][0]["kind"]) == (200, "journal_orphans")
+    orphan.unlink()
+    await journal.adopt_dead_files()
+    assert (await harness.get("/readyz")).json["warnings"] == []
