@@ -71,8 +71,11 @@ class TokenRecovery:
         await self.flush()
 
     async def adopt_until(self, stopped: asyncio.Event) -> None:
-        while not stopped.is_set():
+        """Adopts every few seconds until the event is set. Never cancel this task."""
+        while True:
             await sleep_until(stopped, clock=self._clock, max_seconds=ADOPTION_SECONDS)
+            if stopped.is_set():
+                return
             try:
                 await self.adopt()
             except ConnectorError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError
 
-from connector.tokens import REFRESH_LEASE
+from connector.tokens import MAX_REFRESH_LEASE, REFRESH_LEASE
 from tests.database_views import DatabaseView, sqlite_view, supabase_view
 from tests.running_service import AS_SERVER
 from tests.supabase_stack import Stack
@@ -134,6 +134,57 @@ async def test_the_tokens_of_a_killed_process_are_served_from_memory_while_the_s
         await other.service.token_recovery.adopt()
     assert harness.is_accepted((await other.read(connection_id)).tokens)
     assert await dead_tokens_presented(harness) == 0
+
+
+# A volume for each replica
+
+
+async def test_a_replica_with_its_own_volume_that_starts_again_saves_its_response_before_another_one_refreshes(
+    harness: TokenHarness,
+) -> None:
+    own, elsewhere = (
+        {"CONNECTOR_JOURNAL": str(harness.path / name)} for name in ("own", "elsewhere")
+    )
+    replica, other = await harness.start_replica(own), await harness.start_replica(elsewhere)
+    connection_id = await harness.connect(replica)
+    harness.clock.advance(0.78 * 2 * 3600)
+    gate = replica.database.before_call["apply_outcomes"] = Gate()
+    await replica.background.run_batch()
+    await gate.reached.wait()
+    await replica.kill()
+    harness.clock.advance(5 * LEASE_SECONDS)
+    await other.run_background()
+    assert harness.is_accepted((await other.read(connection_id)).tokens)
+    assert await harness.refresh_count() == 1
+    restarted = await harness.start_replica(own)
+    assert (await restarted.stored(connection_id)).token_version == 2
+    harness.clock.advance(2 * 3600)
+    await other.run_background()
+    assert harness.is_accepted((await other.read(connection_id)).tokens)
+    assert await dead_tokens_presented(harness) == 0
+
+
+async def test_the_lease_of_a_replica_that_never_comes_back_ends_while_its_token_is_valid(
+    harness: TokenHarness,
+) -> None:
+    """Its response was never received, so the old refresh token still works."""
+    own, elsewhere = (
+        {"CONNECTOR_JOURNAL": str(harness.path / name)} for name in ("own", "elsewhere")
+    )
+    replica, other = await harness.start_replica(own), await harness.start_replica(elsewhere)
+    connection_id = await harness.connect(replica)
+    old = await replica.tokens(connection_id)
+    harness.clock.advance(0.78 * 2 * 3600)
+    await harness.simulator.fault(REFRESH_PATH, "hang")
+    await replica.background.run_batch()
+    await harness.wait_for_tiktok_calls()
+    await replica.kill()
+    harness.end_faults()
+    harness.clock.advance(MAX_REFRESH_LEASE.total_seconds())
+    await other.run_background()
+    assert old.expires_at is not None
+    assert harness.clock.now() < old.expires_at
+    assert (await other.stored(connection_id)).token_version == 2
 
 
 # Real processes and kill -9

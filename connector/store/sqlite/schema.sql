@@ -6,7 +6,8 @@
 -- - Times are text in UTC with a fixed width, so that times compare as text. JSON is text.
 -- - The argument `now` is null in production. Then the driver calls `current_time` once and passes the
 --   result as `now`, so that an operation uses one time.
--- - `add_seconds (time, seconds)` is a function that the driver adds to each connection.
+-- - `add_seconds (time, seconds)` and `seconds_between (start, end)` are functions that the driver adds to each
+--   connection.
 
 -- tables ()
 
