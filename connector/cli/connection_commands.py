@@ -9,23 +9,29 @@ from datetime import datetime
 
 from connector.app import Service
 from connector.connections import Scope
-from connector.model import Attempt, Connection, UserId, parse_user_id
+from connector.errors import InvalidRequest
+from connector.model import Attempt, Connection, parse_user_id
+from connector.store import SEVERITIES, ConnectionFilter
+from connector.tiktok import FAMILIES
 from connector.web import connection_summary
 
 from .bootstrap import ACTOR, build_service, open_store_only
 from .terminal import format_duration, print_error, print_result, print_table
 
+PAGE_SIZE = 200
+
 
 def connections(options: Namespace) -> int:
-    user_id = parse_user_id(options.user, field="--user") if options.user else None
+    filter = _parse_filter(options)
     service = build_service()
-    found = asyncio.run(_list_connections(service, user_id))
+    found = asyncio.run(_list_connections(service, filter))
     if options.json:
         details = [connection_summary(connection) for connection in found]
         as_json = [detail.model_dump(mode="json") for detail in details]
         print_result(json.dumps(as_json, indent=2))
     elif not found:
-        print_error("There are no connections yet.")
+        is_filtered = filter != ConnectionFilter()
+        print_error("No connection matches." if is_filtered else "There are no connections yet.")
     else:
         now = service.clock.now()
         print_table(
@@ -35,10 +41,35 @@ def connections(options: Namespace) -> int:
     return 0
 
 
-async def _list_connections(service: Service, user_id: UserId | None) -> list[Connection]:
+def _parse_filter(options: Namespace) -> ConnectionFilter:
+    families = tuple(family.name for family in FAMILIES)
+    for option, value, choices in (
+        ("--status", options.status, tuple(SEVERITIES)),
+        ("--family", options.family, families),
+    ):
+        if value is not None and value not in choices:
+            raise InvalidRequest(f"{option} must be one of {', '.join(choices)}.")
+    if options.q is not None and not options.q.strip():
+        raise InvalidRequest("--q is empty.")
+    return ConnectionFilter(
+        user_id=parse_user_id(options.user, field="--user") if options.user else None,
+        family=options.family,
+        status=options.status,
+        query=options.q and options.q.strip(),
+    )
+
+
+async def _list_connections(service: Service, filter: ConnectionFilter) -> list[Connection]:
+    """Lists all pages, in the order of the API and the status page."""
+    found: list[Connection] = []
     async with open_store_only(service):
-        scope = Scope.everyone() if user_id is None else Scope.user(user_id)
-        return [found async for found in service.connections.list_connections(scope=scope)]
+        after: str | None = None
+        while True:
+            page = await service.connections.list_page(filter, after=after, limit=PAGE_SIZE)
+            found += page.connections
+            after = page.next
+            if after is None:
+                return found
 
 
 def _connection_row(connection: Connection, now: datetime) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 
 SETTINGS_HELP = "Settings come from the environment and from .env in the working directory."
+FAMILIES_HELP = "marketing, accounts or login_kit"
 EXCHANGE_OPTIONS = ("-h", "--help", "--state")
 
 
@@ -80,7 +81,7 @@ def _connect_commands(commands: Commands) -> None:
         commands, "auth-url", "connect_commands:auth_url", "print the consent URL for one person"
     )
     _add_user(url)
-    url.add_argument("--family", metavar="F", help="marketing, accounts or login_kit")
+    url.add_argument("--family", metavar="F", help=FAMILIES_HELP)
     url.add_argument("--redirect-uri", metavar="R", help="one of TIKTOK_REDIRECT_URI")
     exchange = _command(
         commands, "exchange", "connect_commands:exchange", "exchange an authorization code by hand"
@@ -115,6 +116,15 @@ def _token_commands(commands: Commands) -> None:
         commands, "connections", "connection_commands:connections", "list connections"
     )
     connections.add_argument("--user", metavar="U", help="only the connections of this user")
+    connections.add_argument(
+        "--status", metavar="S", help="active, refresh_failing, reconnect_required or revoked"
+    )
+    connections.add_argument("--family", metavar="F", help=FAMILIES_HELP)
+    connections.add_argument(
+        "--q",
+        metavar="TEXT",
+        help="an id (connection, user, TikTok user, ad account) or the beginning of a name",
+    )
     _add_json(connections)
     token = _command(commands, "token", "connection_commands:token", "print a working access token")
     token.add_argument("id", metavar="ID")

@@ -7,6 +7,7 @@ reveal that the connection exists.
 
 from __future__ import annotations
 
+from .lists import ConnectionPage
 from .scope import Scope
 from .service import AdvertiserSelection, ConnectionService
 from .statistics import ACTIVITY_CACHE_TTL, Activity, ConnectionStatistics
@@ -15,6 +16,7 @@ __all__ = [
     "ACTIVITY_CACHE_TTL",
     "Activity",
     "AdvertiserSelection",
+    "ConnectionPage",
     "ConnectionService",
     "ConnectionStatistics",
     "Scope",

@@ -24,10 +24,11 @@ from connector.errors import (
     UnknownAdvertiser,
 )
 from connector.model import Account, Attempt, Connection, StoredTokens, UserId
-from connector.store import Store
+from connector.store import ConnectionFilter, Store
 from connector.tiktok import FAMILIES
 from connector.tokens import TokenAccess, TokenRefresher, UsableTokens, require_active
 
+from .lists import ConnectionPage, read_page
 from .scope import Scope
 
 log = logging.getLogger(__name__)
@@ -57,10 +58,15 @@ class ConnectionService:
         self._clock = clock
         self._user_accounts_token = user_accounts_token
 
-    def list_connections(
-        self, *, scope: Scope, family: str | None = None, after_id: str | None = None
-    ) -> AsyncIterator[Connection]:
-        return self._store.list_connections(user_id=scope.user_id, family=family, after_id=after_id)
+    def list_connections(self, *, scope: Scope) -> AsyncIterator[Connection]:
+        """Lists all connections in a stable order, for a caller that reads them all."""
+        return self._store.list_connections(user_id=scope.user_id)
+
+    async def list_page(
+        self, filter: ConnectionFilter, *, after: str | None = None, limit: int
+    ) -> ConnectionPage:
+        """For people: broken connections first, then the newest. `after` is the `next` of the last page."""
+        return await read_page(self._store, filter, after=after, limit=limit)
 
     async def get(self, connection_id: str, *, scope: Scope) -> Connection:
         connection = await self._store.get_connection(_parse_id(connection_id))

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from connector.clock import Clock
-from connector.store import AttemptCount, ConnectionCount, Store
+from connector.model import ConnectionStatus
+from connector.store import SEVERITIES, AttemptCount, ConnectionCount, Store
 
 from .scope import Scope
 
@@ -86,6 +87,18 @@ class ConnectionStatistics:
 
     async def connection_counts(self) -> list[ConnectionCount]:
         return await self._connection_counts.result()
+
+    async def totals(self, scope: Scope, *, family: str | None) -> dict[ConnectionStatus, int]:
+        """The connections by status. One user's are counted at each call, because they are few."""
+        if scope.user_id is None:
+            counts = await self.connection_counts()
+        else:
+            counts = await self._store.count_connections(user_id=scope.user_id)
+        totals = dict.fromkeys(SEVERITIES, 0)
+        for count in counts:
+            if family in (None, count.family):
+                totals[count.status] += count.count
+        return totals
 
     async def _count_activity(self, scope: Scope) -> Activity:
         since = self._clock.now() - timedelta(hours=ACTIVITY_HOURS)

@@ -7,6 +7,7 @@ An operation is one transaction. All errors are classes of `connector.errors`.
 from __future__ import annotations
 
 from .audit import AuditAction, AuditEntry, AuditFilter, AuditPosition
+from .connection_lists import SEVERITIES, ConnectionFilter, ListPosition
 from .database import Database
 from .outcome import Outcome
 from .postgres_address import weak_ssl_mode
@@ -31,6 +32,7 @@ from .store import SCHEMA_VERSION, Store
 
 __all__ = [
     "SCHEMA_VERSION",
+    "SEVERITIES",
     "AnsweredCode",
     "AttemptCount",
     "AuditAction",
@@ -41,11 +43,13 @@ __all__ = [
     "CodeBusy",
     "CodeClaim",
     "ConnectionCount",
+    "ConnectionFilter",
     "ConnectionUpsert",
     "Database",
     "EncryptedRow",
     "ExistingConnection",
     "JsonObject",
+    "ListPosition",
     "Outcome",
     "Replacement",
     "Store",

@@ -1,4 +1,4 @@
-"""Lists attempts, counts rows and deletes old rows."""
+"""Lists attempts, counts attempts and deletes old rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from connector.model import Attempt, UserId
 
 from .operations import Operations, parse_first_row, parse_rows
-from .records import AttemptCount, CleanupResult, ConnectionCount
+from .records import AttemptCount, CleanupResult
 
 CLEANUP_BATCH = 5000
 
@@ -22,9 +22,6 @@ class HistoryOperations(Operations):
     ) -> list[AttemptCount]:
         rows = await self._call("count_attempts_by_hour", user_id=user_id, since=since)
         return parse_rows(AttemptCount, rows)
-
-    async def count_connections(self) -> list[ConnectionCount]:
-        return parse_rows(ConnectionCount, await self._call("count_connections"))
 
     async def delete_old_rows(
         self,

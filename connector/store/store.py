@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .audit import AuditOperations
 from .codes import CodeOperations
+from .connection_lists import ConnectionListOperations
 from .connections import ConnectionOperations
 from .database import Database
 from .database_errors import APPLY_SQL, misconfigured_error
@@ -24,6 +25,7 @@ SCHEMA_VERSION = 3
 class Store(
     CodeOperations,
     ConnectionOperations,
+    ConnectionListOperations,
     TokenRowOperations,
     HistoryOperations,
     CiphertextOperations,

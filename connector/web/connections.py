@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
 
 from aiohttp import web
 
 from connector.errors import InvalidRequest
+from connector.store import ConnectionFilter
 
 from . import audit
 from .access import list_scope, visible_scope
@@ -21,7 +21,6 @@ from .schemas import (
     ConnectionDetail,
     ConnectionList,
     ConnectionListQuery,
-    ConnectionSummary,
     DisconnectResponse,
     FamilyInfo,
     FamilyList,
@@ -33,20 +32,22 @@ NO_INTERVAL = timedelta(0)
 
 
 async def list_connections(request: web.Request, query: ConnectionListQuery) -> ConnectionList:
-    """List connections, a page at a time: a user's own, or those that a server asks for."""
+    """List connections, a page at a time: broken ones first, then the newest.
+
+    `q` is an exact id (of the connection, user, TikTok user or selected advertiser), or the beginning of the
+    account's name, in upper or lower case. `totals` counts the connections of the same user and family by
+    status, without `status` and `q`; for a server it may be 30 seconds old.
+    """
     if query.family is not None and query.family not in FAMILIES_BY_NAME:
         raise InvalidRequest(f"family must be one of {', '.join(FAMILIES_BY_NAME)}.")
-    connections = request.app[SERVICES].connections.list_connections(
-        scope=list_scope(request, query.user_id),
-        family=query.family,
-        after_id=None if query.after is None else _parse_cursor(query.after),
+    services, scope = request.app[SERVICES], list_scope(request, query.user_id)
+    filter = ConnectionFilter(scope.user_id, query.family, query.status, query.q)
+    page = await services.connections.list_page(filter, after=query.after, limit=query.limit)
+    return ConnectionList(
+        connections=[connection_summary(connection) for connection in page.connections],
+        next=page.next,
+        totals=await services.statistics.totals(scope, family=query.family),
     )
-    page: list[ConnectionSummary] = []
-    async for connection in connections:
-        if len(page) == query.limit:
-            return ConnectionList(connections=page, next=page[-1].id)
-        page.append(connection_summary(connection))
-    return ConnectionList(connections=page, next=None)
 
 
 async def get_connection(request: web.Request) -> ConnectionDetail:
@@ -112,10 +113,3 @@ async def list_families(request: web.Request) -> FamilyList:
             for family in request.app[SERVICES].families.values()
         ]
     )
-
-
-def _parse_cursor(after: str) -> str:
-    try:
-        return str(UUID(after))
-    except ValueError:
-        raise InvalidRequest("after must be the value of next on the previous page.") from None

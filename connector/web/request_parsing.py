@@ -1,4 +1,4 @@
-"""Turns a body or query into a request model, or raises an error that never repeats the input."""
+"""Turns a body or query into a request model, or raises an error that repeats names but no values."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ MAX_LINE_BYTES = 32 * 1024
 the cookies of a parent domain, and the cookies of a signed-in Supabase user alone can be larger."""
 
 BODY_TIMEOUT = 15.0
+MAX_NAME_LENGTH = 100
+"""For the name of an unknown parameter, which an error repeats."""
 
 VALIDATION_MESSAGES = {
     "missing": "{field} is missing.",
@@ -30,6 +32,7 @@ VALIDATION_MESSAGES = {
     "greater_than_equal": "{field} must be at least {ge}.",
     "less_than_equal": "{field} must be at most {le}.",
     "extra_forbidden": "{field} is not a parameter of this address.",
+    "literal_error": "{field} must be {expected}.",
     "int_parsing": "{field} must be a whole number.",
 }
 
@@ -83,7 +86,7 @@ def _messages(error: ValidationError) -> str:
 
 
 def _message(detail: dict[str, Any]) -> str:
-    field = ".".join(map(str, detail["loc"])) or "The body"
+    field = ".".join(map(str, detail["loc"]))[:MAX_NAME_LENGTH] or "The body"
     if detail["type"] == "number":
         return f"{field} {detail['msg']}."
     template = VALIDATION_MESSAGES.get(detail["type"], "{field} is not valid: {msg}.")

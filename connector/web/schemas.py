@@ -1,6 +1,6 @@
 """Request and response models; the OpenAPI document is generated from them.
 
-A request model ignores unknown fields and limits the length of known ones. Ids are text, because a JSON
+A request model ignores unknown fields, unless it says otherwise, and limits the length of known ones. Ids are text, because a JSON
 number beyond 2^53 loses digits.
 """
 
@@ -38,6 +38,11 @@ UserIdField = Annotated[
     WithJsonSchema({"type": "string", "format": "uuid"}),
 ]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=WITHOUT_NUL)]
+SearchText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=WITHOUT_NUL),
+]
+Cursor = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=WITHOUT_NUL)]
 Code = Annotated[
     str,
@@ -80,10 +85,16 @@ class ExchangeRequestBody(RequestModel):
 
 
 class ConnectionListQuery(RequestModel):
+    """Refuses unknown parameters: a filter with a typing error would list every connection."""
+
+    model_config = ConfigDict(extra="forbid")
+
     user_id: UserIdField | None = None
+    status: ConnectionStatus | None = None
     family: ShortText | None = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    after: ShortText | None = None
+    q: SearchText | None = None
+    after: Cursor | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class AdvertiserListQuery(RequestModel):
@@ -155,7 +166,7 @@ class ConnectionSummary(ResponseModel):
     advertiser: NamedItem | None
     advertiser_lost: bool
     account: NamedItem | None
-    """The profile or business account. The list does not load the account and has null instead."""
+    """The profile or business account."""
 
     tiktok_user_id: str
     scopes: list[str]
@@ -172,6 +183,7 @@ class ConnectionSummary(ResponseModel):
 class ConnectionList(ResponseModel):
     connections: list[ConnectionSummary]
     next: str | None
+    totals: dict[ConnectionStatus, int]
 
 
 class ConnectionDetail(ConnectionSummary):

@@ -3,7 +3,6 @@
 drop function if exists
     public.connector_list_attempts,
     public.connector_count_attempts_by_hour,
-    public.connector_count_connections,
     public.connector_delete_old_rows;
 
 create function public.connector_list_attempts(p_connection_id uuid, p_max_rows integer)
@@ -52,22 +51,6 @@ begin
         )
     group by 1, 2, 3
     order by 1, 2, 3;
-end
-$$;
-
-create function public.connector_count_connections()
-returns table (family text, status text, count bigint)
-language plpgsql security definer
-set search_path = ''
-as $$
-#variable_conflict use_column
-begin
-    perform connector.require_service_role();
-    return query
-    select c.family, c.status, count(*)
-    from connector.connections c
-    group by c.family, c.status
-    order by c.family, c.status;
 end
 $$;
 

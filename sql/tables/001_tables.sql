@@ -61,6 +61,31 @@ create table if not exists connector.connections (
     connected_at         timestamptz not null,
     created_at           timestamptz not null,
     updated_at           timestamptz not null,
+    -- The columns below are for lists. The severity is also in connector/store/connection_lists.py.
+    severity             smallint not null generated always as (
+        case status
+            when 'reconnect_required' then 3
+            when 'refresh_failing' then 2
+            when 'active' then 1
+            else 0
+        end
+    ) stored,
+    -- Without this column, a list would read all accounts of a connection, which may be thousands.
+    profile              jsonb generated always as (
+        case when accounts #>> '{0,kind}' <> 'advertiser' then accounts -> 0 end
+    ) stored,
+    -- The name that people see, in lower case. Cut, because an index refuses longer values.
+    search_name          text collate "C" generated always as (
+        left(
+            lower(
+                coalesce(
+                    selected_advertiser ->> 'name',
+                    case when accounts #>> '{0,kind}' <> 'advertiser' then accounts #>> '{0,name}' end
+                ) collate "und-x-icu"
+            ),
+            200
+        )
+    ) stored,
     unique (user_id, family, tiktok_user_id)
 ) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01);
 
@@ -75,6 +100,20 @@ create index if not exists connections_of_tiktok_user
 create unique index if not exists connections_in_user_accounts
     on connector.connections (user_id)
     where in_user_accounts;
+
+create index if not exists connections_listed
+    on connector.connections (severity, connected_at, id);
+
+create index if not exists connections_listed_by_family
+    on connector.connections (family, severity, connected_at, id);
+
+create index if not exists connections_of_advertiser
+    on connector.connections ((selected_advertiser ->> 'id'))
+    where selected_advertiser is not null;
+
+create index if not exists connections_named
+    on connector.connections (search_name)
+    where search_name is not null;
 
 -- One row per authorization code: the process that claimed the code, and the reply to its exchange.
 create table if not exists connector.codes (

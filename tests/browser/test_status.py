@@ -10,16 +10,10 @@ from playwright.async_api import expect
 from tests.credentials import API_KEYS
 
 from .harness import BERT, Harness, Window
-from .status_states import open_as_operator, status_with_the_sign_in_form
+from .status_states import copy_connections, open_as_operator, status_with_the_sign_in_form
 
 ROWS = ".connection-row[data-status]"
 POLL_NOW = "dispatchEvent(new Event('online'))"
-COPY_CONNECTIONS = """insert into connections
-    select lower(hex(randomblob(4))) || '-0000-4000-8000-' || lower(hex(randomblob(6))), user_id,
-        family, 'user ' || n.value, status, scopes, accounts, selected_advertiser, advertiser_lost,
-        false, null, expires_at, refresh_expires_at, verified_at, last_failure, null, null,
-        token_version, granted_at, disconnected_at, connected_at, created_at, updated_at
-    from connections, json_each('[%s]') n"""
 
 
 async def test_the_api_key_is_exchanged_for_a_cookie_and_removed_from_the_page(
@@ -133,19 +127,116 @@ async def test_the_activity_chart_has_a_table_with_the_same_numbers(
     assert sum(map(int, failed)) == sum(h["count"] for h in hours if h["result"] != "ok") > 0
 
 
-async def test_the_button_show_more_loads_one_more_page_of_connections(
+async def test_a_long_list_has_pages_and_the_address_names_the_page(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
     await harness.connect()
-    harness.database.script(COPY_CONNECTIONS % ",".join(map(str, range(249))))
+    copy_connections(harness, 119)
     await open_as_operator(harness, window)
-    more = page.get_by_role("button", name="Show more")
-    for count in (100, 200):
+    for count in (50, 50, 20):
         await expect(page.locator(ROWS)).to_have_count(count)
-        await more.click()
-    await expect(page.locator(ROWS)).to_have_count(250)
-    await expect(more).to_be_hidden()
+        address, next_page = page.url, page.get_by_role("button", name="Next page")
+        if count == 50:
+            await next_page.click()
+            await expect(page).not_to_have_url(address)
+            await expect(page.locator("#list-title")).to_be_focused()
+    await expect(next_page).to_be_hidden()
+    await page.reload()
+    await expect(page.locator(ROWS)).to_have_count(20)
+    await page.go_back()
+    await expect(page.locator(ROWS)).to_have_count(50)
+    await page.get_by_role("button", name="First page").click()
+    await expect(page).to_have_url(f"{harness.url}/status")
+
+
+async def test_the_summary_counts_the_connections_of_all_pages(
+    harness: Harness, window: Window
+) -> None:
+    await harness.connect()
+    copy_connections(harness, 1001)
+    copy_connections(harness, 17, status="reconnect_required")
+    await open_as_operator(harness, window)
+    await expect(window.page.get_by_text("17 connections need reconnecting")).to_be_visible()
+    first = window.page.locator(ROWS).first
+    await expect(first).to_have_attribute("data-status", "reconnect_required")
+    status = window.page.get_by_label("Status")
+    await expect(status.get_by_role("option")).to_have_text(
+        [
+            "All (1,019)",
+            "Needs reconnecting (17)",
+            "Retrying (0)",
+            "Connected (1,002)",
+            "Disconnected (0)",
+        ]
+    )
+
+
+async def test_the_list_is_filtered_and_the_address_keeps_the_filters(
+    harness: Harness, window: Window
+) -> None:
+    page = window.page
+    response = await harness.connect(family="login_kit")
+    await harness.connect(advertisers=[{"id": "7000000000000000098", "name": "Velvet Surf"}])
+    await harness.call("DELETE", f"/connections/{response['connection_id']}")
+    await open_as_operator(harness, window)
+    await page.get_by_label("Status").select_option(value="revoked")
+    await expect(page.locator(ROWS)).to_have_count(1)
+    await expect(page).to_have_url(f"{harness.url}/status?status=revoked")
+    await page.get_by_label("Kind").select_option(label="TikTok Ads")
+    await expect(page.get_by_text("No connection matches")).to_be_visible()
+    await page.go_back()
+    await expect(page.locator(ROWS)).to_have_count(1)
+    await expect(page.get_by_label("Kind")).to_have_value("")
+    await page.reload()
+    await expect(page.get_by_label("Status")).to_have_value("revoked")
+    await expect(page.locator(ROWS)).to_have_attribute("data-status", "revoked")
+
+
+async def test_a_search_finds_a_connection_by_its_name_or_id(
+    harness: Harness, window: Window
+) -> None:
+    page = window.page
+    await harness.connect(advertisers=[{"id": "7000000000000000098", "name": "Velvet Surf"}])
+    await harness.connect(user_id=BERT)
+    await open_as_operator(harness, window)
+    search = page.get_by_label("Search")
+    for query in ("velv", "7000000000000000098"):
+        await search.fill(query)
+        await expect(page.locator(ROWS)).to_have_count(1)
+        await expect(page.get_by_role("heading", name="Velvet Surf")).to_be_visible()
+        await search.fill("")
+        await expect(page.locator(ROWS)).to_have_count(2)
+    await search.fill("surf")
+    await page.get_by_role("button", name="Show all connections").click()
+    await expect(page.locator(ROWS)).to_have_count(2)
+    await expect(search).to_have_value("")
+
+
+async def test_an_address_with_a_wrong_filter_shows_all_connections(
+    harness: Harness, window: Window
+) -> None:
+    window.expect_statuses(400)
+    await harness.connect()
+    await window.page.goto(f"{harness.url}/status?status=x&after=x#ticket={API_KEYS[0]}")
+    await expect(window.page.locator(ROWS)).to_have_count(1)
+    await expect(window.page).to_have_url(f"{harness.url}/status")
+
+
+async def test_a_poll_reads_one_page_and_no_single_connection(
+    harness: Harness, window: Window
+) -> None:
+    page = window.page
+    await harness.connect(family="login_kit")
+    copy_connections(harness, 60)
+    await open_as_operator(harness, window)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url.removeprefix(harness.url)))
+    await page.evaluate(POLL_NOW)
+    await expect(page.locator(ROWS)).to_have_count(50)
+    while len(requests) < 2:
+        await page.wait_for_timeout(20)
+    assert sorted(requests)[:2] == ["/activity", "/connections?limit=50"]
 
 
 async def test_an_unreachable_service_is_reported_until_it_responds_again(

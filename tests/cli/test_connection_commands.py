@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from connector.model import UserId
 from connector.web.schemas import ConnectionSummary
 from tests.credentials import ANNA
 from tests.running_service import Simulator
@@ -73,8 +74,46 @@ async def test_connections_can_be_limited_to_one_user(
     result_of_ben = await cli.run("connections", "--user", BEN)
     assert (result_of_ben.out, result_of_ben.err) == (
         "",
-        "connector: There are no connections yet.\n",
+        "connector: No connection matches.\n",
     )
+
+
+async def test_connections_are_filtered_by_status_family_and_search(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    ads = await cli.connect(tiktok, advertisers=[{"id": "70", "name": "Northwind"}])
+    kit = await cli.connect(tiktok, family="login_kit")
+    ended = await cli.connect(tiktok, user=UserId(BEN), advertisers=[{"id": "71", "name": "Nord"}])
+    await cli.run("disconnect", ended)
+    for arguments, expected in (
+        (("--status", "revoked"), [ended]),
+        (("--family", "login_kit"), [kit]),
+        (("--q", "NOR", "--status", "active"), [ads]),
+        (("--q", "70"), [ads]),
+        (("--q", BEN), [ended]),
+        (("--user", ANNA, "--q", BEN), []),
+        ((), [kit, ads, ended]),
+    ):
+        result = await cli.run("connections", *arguments)
+        assert [line.split()[0] for line in result.out.splitlines()[1:]] == expected, arguments
+
+
+async def test_all_pages_of_connections_are_listed(
+    cli: CommandRunner, tiktok: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.cli.connection_commands.PAGE_SIZE", 2)
+    ids = [await cli.connect(tiktok, user=UserId(f"{BEN[:-1]}{n}")) for n in range(5)]
+    listed = json.loads((await cli.run("connections", "--json")).out)
+    assert [connection["id"] for connection in listed] == ids[::-1]
+
+
+@pytest.mark.parametrize("option", ["--status", "--family"])
+async def test_an_unknown_filter_value_is_refused_with_the_known_ones(
+    cli: CommandRunner, option: str
+) -> None:
+    result = await cli.run("connections", option, "shop")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"connector: {option} must be one of ")
 
 
 async def test_a_connection_has_the_same_json_fields_as_over_http(

@@ -56,6 +56,7 @@ SELECT_ALL = re.compile(
 WITH_A_COLUMN_LIST = {
     "connection_details",
     "connection_summaries",
+    "listed_connections",
     "stored_tokens",
     "jsonb_to_recordset",
 }
@@ -141,7 +142,7 @@ def sqlite_columns(path: Path) -> Iterator[tuple[str, str]]:
         query = """
             select m.name, c.name
             from sqlite_master m
-            join pragma_table_info(m.name) c
+            join pragma_table_xinfo(m.name) c
             where m.type in ('table', 'view') and m.name not like 'sqlite_%'
         """
         yield from connection.execute(query)

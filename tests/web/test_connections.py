@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import pytest
-
 from connector.model import UserId
 from tests.credentials import ANNA
 from tests.running_service import AS_SERVER
@@ -56,52 +54,6 @@ async def test_the_profile_of_a_login_kit_connection_is_its_account(harness: Har
     assert (payload["advertiser"], payload["advertisers"]) == (None, [])
     assert payload["has_advertisers"] is False
     assert payload["expires_at"] == "2026-11-20T14:00:00.000000+00:00"
-
-
-async def test_a_user_lists_their_own_connections_and_a_server_lists_all_connections(
-    harness: Harness,
-) -> None:
-    ids = {user: (await harness.connect(user_id=user))["connection_id"] for user in (ANNA, BEN)}
-
-    async def listed_ids(headers: dict[str, str], query: str = "") -> set[str]:
-        connections = (await harness.get(f"/connections{query}", headers)).json["connections"]
-        return {connection["id"] for connection in connections}
-
-    assert await listed_ids(harness.as_user(ANNA)) == await listed_ids(
-        harness.as_user(ANNA), f"?user_id={ANNA}"
-    )
-    assert await listed_ids(harness.as_user(ANNA)) == {ids[ANNA]}
-    assert await listed_ids(AS_SERVER) == set(ids.values())
-    assert await listed_ids(AS_SERVER, f"?user_id={BEN}") == {ids[BEN]}
-    assert await listed_ids(AS_SERVER, "?family=login_kit") == set()
-    assert (
-        await harness.get(f"/connections?user_id={BEN}", harness.as_user(ANNA))
-    ).code == "forbidden"
-
-
-async def test_a_long_list_of_connections_is_returned_in_pages(each_store: Harness) -> None:
-    user_ids = [UserId(f"0b5a7c1e-4d3f-4a7b-8c9d-{n:012d}") for n in range(5)]
-    for user_id in user_ids:
-        await each_store.connect(user_id=user_id)
-    listed: list[str] = []
-    after, pages = "", 0
-    while after is not None:
-        page = (await each_store.get(f"/connections?limit=2{after}", AS_SERVER)).json
-        listed += [connection["user_id"] for connection in page["connections"]]
-        after, pages = page["next"] and f"&after={page['next']}", pages + 1
-    assert (pages, sorted(listed)) == (3, sorted(user_ids))
-
-
-@pytest.mark.parametrize(
-    ("query", "parameter"),
-    [("limit=0", "limit"), ("limit=x", "limit"), ("after=x", "after"), ("family=shop", "family")],
-)
-async def test_an_invalid_query_parameter_is_named_in_the_error(
-    harness: Harness, query: str, parameter: str
-) -> None:
-    response = await harness.get(f"/connections?{query}", harness.as_user())
-    assert (response.status, response.code) == (400, "invalid_request")
-    assert response.json["error"].startswith(parameter)
 
 
 async def test_a_refresh_returns_the_refreshed_connection(each_store: Harness) -> None:

@@ -123,6 +123,7 @@ class SQLite:
         connection.execute("pragma synchronous = full")
         connection.create_function("add_seconds", 2, _add_seconds, deterministic=True)
         connection.create_function("seconds_between", 2, _seconds_between, deterministic=True)
+        connection.create_function("lower", 1, _lower, deterministic=True)
         return connection
 
     def _create_tables(self) -> None:
@@ -197,6 +198,11 @@ def _add_seconds(time: str, seconds: float) -> str:
 
 def _seconds_between(start: str, end: str) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+def _lower(text: str | None) -> str | None:
+    """Replaces SQLite's own function, which changes only ASCII letters."""
+    return None if text is None else text.lower()
 
 
 def _encode(value: Any) -> Any:

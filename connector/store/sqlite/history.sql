@@ -30,13 +30,6 @@ where a.at >= :since
 group by 1, 2, 3
 order by 1, 2, 3;
 
--- count_connections ()
-
-select c.family, c.status, count(*) as count
-from connections c
-group by c.family, c.status
-order by c.family, c.status;
-
 -- delete_old_rows (before, keep_attempts, events_before, max_rows)
 
 delete from codes

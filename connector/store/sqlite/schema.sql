@@ -8,6 +8,8 @@
 --   result as `now`, so that an operation uses one time.
 -- - `add_seconds (time, seconds)` and `seconds_between (start, end)` are functions that the driver adds to each
 --   connection.
+-- - The driver replaces `lower (text)`, because SQLite's own function changes only ASCII letters.
+-- - A statement ends with a semicolon at the end of a line. So a trigger ends on the line of its statement.
 
 -- tables ()
 
@@ -48,6 +50,18 @@ create table if not exists connections (
     connected_at         text not null,
     created_at           text not null,
     updated_at           text not null,
+    severity             integer not null generated always as (
+        case status
+            when 'reconnect_required' then 3
+            when 'refresh_failing' then 2
+            when 'active' then 1
+            else 0
+        end
+    ),
+    profile              text generated always as (
+        case when accounts ->> '$[0].kind' <> 'advertiser' then accounts -> '$[0]' end
+    ),
+    search_name          text,
     unique (user_id, family, tiktok_user_id)
 );
 
@@ -61,6 +75,34 @@ create index if not exists connections_of_tiktok_user
 create unique index if not exists connections_in_user_accounts
     on connections (user_id)
     where in_user_accounts;
+
+create index if not exists connections_listed
+    on connections (severity, connected_at, id);
+
+create index if not exists connections_listed_by_family
+    on connections (family, severity, connected_at, id);
+
+create index if not exists connections_of_advertiser
+    on connections (selected_advertiser ->> 'id');
+
+create index if not exists connections_named
+    on connections (search_name)
+    where search_name is not null;
+
+create trigger if not exists connection_named
+after insert on connections
+begin
+    update connections
+    set search_name = substr(lower(coalesce(selected_advertiser ->> 'name', profile ->> 'name')), 1, 200)
+    where id = new.id; end;
+
+create trigger if not exists connection_renamed
+after update of accounts, selected_advertiser on connections
+when new.accounts <> old.accounts or new.selected_advertiser is not old.selected_advertiser
+begin
+    update connections
+    set search_name = substr(lower(coalesce(selected_advertiser ->> 'name', profile ->> 'name')), 1, 200)
+    where id = new.id; end;
 
 create table if not exists codes (
     code_hash        text primary key,
@@ -159,6 +201,15 @@ create view if not exists connection_details as
 select c.accounts, s.*
 from connection_summaries s
 join connections c on c.id = s.id;
+
+create view if not exists listed_connections as
+select
+    c.id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes,
+    case when c.profile is null then '[]' else json_array(json(c.profile)) end as accounts,
+    c.selected_advertiser, c.advertiser_lost, c.expires_at, c.refresh_expires_at, c.verified_at,
+    c.last_failure, c.due_at, c.connected_at, c.created_at, c.updated_at, c.token_version, c.severity,
+    c.search_name
+from connections c;
 
 create view if not exists stored_tokens as
 select

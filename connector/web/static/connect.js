@@ -73,7 +73,7 @@ function noAccessView(reason, extra = null) {
 async function renderOverview({ focusedFamily } = {}) {
   const [{ families }, { connections }] = await Promise.all([
     request("GET", "/families"),
-    request("GET", "/connections"),
+    request("GET", "/connections?limit=200"),
   ]);
   const details = await Promise.all(connections.map(loadDetail));
   const cards = families.map((family) =>
@@ -94,7 +94,7 @@ async function renderOverview({ focusedFamily } = {}) {
 
 const isNotDisconnected = ({ status }) => status !== "revoked";
 
-/** The list of connections has no profile names and no ad accounts; the single connection has both. */
+/** The list of connections has no ad accounts; the single connection has them. */
 const loadDetail = async (connection) =>
   isNotDisconnected(connection) ? request("GET", `/connections/${connection.id}`) : connection;
 

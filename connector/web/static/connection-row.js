@@ -20,13 +20,12 @@ export function createRow(connection, { showUserId, onChanged }) {
   const button = partOf(row, "refresh");
   button.onclick = () => whileBusy(button, t("status/refreshing"), () => refresh(row, onChanged));
   row.dataset.showUserId = showUserId ? "yes" : "";
-  if (!connection.has_advertisers) nameObserver.observe(row);
   return row;
 }
 
 export function updateRow(row, connection) {
   const { advertiser, family } = connection;
-  row.connection = { ...connection, account: connection.account ?? row.connection?.account };
+  row.connection = connection;
   const state = displayState(connection);
   if (row.dataset.status !== state) {
     row.dataset.status = state;
@@ -50,26 +49,6 @@ function nameOf(connection) {
   const { advertiser, account } = connection;
   if (advertiser) return advertiser.name || advertiser.id;
   return account?.name || placeholderName(connection);
-}
-
-// The list of connections has no profile names: each is loaded when its row comes into view.
-const nameObserver = new IntersectionObserver(onVisible, { rootMargin: "400px" });
-
-function onVisible(entries) {
-  for (const { isIntersecting, target: row } of entries) {
-    if (!isIntersecting) continue;
-    nameObserver.unobserve(row);
-    loadName(row);
-  }
-}
-
-async function loadName(row) {
-  try {
-    const detail = await request("GET", `/connections/${row.connection.id}`);
-    updateRow(row, { ...row.connection, account: detail.account });
-  } catch {
-    // The row keeps its placeholder name until the page is opened again.
-  }
 }
 
 function showFailure(row, failure) {

@@ -1,7 +1,8 @@
-// /status: all connections, reloaded every few seconds while the page is visible.
+// /status: one page of the list of connections, reloaded every few seconds while it is visible.
 
 import { showActivity } from "./activity-chart.js";
 import { request } from "./api.js";
+import * as listFilters from "./connection-filters.js";
 import { createRow, updateLifetimeBar, updateRow } from "./connection-row.js";
 import { displayState } from "./connection-state.js";
 import { announce, cloneTemplate, fillTexts, partOf, setText, showView, whileBusy } from "./dom.js";
@@ -15,16 +16,13 @@ import { refreshTimes } from "./time-element.js";
 const POLL_MS = 4_000;
 const MAX_POLL_MS = 60_000;
 const CLOCK_MS = 1_000;
-const PAGE_SIZE = 100;
-const MAX_LIMIT = 1_000;
 // A longer list is drawn only where it is visible.
 const LONG_LIST_ROWS = 30;
-const NEEDS_PERSON = ["reconnect_required", "advertiser_lost", "advertiser_not_selected"];
-const STATE_ORDER = [...NEEDS_PERSON, "refresh_failing", "active", "revoked"];
+const WITHOUT_ADVERTISER = ["advertiser_lost", "advertiser_not_selected"];
 
 let session;
 let view;
-let rowLimit = PAGE_SIZE;
+let nextCursor = null;
 let pollDelay = POLL_MS;
 let timer;
 let nextPollAt = 0;
@@ -37,6 +35,7 @@ onTicketInUrl(start);
 setInterval(updateClocks, CLOCK_MS);
 document.addEventListener("visibilitychange", () => (document.hidden ? stop() : resume()));
 addEventListener("online", resume);
+addEventListener("popstate", reload);
 
 async function start(link, { automaticRetries = 0 } = {}) {
   stop();
@@ -94,11 +93,20 @@ function showFieldError(form, message) {
 function newPage() {
   view = cloneTemplate("page");
   partOf(view, "empty-icon").append(statusIcon("none"));
-  partOf(view, "show-more").onclick = showMore;
+  partOf(view, "next-page").onclick = () => goTo({ after: nextCursor });
+  partOf(view, "first-page").onclick = () => goTo({ after: "" });
+  partOf(view, "clear").onclick = () => {
+    listFilters.clearFilters();
+    return reload();
+  };
   return view;
 }
 
 async function openPage() {
+  const filters = partOf(view, "filters");
+  filters.hidden = session.kind !== "server";
+  const { families } = await request("GET", "/families");
+  listFilters.connectFilters(filters, { families, onChange: reload });
   await loadAndRender();
   view.removeAttribute("aria-busy");
   view.querySelector("h1").focus();
@@ -107,46 +115,49 @@ async function openPage() {
 
 async function loadAndRender() {
   const number = ++requestNumber;
-  const [{ connections, next }, activity] = await Promise.all([
+  const [{ connections, next, totals }, activity] = await Promise.all([
     loadConnections(),
     request("GET", "/activity"),
   ]);
   if (number !== requestNumber || !view) return;
-  showList(connections, next);
-  showSummary(connections, next);
+  nextCursor = next;
+  showList(connections, totals);
+  showSummary(connections, totals);
+  listFilters.showTotals(partOf(view, "filters"), totals);
   const [chart, legend, table] = ["chart", "legend", "table"].map((name) => partOf(view, name));
   showActivity(activity, { chart, legend, table });
   refreshTimes();
 }
 
-/** Loads up to `rowLimit` connections, with as few requests as the service allows. */
+/** An address that somebody has changed by hand may have a value that the service refuses. */
 async function loadConnections() {
-  const connections = [];
-  let next = null;
-  do {
-    const limit = Math.min(rowLimit - connections.length, MAX_LIMIT);
-    const after = next ? `&after=${encodeURIComponent(next)}` : "";
-    const page = await request("GET", `/connections?limit=${limit}${after}`);
-    connections.push(...page.connections);
-    next = page.next ?? null;
-  } while (next && connections.length < rowLimit);
-  return { connections, next };
+  try {
+    return await request("GET", `/connections?${listFilters.listQuery()}`);
+  } catch (error) {
+    if (error.code !== "invalid_request" || !listFilters.isChanged()) throw error;
+    listFilters.clearFilters();
+    listFilters.showFilters(partOf(view, "filters"));
+    return request("GET", `/connections?${listFilters.listQuery()}`);
+  }
 }
 
-function showList(connections, next) {
+function showList(connections, totals) {
   const rows = partOf(view, "rows");
   for (const skeleton of rows.querySelectorAll(".skeleton")) skeleton.remove();
-  const order = (connection) => STATE_ORDER.indexOf(displayState(connection));
-  const sorted = connections.toSorted((left, right) => order(left) - order(right));
   const showUserId = session.kind === "server";
-  reconcileChildren(rows, sorted, {
+  reconcileChildren(rows, connections, {
     key: ({ id }) => id,
     create: (connection) => createRow(connection, { showUserId, onChanged }),
     update: updateRow,
   });
-  rows.classList.toggle("long-list", sorted.length > LONG_LIST_ROWS);
-  partOf(view, "empty").hidden = connections.length > 0;
-  partOf(view, "show-more").hidden = !next;
+  rows.classList.toggle("long-list", connections.length > LONG_LIST_ROWS);
+  const isEmpty = connections.length === 0;
+  const isFiltered = listFilters.hasFilters() || !listFilters.isFirstPage();
+  partOf(view, "empty").hidden = !isEmpty || isFiltered;
+  partOf(view, "no-match").hidden = !isEmpty || !isFiltered;
+  partOf(view, "first-page").hidden = listFilters.isFirstPage();
+  partOf(view, "next-page").hidden = !nextCursor;
+  partOf(view, "summary").hidden = Object.values(totals).every((count) => count === 0);
 }
 
 function onChanged(connection) {
@@ -155,30 +166,43 @@ function onChanged(connection) {
   schedule(0);
 }
 
-function showSummary(connections, next) {
-  const { kind, icon, count } = summarize(connections);
+function showSummary(connections, totals) {
+  const { kind, icon, count } = summarize(connections, totals);
   const summary = partOf(view, "summary");
-  summary.hidden = connections.length === 0;
   if (summary.dataset.kind !== kind) partOf(summary, "icon").replaceChildren(statusIcon(icon));
   summary.dataset.kind = kind;
-  const scope = next ? ` ${t("status/summary/only_first", { count: connections.length })}` : "";
   setText(partOf(summary, "summary-title"), t(`status/summary/${kind}/title`, { count }));
-  setText(partOf(summary, "summary-text"), t(`status/summary/${kind}/text`, { count }) + scope);
+  setText(partOf(summary, "summary-text"), t(`status/summary/${kind}/text`, { count }));
 }
 
-function summarize(connections) {
+/** The totals count all pages, but do not tell which active connections lack an ad account. */
+function summarize(connections, totals) {
+  if (totals.reconnect_required > 0) {
+    return { kind: "needs_person", icon: "broken", count: totals.reconnect_required };
+  }
   const states = connections.map(displayState);
-  const countOf = (...wanted) => states.filter((state) => wanted.includes(state)).length;
-  const needsPerson = countOf(...NEEDS_PERSON);
-  if (needsPerson > 0) return { kind: "needs_person", icon: "broken", count: needsPerson };
-  const retrying = countOf("refresh_failing");
-  if (retrying > 0) return { kind: "retrying", icon: "failing", count: retrying };
-  return { kind: "healthy", icon: "connected", count: countOf("active") };
+  const withoutAdvertiser = states.filter((state) => WITHOUT_ADVERTISER.includes(state)).length;
+  if (withoutAdvertiser > 0) return { kind: "needs_advertiser", icon: "broken", count: withoutAdvertiser };
+  if (totals.refresh_failing > 0) {
+    return { kind: "retrying", icon: "failing", count: totals.refresh_failing };
+  }
+  return { kind: "healthy", icon: "connected", count: totals.active };
 }
 
-function showMore() {
-  rowLimit += PAGE_SIZE;
-  return whileBusy(partOf(view, "show-more"), t("working"), () => poll());
+/** Shows another page of the list. The reader continues at its start. */
+async function goTo(changes) {
+  listFilters.navigate(changes);
+  await reload();
+  partOf(view, "list-title").focus();
+  partOf(view, "filters").scrollIntoView();
+}
+
+/** Loads what the address asks for, without waiting for the next poll. */
+async function reload() {
+  if (!view || !session) return;
+  listFilters.showFilters(partOf(view, "filters"));
+  clearTimeout(timer);
+  await poll();
 }
 
 // Polling.
