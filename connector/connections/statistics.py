@@ -24,7 +24,7 @@ CONNECTION_COUNTS_CACHE_TTL = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Activity:
-    """The attempts of the last 24 hours by hour; hour 0 starts at `since`."""
+    """The attempts of this hour and of the 23 hours before; hour 0 starts at `since`."""
 
     since: datetime
     counts: list[AttemptCount]
@@ -101,11 +101,12 @@ class ConnectionStatistics:
         return totals
 
     async def _count_activity(self, scope: Scope) -> Activity:
-        since = self._clock.now() - timedelta(hours=ACTIVITY_HOURS)
+        this_hour = self._clock.now().replace(minute=0, second=0, microsecond=0)
+        since = this_hour - timedelta(hours=ACTIVITY_HOURS - 1)
         rows = await self._store.count_attempts_by_hour(user_id=scope.user_id, since=since)
         counts: Counter[tuple[int, str, str]] = Counter()
         for row in rows:
-            # An attempt at exactly the current time would start a 25th hour. The last hour counts it.
+            # The clock of another replica may already be in the next hour. The last hour counts it.
             hour = min(row.hour, ACTIVITY_HOURS - 1)
             counts[hour, row.operation, row.result] += row.count
         return Activity(

@@ -1,18 +1,28 @@
-"""Deletes rows that are older than their retention period."""
+"""Deletes rows that are older than their retention period.
+
+Each replica asks once an hour. The database lets one of them delete, and only if the last deletion was an
+hour ago.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
-from connector.store import Store
+from connector.store import Retention, Store
 
 CLEANUP_INTERVAL = timedelta(hours=1)
-ATTEMPTS_KEPT_PER_CONNECTION = 50
-MIN_ATTEMPT_AGE = timedelta(hours=24)
-"""Younger attempts are not deleted even if there are more than fifty, because the activity of the last
-day counts them."""
-EVENT_RETENTION = timedelta(days=30)
+MIN_INTERVAL = CLEANUP_INTERVAL * 0.9
+"""Shorter than an hour. Otherwise a replica that asks a moment too early would wait for a second hour."""
+
+RETENTION = Retention(
+    codes=timedelta(hours=24),
+    # The activity of one user counts their attempts of the last day.
+    attempts=timedelta(hours=24),
+    attempts_per_connection=50,
+    events=timedelta(days=30),
+    counts=timedelta(days=31),
+)
 AUDIT_RETENTION = timedelta(days=90)
 
 
@@ -29,9 +39,7 @@ class CleanupJob:
         # Set before the call, so that a failing cleanup is not repeated in every round.
         self._next_run_at = now + CLEANUP_INTERVAL
         more_left = await self._store.delete_old_rows(
-            before=now - MIN_ATTEMPT_AGE,
-            keep_attempts=ATTEMPTS_KEPT_PER_CONNECTION,
-            events_before=now - EVENT_RETENTION,
+            RETENTION, interval=MIN_INTERVAL, now=self._clock.database_time()
         )
         more_left |= await self._store.delete_old_audit_entries(before=now - AUDIT_RETENTION)
         if more_left:

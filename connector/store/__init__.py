@@ -9,6 +9,7 @@ from __future__ import annotations
 from .audit import AuditAction, AuditEntry, AuditFilter, AuditPosition
 from .connection_lists import SEVERITIES, ConnectionFilter, ListPosition
 from .database import Database
+from .history import Retention
 from .outcome import Outcome
 from .postgres_address import weak_ssl_mode
 from .records import (
@@ -52,6 +53,7 @@ __all__ = [
     "ListPosition",
     "Outcome",
     "Replacement",
+    "Retention",
     "Store",
     "StoredReply",
     "UpsertResult",

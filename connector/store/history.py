@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from connector.model import Attempt, UserId
 
@@ -10,6 +11,19 @@ from .operations import Operations, parse_first_row, parse_rows
 from .records import AttemptCount, CleanupResult
 
 CLEANUP_BATCH = 5000
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long rows are kept."""
+
+    codes: timedelta
+    attempts: timedelta
+    attempts_per_connection: int
+    """The last attempts of each connection are kept at any age."""
+
+    events: timedelta
+    counts: timedelta
 
 
 class HistoryOperations(Operations):
@@ -20,23 +34,33 @@ class HistoryOperations(Operations):
     async def count_attempts_by_hour(
         self, *, user_id: UserId | None, since: datetime
     ) -> list[AttemptCount]:
-        rows = await self._call("count_attempts_by_hour", user_id=user_id, since=since)
+        """Hour 0 starts at `since`, which is the start of an hour. Counting the attempts of all users reads
+        counters, which are kept for `Retention.counts`."""
+        if user_id is None:
+            rows = await self._call("count_attempts_by_hour", since=since)
+        else:
+            rows = await self._call("count_user_attempts_by_hour", user_id=user_id, since=since)
         return parse_rows(AttemptCount, rows)
 
     async def delete_old_rows(
         self,
+        retention: Retention,
         *,
-        before: datetime,
-        keep_attempts: int,
-        events_before: datetime,
+        interval: timedelta,
+        now: datetime | None,
         max_rows: int = CLEANUP_BATCH,
     ) -> bool:
-        """Returns True if more rows remain, because one call deletes a limited number."""
+        """Returns True if more rows remain, because one call deletes a limited number. Does nothing if the
+        last deletion, by any process, was less than `interval` ago."""
         rows = await self._call(
             "delete_old_rows",
-            before=before,
-            keep_attempts=keep_attempts,
-            events_before=events_before,
+            code_seconds=retention.codes.total_seconds(),
+            attempt_seconds=retention.attempts.total_seconds(),
+            keep_attempts=retention.attempts_per_connection,
+            event_seconds=retention.events.total_seconds(),
+            count_seconds=retention.counts.total_seconds(),
+            interval_seconds=interval.total_seconds(),
             max_rows=max_rows,
+            now=now,
         )
-        return parse_first_row(CleanupResult, rows).more_left
+        return bool(rows) and parse_first_row(CleanupResult, rows).more_left

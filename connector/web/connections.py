@@ -92,7 +92,7 @@ async def list_attempts(request: web.Request) -> AttemptList:
 
 
 async def get_activity(request: web.Request, query: ActivityQuery) -> ActivityResponse:
-    """Count the attempts of the last 24 hours by hour and result; hour 0 is the oldest."""
+    """Count the attempts of this hour and the 23 hours before, by hour and result; hour 0 is the oldest."""
     activity = await request.app[SERVICES].statistics.activity(list_scope(request, query.user_id))
     return ActivityResponse(
         since=activity.since,

@@ -1,10 +1,13 @@
--- Attempts, counts, and the deletion of old rows. The rules for these files are in access.sql.
+-- Attempts, their numbers by hour, and the deletion of old rows. The rules for these files are in access.sql.
 
 drop function if exists
     public.connector_list_attempts,
     public.connector_count_attempts_by_hour,
+    public.connector_count_user_attempts_by_hour,
     public.connector_delete_old_rows;
 
+-- With `=` and `order by a.id`, Postgres may read the table backwards by its primary key until it has found
+-- enough rows. So the order is that of the index, which `=` would make Postgres ignore.
 create function public.connector_list_attempts(p_connection_id uuid, p_max_rows integer)
 returns table (
     at timestamptz, operation text, actor text, result text, tiktok_code text, message text,
@@ -21,114 +24,241 @@ begin
     select
         a.at, a.operation, a.actor, a.result, a.tiktok_code, a.message, a.request_id, a.duration_ms
     from connector.attempts a
-    where a.connection_id = p_connection_id
-    order by a.id desc
+    where a.connection_id between p_connection_id and p_connection_id
+    order by a.connection_id, a.id desc
     limit p_max_rows;
 end
 $$;
 
-create function public.connector_count_attempts_by_hour(p_user_id text, p_since timestamptz)
+-- Replaced instead of dropped, because a trigger needs the function at all times. In the order of the key,
+-- because two transactions that lock the same rows in different orders would wait for each other.
+create or replace function connector.count_attempts() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into connector.attempt_counts as t (hour, operation, result, slot, count)
+    select
+        date_trunc('hour', n.at, 'UTC'), n.operation, n.result, pg_backend_pid() % 32, count(*)
+    from new_attempts n
+    group by 1, 2, 3
+    order by 1, 2, 3
+    on conflict (hour, operation, result, slot) do update
+    set count = t.count + excluded.count;
+    return null;
+end
+$$;
+
+-- Creating a trigger again would lock the table against all writers.
+do $$
+begin
+    if not exists (
+        select
+        from pg_catalog.pg_trigger
+        where tgrelid = 'connector.attempts'::regclass
+            and tgname = 'attempts_counted'
+    ) then
+        create trigger attempts_counted
+        after insert on connector.attempts
+        referencing new table as new_attempts
+        for each statement execute function connector.count_attempts();
+    end if;
+end
+$$;
+
+-- `p_since` is the start of an hour.
+create function public.connector_count_attempts_by_hour(p_since timestamptz)
 returns table (hour integer, operation text, result text, count bigint)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 begin
     perform connector.require_service_role();
     return query
     select
-        floor(extract(epoch from a.at - p_since) / 3600)::integer as hour, a.operation, a.result,
-        count(*)
-    from connector.attempts a
-    where a.at >= p_since
-        and (
-            p_user_id is null
-            or a.connection_id in (
-                select c.id
-                from connector.connections c
-                where c.user_id = p_user_id
-            )
-        )
+        floor(extract(epoch from t.hour - p_since) / 3600)::integer, t.operation, t.result,
+        sum(t.count)::bigint
+    from connector.attempt_counts t
+    where t.hour >= p_since
+    group by 1, 2, 3
+    order by 1, 2, 3;
+end
+$$;
+
+-- Reads the attempts of the user's connections only. `offset 0` prevents a join in another order.
+create function public.connector_count_user_attempts_by_hour(p_user_id text, p_since timestamptz)
+returns table (hour integer, operation text, result text, count bigint)
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+begin
+    perform connector.require_service_role();
+    return query
+    select
+        floor(extract(epoch from a.at - p_since) / 3600)::integer, a.operation, a.result, count(*)
+    from connector.connections c
+    cross join lateral (
+        select t.at, t.operation, t.result
+        from connector.attempts t
+        where t.connection_id = c.id
+            and t.at >= p_since
+        offset 0
+    ) a
+    where c.user_id = p_user_id
     group by 1, 2, 3
     order by 1, 2, 3;
 end
 $$;
 
 -- Deletes at most `p_max_rows` rows of each table, because one call must end long before the statement
--- timeout that applies to PostgREST.
+-- timeout that applies to PostgREST. Returns no row if another process deletes, or nothing is due.
+--
+-- An attempt is checked once, when it is old enough: it may be one of the last attempts of its connection,
+-- or it pushes older ones out of these. So the work depends on the number of new attempts, not of all. For
+-- `between`, see connector_list_attempts.
 create function public.connector_delete_old_rows(
-    p_before timestamptz, p_keep_attempts integer, p_events_before timestamptz, p_max_rows integer
+    p_code_seconds double precision, p_attempt_seconds double precision, p_keep_attempts integer,
+    p_event_seconds double precision, p_count_seconds double precision,
+    p_interval_seconds double precision, p_max_rows integer, p_now timestamptz
 )
 returns table (more_left boolean)
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
+    v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_codes_before timestamptz := v_now - make_interval(secs => p_code_seconds);
+    v_attempts_before timestamptz := v_now - make_interval(secs => p_attempt_seconds);
+    v_events_before timestamptz := v_now - make_interval(secs => p_event_seconds);
+    v_from timestamptz;
+    v_until timestamptz;
     v_deleted_attempts bigint;
+    v_more_left boolean;
 begin
     perform connector.require_service_role();
+    insert into connector.cleanup (id, next_run_at, attempts_from, attempts_until)
+    values (1, v_now, '-infinity', '-infinity')
+    on conflict (id) do nothing;
+
+    -- The lock lasts until the end of the call. If the process is killed, another one starts again.
+    select k.attempts_until
+    into v_from
+    from connector.cleanup k
+    where k.next_run_at <= v_now
+    for update skip locked;
+    if not found then
+        return;
+    end if;
+
     delete from connector.codes
-    where code_hash in (
-        select c.code_hash
-        from connector.codes c
-        where c.created_at < p_before
-        limit p_max_rows
+    where code_hash = any (
+        array (
+            select c.code_hash
+            from connector.codes c
+            where c.created_at < v_codes_before
+            order by c.created_at
+            limit p_max_rows
+        )
     );
 
     delete from connector.events
-    where id in (
-        select e.id
-        from connector.events e
-        where e.at < p_events_before
-        limit p_max_rows
+    where id = any (
+        array (
+            select e.id
+            from connector.events e
+            where e.at < v_events_before
+            order by e.at
+            limit p_max_rows
+        )
     );
 
-    with over_limit as (
-        select a.connection_id
+    delete from connector.attempt_counts
+    where hour < v_now - make_interval(secs => p_count_seconds);
+
+    select coalesce(max(w.at), v_from)
+    into v_until
+    from (
+        select a.at
         from connector.attempts a
-        where a.connection_id is not null
-        group by a.connection_id
-        having count(*) > p_keep_attempts
-    ),
-    surplus as (
-        select o.id
-        from over_limit l
-        cross join lateral (
-            select a.id, a.at
-            from connector.attempts a
-            where a.connection_id = l.connection_id
-            order by a.id desc
-            offset p_keep_attempts
-        ) o
-        where o.at < p_before
-        union all
-        select a.id
-        from connector.attempts a
-        where a.connection_id is null
-            and a.at < p_before
+        where a.at > v_from
+            and a.at < v_attempts_before
+        order by a.at
         limit p_max_rows
-    )
+    ) w;
+
     delete from connector.attempts
-    where id in (
-        select s.id
-        from surplus s
+    where id = any (
+        array (
+            select a.id
+            from connector.attempts a
+            where a.at > v_from
+                and a.at <= v_until
+                and a.connection_id is null
+            union all
+            select o.id
+            from (
+                select distinct a.connection_id
+                from connector.attempts a
+                where a.at > v_from
+                    and a.at <= v_until
+                    and a.connection_id is not null
+            ) n
+            cross join lateral (
+                select s.id
+                from connector.attempts s
+                where s.connection_id between n.connection_id and n.connection_id
+                order by s.connection_id, s.id desc
+                offset p_keep_attempts
+                limit 1
+            ) l
+            cross join lateral (
+                select s.id
+                from connector.attempts s
+                where s.connection_id = n.connection_id
+                    and s.id <= l.id
+                    and s.at < v_attempts_before
+                limit p_max_rows
+            ) o
+            limit p_max_rows
+        )
     );
     get diagnostics v_deleted_attempts = row_count;
+    if v_deleted_attempts = p_max_rows then
+        -- The window may have more. The next call checks it again.
+        v_until := v_from;
+    end if;
 
-    return query
-    select
-        v_deleted_attempts = p_max_rows
-        or exists (
-            select 1
-            from connector.codes c
-            where c.created_at < p_before
+    v_more_left :=
+        exists (
+            select
+            from connector.attempts a
+            where a.at > v_until
+                and a.at < v_attempts_before
         )
         or exists (
-            select 1
+            select
+            from connector.codes c
+            where c.created_at < v_codes_before
+        )
+        or exists (
+            select
             from connector.events e
-            where e.at < p_events_before
+            where e.at < v_events_before
         );
+    update connector.cleanup
+    set
+        next_run_at = v_now
+            + make_interval(secs => case when v_more_left then 0 else p_interval_seconds end),
+        attempts_from = v_from,
+        attempts_until = v_until;
+    return query
+    select v_more_left;
 end
 $$;
 

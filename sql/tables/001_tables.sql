@@ -171,6 +171,25 @@ create index if not exists attempts_of_connection
 create index if not exists attempts_at
     on connector.attempts (at);
 
+-- The number of attempts in each hour, which a trigger in history.sql adds up. Each process of Postgres uses
+-- one of several slots, because transactions that change the same row wait for each other.
+create table if not exists connector.attempt_counts (
+    hour       timestamptz not null,
+    operation  text not null,
+    result     text not null,
+    slot       smallint not null,
+    count      bigint not null,
+    primary key (hour, operation, result, slot)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
+
+-- One row: when the next deletion of old rows is due, and the window of attempts that the last one has checked.
+create table if not exists connector.cleanup (
+    id              smallint primary key,
+    next_run_at     timestamptz not null,
+    attempts_from   timestamptz not null,
+    attempts_until  timestamptz not null
+);
+
 -- Who read or changed what. The ids are text, because `erase` replaces them. An entry has no number, because
 -- the key (time and id) finds an entry that is written twice, and sorts the list.
 create table if not exists connector.audit (

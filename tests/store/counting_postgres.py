@@ -36,6 +36,31 @@ FILL_CONNECTIONS = """
         '2026-01-01', '2026-01-01'
     from generate_series({first}, {last}) n
 """
+FILL_HISTORY = (
+    """
+    insert into connector.codes (code_hash, state_hash, user_id, family, claimed_by, claimed_until, created_at)
+    select
+        'code-' || n, 'state-' || n, 'user-' || n, 'marketing', 'owner', '2026-01-01',
+        '2026-11-20 12:00 UTC'::timestamptz - n * interval '1 millisecond'
+    from generate_series({first}, {last}) n
+    """,
+    """
+    insert into connector.events (at, kind, connection_id, user_id, detail)
+    select
+        '2026-11-20 12:00 UTC'::timestamptz - n * interval '1 millisecond', 'connected', md5('id' || n)::uuid,
+        'user-' || n, '{{}}'
+    from generate_series({first}, {last}) n
+    """,
+    """
+    insert into connector.attempts (
+        connection_id, at, operation, actor, result, message, duration_ms
+    )
+    select
+        md5('id' || n / 50)::uuid, '2026-11-20 12:00 UTC'::timestamptz - n * interval '1 millisecond', 'refresh',
+        'background', 'ok', '', 5
+    from generate_series({first}, {last}) n
+    """,
+)
 FILL_STEP = 50_000
 """One statement must end within the deadline of the test's connection."""
 
@@ -49,6 +74,14 @@ def fill(stack: Stack, statement: str, rows: int) -> None:
 def fill_connections(stack: Stack, rows: int) -> None:
     fill(stack, FILL_CONNECTIONS, rows)
     stack.script("analyze connector.connections")
+
+
+def fill_history(stack: Stack, rows: int) -> None:
+    """All rows are from the last minutes before noon. Each connection has 50 attempts."""
+    for statement in FILL_HISTORY:
+        fill(stack, statement, rows)
+    fill_connections(stack, 100)
+    stack.script("analyze connector.codes; analyze connector.events; analyze connector.attempts")
 
 
 class CountingPostgres(Postgres):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from connector.maintenance.cleanup import CLEANUP_INTERVAL, RETENTION
 from connector.store import AttemptCount, CodeBusy, ConnectionCount, Store
 from tests.manual_clock import NOON
 
 from .builders import (
     DAY,
+    HOUR,
     MINUTE,
     OTHER_OWNER,
     acquire_lease,
@@ -48,21 +52,37 @@ async def test_the_newest_attempts_are_listed_first_and_at_most_the_requested_nu
     assert len(await store.list_attempts(id, max_rows=3)) == 3
 
 
-async def test_attempts_are_counted_by_hours_that_start_at_the_requested_time(
-    store: Store,
-) -> None:
-    microsecond = 1 / 60e6
-    await log_attempts(store, str(uuid4()), -microsecond, 0, 60 - microsecond, 60, 119, 24 * 60)
-    counts = await store.count_attempts_by_hour(user_id=None, since=NOON)
-    assert [(count.hour, count.count) for count in counts] == [(0, 2), (1, 2), (24, 1)]
+async def test_attempts_of_all_users_and_of_one_user_are_counted_by_hours(store: Store) -> None:
+    user, microsecond = new_user_id(), 1 / 60e6
+    id = await connect(store, user, now=NOON - DAY)
+    await log_attempts(store, id, -microsecond, 0, 60 - microsecond, 60, 119, 24 * 60)
+    for user_id in (None, user):
+        counts = await store.count_attempts_by_hour(user_id=user_id, since=NOON)
+        assert [(count.hour, count.count) for count in counts] == [(0, 2), (1, 2), (24, 1)]
 
 
-async def test_attempts_are_counted_by_hours_that_start_at_a_fraction_of_a_second(
-    store: Store,
-) -> None:
-    await log_attempts(store, str(uuid4()), 60 + 0.25 / 60, 60 + 0.75 / 60)
-    counts = await store.count_attempts_by_hour(user_id=None, since=NOON + MINUTE * 0.5 / 60)
-    assert [(count.hour, count.count) for count in counts] == [(0, 1), (1, 1)]
+async def test_concurrent_writes_are_all_counted(database: DatabaseUnderTest) -> None:
+    stores = [await database.open_store() for _ in range(3)]
+    await asyncio.gather(
+        *(log_attempts(store, str(uuid4()), 1) for store in stores for _ in range(20))
+    )
+    [count] = await stores[0].count_attempts_by_hour(user_id=None, since=NOON)
+    assert count.count == len(database.rows("attempts")) == 60
+
+
+async def test_the_counts_of_all_users_outlive_the_attempts(store: Store) -> None:
+    await log_attempts(store, str(uuid4()), *range(-9, 0))
+    await delete_old_rows(store, keep_attempts=1)
+    [count] = await store.count_attempts_by_hour(user_id=None, since=NOON - DAY)
+    assert count.count == 9
+
+
+async def test_counts_are_deleted_after_31_days(database: DatabaseUnderTest) -> None:
+    store = await database.open_store()
+    await log_attempts(store, str(uuid4()), -31 * 24 * 60 - 1, -31 * 24 * 60)
+    await delete_old_rows(store, now=NOON)
+    [row] = database.rows("attempt_counts")
+    assert row["count"] == 1
 
 
 async def test_attempts_are_counted_by_operation_and_result(store: Store) -> None:
@@ -103,11 +123,18 @@ async def test_an_empty_database_has_no_connection_counts(store: Store) -> None:
 # Deletion of old rows
 
 
-async def delete_old_rows(store: Store, *, keep_attempts: int = 50, max_rows: int = 5000) -> bool:
+async def delete_old_rows(
+    store: Store,
+    *,
+    keep_attempts: int = 50,
+    max_rows: int = 5000,
+    now: datetime = NOON + DAY,
+) -> bool:
+    """Rows from before noon are old, and events from 29 days before."""
     return await store.delete_old_rows(
-        before=NOON,
-        keep_attempts=keep_attempts,
-        events_before=NOON - 30 * DAY,
+        replace(RETENTION, attempts_per_connection=keep_attempts),
+        interval=CLEANUP_INTERVAL,
+        now=now,
         max_rows=max_rows,
     )
 
@@ -170,8 +197,8 @@ async def test_cleanup_deletes_events_that_are_older_than_their_own_limit(
     database: DatabaseUnderTest,
 ) -> None:
     store = await database.open_store()
-    await connect(store, now=NOON - 30 * DAY - MINUTE)
-    newer = await connect(store, now=NOON - 30 * DAY)
+    await connect(store, now=NOON - 29 * DAY - MINUTE)
+    newer = await connect(store, now=NOON - 29 * DAY)
     await delete_old_rows(store)
     assert [event["connection_id"] for event in database.rows("events")] == [newer]
 
@@ -189,9 +216,9 @@ async def test_one_cleanup_call_deletes_at_most_the_requested_rows_and_reports_t
         return len(database.rows("codes")), len(database.rows("events")), len(attempts)
 
     assert await delete_old_rows(store, keep_attempts=1, max_rows=3)
-    assert row_counts() == (2, 2, 6)
+    assert row_counts() == (2, 2, 9)  # The attempts of the old connections are older.
     assert await delete_old_rows(store, keep_attempts=1, max_rows=3)
-    assert row_counts() == (0, 0, 3)
+    assert row_counts() == (0, 0, 6)
     while await delete_old_rows(store, keep_attempts=1, max_rows=3):
         pass
     assert row_counts() == (0, 0, 1)
@@ -203,6 +230,50 @@ async def test_many_new_attempts_do_not_prevent_the_deletion_of_old_ones(store: 
     await log_attempts(store, old, -3, -2, -1)
     await delete_old_rows(store, keep_attempts=1, max_rows=2)
     assert len(await attempt_times(store, old)) == 1
+
+
+async def test_an_attempt_that_newer_ones_push_out_is_deleted_when_these_are_a_day_old(
+    store: Store,
+) -> None:
+    id = str(uuid4())
+    await log_attempts(store, id, *range(-9, 0))
+    await delete_old_rows(store, keep_attempts=9)
+    assert len(await attempt_times(store, id)) == 9
+    await log_attempts(store, id, 1, 2)
+    await delete_old_rows(store, keep_attempts=9, now=NOON + DAY + HOUR)
+    assert len(await attempt_times(store, id)) == 9
+
+
+async def test_only_one_process_deletes_and_at_most_once_in_an_interval(
+    database: DatabaseUnderTest,
+) -> None:
+    stores = [await database.open_store() for _ in range(4)]
+    for minute in (-2, -1):
+        await connect(stores[0], now=NOON + MINUTE * minute)
+    more_left = await asyncio.gather(*(delete_old_rows(store, max_rows=1) for store in stores))
+    assert any(more_left)
+    while await delete_old_rows(stores[0], max_rows=1):
+        pass
+    assert database.rows("codes") == []
+    await connect(stores[0], now=NOON - MINUTE)
+    just_before = NOON + DAY + CLEANUP_INTERVAL - MINUTE
+    assert not await delete_old_rows(stores[1], now=just_before)
+    assert len(database.rows("codes")) == 1
+    assert not await delete_old_rows(stores[2], now=just_before + MINUTE)
+    assert database.rows("codes") == []
+
+
+async def test_a_cleanup_that_deleted_its_limit_of_attempts_checks_the_same_ones_again(
+    store: Store,
+) -> None:
+    ids = [str(uuid4()) for _ in range(4)]
+    for id in ids:
+        await log_attempts(store, id, -3, -2, -1)
+    calls = 1
+    while await delete_old_rows(store, keep_attempts=1, max_rows=2):
+        calls += 1
+    assert [len(await attempt_times(store, id)) for id in ids] == [1, 1, 1, 1]
+    assert calls < 20
 
 
 async def test_cleanup_deletes_the_oldest_attempts_of_a_connection(store: Store) -> None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from connector.errors import StoreUnreachable
+from connector.maintenance.cleanup import CLEANUP_INTERVAL, RETENTION
 from connector.store import Store, supabase
 from connector.store.supabase import Supabase
 from tests.manual_clock import NOON
@@ -62,7 +63,7 @@ async def test_a_response_that_is_not_rows_is_reported_unreachable_without_its_c
             claim_code(store, "code", new_user_id()),
             apply(store, outcome(id)),
             store.count_connections(),
-            store.delete_old_rows(before=NOON, keep_attempts=1, events_before=NOON),
+            store.delete_old_rows(RETENTION, interval=CLEANUP_INTERVAL, now=NOON),
         ):
             with pytest.raises(StoreUnreachable) as raised:
                 await call

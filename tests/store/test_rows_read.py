@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 
+from connector.maintenance.cleanup import CLEANUP_INTERVAL, RETENTION
 from connector.model import ConnectionStatus, UserId
 from connector.store import ConnectionFilter, ListPosition, Store
+from tests.manual_clock import NOON
 from tests.supabase_stack import Stack
 
-from .counting_postgres import CountingPostgres, fill_connections
+from .builders import HOUR, claim_code, new_user_id
+from .counting_postgres import CountingPostgres, fill_connections, fill_history
 
 LIST_ROWS = int(os.environ.get("CONNECTOR_LIST_ROWS", "100000"))
+HISTORY_ROWS = int(os.environ.get("CONNECTOR_HISTORY_ROWS", "1000"))
 PAGE = 51
 FEW_NAMES = 1000
 """A search that finds at most this many connections reads and sorts all of them."""
 
 Call = Callable[[Store], Awaitable[object]]
+
+
+ATTEMPTS_KEPT = RETENTION.attempts_per_connection
 
 
 @pytest.fixture
@@ -83,3 +91,69 @@ async def test_the_totals_of_one_user_read_only_their_connections(
     counts = await Store(database).count_connections(user_id=UserId("user-5"))
     assert [count.count for count in counts] == [1]
     assert database.rows_read <= 1
+
+
+# Attempts, events and codes
+
+
+async def test_the_activity_of_one_user_reads_only_their_attempts(
+    stack: Stack, database: CountingPostgres
+) -> None:
+    fill_history(stack, HISTORY_ROWS)
+    [count] = await Store(database).count_attempts_by_hour(
+        user_id=UserId("user-5"), since=NOON - HOUR
+    )
+    assert count.count == ATTEMPTS_KEPT
+    assert database.rows_read <= 10 + ATTEMPTS_KEPT
+
+
+async def test_the_activity_of_all_users_reads_no_attempts(
+    stack: Stack, database: CountingPostgres
+) -> None:
+    fill_history(stack, HISTORY_ROWS)
+    [count] = await Store(database).count_attempts_by_hour(user_id=None, since=NOON - HOUR)
+    assert count.count == HISTORY_ROWS
+    assert database.rows_read <= 5
+
+
+async def test_the_attempts_of_a_connection_and_a_code_are_found_by_an_index(
+    stack: Stack, database: CountingPostgres
+) -> None:
+    fill_history(stack, HISTORY_ROWS)
+    store = Store(database)
+    [connection] = stack.sql("select md5('id5')::uuid as id")
+    assert len(await store.list_attempts(str(connection["id"]))) == ATTEMPTS_KEPT
+    assert database.rows_read <= ATTEMPTS_KEPT
+    await claim_code(store, "code-5", new_user_id())
+    assert database.rows_read <= 10
+
+
+async def test_a_cleanup_with_nothing_to_delete_reads_almost_nothing(
+    stack: Stack, database: CountingPostgres
+) -> None:
+    fill_history(stack, HISTORY_ROWS)
+    store = Store(database)
+    assert not await store.delete_old_rows(RETENTION, interval=CLEANUP_INTERVAL, now=NOON)
+    assert database.rows_read <= 30
+    assert not await store.delete_old_rows(RETENTION, interval=CLEANUP_INTERVAL, now=NOON)
+    assert database.rows_read <= 3
+
+
+async def test_a_cleanup_reads_the_old_rows_and_few_others(
+    stack: Stack, database: CountingPostgres
+) -> None:
+    """Ten rows of each table are old. The ten attempts are surplus of one connection."""
+    fill_history(stack, HISTORY_ROWS)
+    for table, time in (("codes", "created_at"), ("events", "at"), ("attempts", "at")):
+        stack.script(
+            f"update connector.{table} set {time} = {time} - interval '40 days' "
+            f"where {time} > '2026-11-20 12:00 UTC'::timestamptz - interval '10.5 milliseconds'"
+        )
+    store = Store(database)
+    retention = replace(RETENTION, attempts_per_connection=5)
+    await store.delete_old_rows(retention, interval=CLEANUP_INTERVAL, now=NOON)
+    assert [len(stack.sql(f"select from connector.{table}")) for table in ("codes", "events")] == [
+        HISTORY_ROWS - 10,
+        HISTORY_ROWS - 10,
+    ]
+    assert database.rows_read <= 200

@@ -149,14 +149,14 @@ async def test_the_activity_is_counted_by_hour_in_the_callers_scope(each_store: 
 
     async def exchanges(headers: dict[str, str], query: str = "") -> list[tuple[int, int]]:
         activity = (await each_store.get(f"/activity{query}", headers)).json
-        assert activity["since"] == "2026-11-19T14:00:00.000000+00:00"
+        assert activity["since"] == "2026-11-19T15:00:00.000000+00:00"
         return [
             (count["hour"], count["count"])
             for count in activity["hours"]
             if (count["operation"], count["result"]) == ("exchange", "ok")
         ]
 
-    assert await exchanges(AS_SERVER) == [(22, 1), (23, 1)]
+    assert await exchanges(AS_SERVER) == [(21, 1), (23, 1)]
     assert await exchanges(AS_SERVER, f"?user_id={ANNA}") == await exchanges(
         each_store.as_user(ANNA)
     )

@@ -1,4 +1,4 @@
--- Attempts, counts, and the deletion of old rows. The rules for these files are in schema.sql.
+-- Attempts, their numbers by hour, and the deletion of old rows. The rules for these files are in schema.sql.
 
 -- list_attempts (connection_id, max_rows)
 
@@ -9,7 +9,17 @@ where a.connection_id = :connection_id
 order by a.id desc
 limit :max_rows;
 
--- count_attempts_by_hour (user_id, since)
+-- count_attempts_by_hour (since)
+
+select
+    (unixepoch(substr(t.hour, 1, 19)) - unixepoch(substr(:since, 1, 19))) / 3600 as hour,
+    t.operation, t.result, sum(t.count) as count
+from attempt_counts t
+where t.hour >= :since
+group by 1, 2, 3
+order by 1, 2, 3;
+
+-- count_user_attempts_by_hour (user_id, since)
 
 select
     (
@@ -17,80 +27,134 @@ select
         - (substr(a.at, 20, 7) < substr(:since, 20, 7))
     ) / 3600 as hour,
     a.operation, a.result, count(*) as count
-from attempts a
-where a.at >= :since
-    and (
-        :user_id is null
-        or a.connection_id in (
-            select c.id
-            from connections c
-            where c.user_id = :user_id
-        )
-    )
+from connections c
+cross join attempts a on a.connection_id = c.id
+where c.user_id = :user_id
+    and a.at >= :since
 group by 1, 2, 3
 order by 1, 2, 3;
 
--- delete_old_rows (before, keep_attempts, events_before, max_rows)
+-- delete_old_rows (code_seconds, attempt_seconds, keep_attempts, event_seconds, count_seconds, interval_seconds, max_rows, now)
+
+insert into cleanup (id, next_run_at, attempts_from, attempts_until)
+values (1, :now, '', '')
+on conflict (id) do nothing;
+
+update cleanup as k
+set
+    attempts_from = k.attempts_until,
+    attempts_until = coalesce(
+        (
+            select max(w.at)
+            from (
+                select a.at
+                from attempts a
+                where a.at > k.attempts_until
+                    and a.at < add_seconds(:now, -:attempt_seconds)
+                order by a.at
+                limit :max_rows
+            ) w
+        ),
+        k.attempts_until
+    )
+where k.next_run_at <= :now;
 
 delete from codes
 where code_hash in (
     select c.code_hash
-    from codes c
-    where c.created_at < :before
+    from cleanup k
+    cross join codes c
+    where k.next_run_at <= :now
+        and c.created_at < add_seconds(:now, -:code_seconds)
+    order by c.created_at
     limit :max_rows
 );
 
 delete from events
 where id in (
     select e.id
-    from events e
-    where e.at < :events_before
+    from cleanup k
+    cross join events e
+    where k.next_run_at <= :now
+        and e.at < add_seconds(:now, -:event_seconds)
+    order by e.at
     limit :max_rows
 );
 
-with over_limit as materialized (
+delete from attempt_counts
+where hour < add_seconds(:now, -:count_seconds)
+    and exists (
+        select 1
+        from cleanup k
+        where k.next_run_at <= :now
+    );
+
+with checked as materialized (
+    select distinct a.connection_id
+    from cleanup k
+    cross join attempts a
+    where k.next_run_at <= :now
+        and a.at > k.attempts_from
+        and a.at <= k.attempts_until
+        and a.connection_id is not null
+),
+last_surplus as materialized (
     select
         n.connection_id,
         (
-            select a.id
-            from attempts a
-            where a.connection_id = n.connection_id
-            order by a.id desc
+            select s.id
+            from attempts s
+            where s.connection_id = n.connection_id
+            order by s.id desc
             limit 1
             offset :keep_attempts
-        ) as newest_surplus_id
-    from (
-        select a.connection_id
-        from attempts a
-        where a.connection_id is not null
-        group by a.connection_id
-        having count(*) > :keep_attempts
-    ) n
+        ) as id
+    from checked n
 )
 delete from attempts
 where id in (
     select a.id
-    from over_limit l
-    join attempts a on a.connection_id = l.connection_id
-        and a.id <= l.newest_surplus_id
-    where a.at < :before
+    from cleanup k
+    cross join attempts a
+    where k.next_run_at <= :now
+        and a.at > k.attempts_from
+        and a.at <= k.attempts_until
+        and a.connection_id is null
     union all
-    select a.id
-    from attempts a
-    where a.connection_id is null
-        and a.at < :before
+    select s.id
+    from last_surplus l
+    cross join attempts s
+    where s.connection_id = l.connection_id
+        and s.id <= l.id
+        and s.at < add_seconds(:now, -:attempt_seconds)
     limit :max_rows
 );
 
-select
-    changes() = :max_rows
-    or exists (
-        select 1
-        from codes c
-        where c.created_at < :before
-    )
-    or exists (
-        select 1
-        from events e
-        where e.at < :events_before
-    ) as more_left;
+update cleanup
+set attempts_until = attempts_from
+where next_run_at <= :now
+    and changes() = :max_rows;
+
+update cleanup as k
+set
+    next_run_at = case
+        when exists (
+            select 1
+            from attempts a
+            where a.at > k.attempts_until
+                and a.at < add_seconds(:now, -:attempt_seconds)
+        )
+        or exists (
+            select 1
+            from codes c
+            where c.created_at < add_seconds(:now, -:code_seconds)
+        )
+        or exists (
+            select 1
+            from events e
+            where e.at < add_seconds(:now, -:event_seconds)
+        ) then :now
+        else add_seconds(:now, :interval_seconds)
+    end
+where k.next_run_at <= :now
+returning next_run_at = :now as more_left;

@@ -157,6 +157,30 @@ create index if not exists attempts_of_connection
 create index if not exists attempts_at
     on attempts (at);
 
+create table if not exists attempt_counts (
+    hour       text not null,
+    operation  text not null,
+    result     text not null,
+    slot       integer not null,
+    count      integer not null,
+    primary key (hour, operation, result, slot)
+);
+
+create trigger if not exists attempts_counted
+after insert on attempts
+begin
+    insert into attempt_counts (hour, operation, result, slot, count)
+    values (substr(new.at, 1, 13) || ':00:00.000000+00:00', new.operation, new.result, 0, 1)
+    on conflict (hour, operation, result, slot) do update
+    set count = count + 1; end;
+
+create table if not exists cleanup (
+    id              integer primary key,
+    next_run_at     text not null,
+    attempts_from   text not null,
+    attempts_until  text not null
+);
+
 create table if not exists audit (
     at             text not null,
     id             text not null,
