@@ -146,11 +146,18 @@ async def test_a_journal_entry_that_is_not_removed_is_recovered_after_every_rest
         await kill(journal)
 
 
-async def test_a_journal_entry_can_be_removed_twice(folder: Path) -> None:
+async def test_removing_a_journal_entry_again_removes_no_other_entry(folder: Path) -> None:
     async with running(folder) as journal:
-        entry_id = await journal.append(entry("a"))
-        await journal.remove(entry_id)
-        await journal.remove(entry_id)
+        first = await journal.append(entry("a"))
+        await journal.append(entry("b"))
+        for _ in range(3):
+            await journal.remove(first)
+            assert journal.entry_count == 1
+        await journal.append(entry("c"))
+        await journal.remove(first)
+        assert journal.entry_count == 2
+    async with running(folder) as after:
+        assert names(after) == ["b", "c"]
 
 
 async def test_a_clean_stop_with_an_empty_journal_leaves_no_file(folder: Path) -> None:
