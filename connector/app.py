@@ -254,8 +254,7 @@ class Service:
         await self._exit_stack.aclose()
 
     async def _recover_journal(self) -> None:
-        """Recovers the journal. If the store does not answer, the flush is repeated before the first lease
-        or code claim."""
+        """If the store does not answer, the flush is repeated before the first lease or code claim."""
         self.token_recovery.recover(self.journal.recovered)
         for flush in (self.token_recovery.flush, self.code_exchange.pending_grants.flush):
             try:
@@ -278,20 +277,20 @@ class Service:
         return app
 
     async def _run_in_background(self, app: web.Application) -> AsyncIterator[None]:
-        async with self:
+        async with self, scoped_task(self.audit.run_forever()):
             if self.hold:
                 yield
                 return
             stopped = asyncio.Event()
-            loops = [
-                asyncio.create_task(self.background_refresher.run_until(stopped)),
-                asyncio.create_task(self.token_recovery.adopt_until(stopped)),
-            ]
-            periodic_work, audit = self._run_periodic_work(), self.audit.run_forever()
-            async with scoped_task(periodic_work), scoped_task(audit):
+            loops = (
+                self.background_refresher.run_until(stopped),
+                self.token_recovery.adopt_until(stopped),
+            )
+            running = asyncio.gather(*loops, return_exceptions=True)
+            async with scoped_task(self._run_periodic_work()):
                 yield
             stopped.set()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await running
 
     async def _run_periodic_work(self) -> None:
         cleanup = CleanupJob(store=self.store, clock=self.clock)

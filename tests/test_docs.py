@@ -86,7 +86,8 @@ def test_every_command_in_a_runbook_exists(page: Path) -> None:
 
 def test_the_retention_periods_in_the_security_page_are_those_of_the_code() -> None:
     page = SECURITY.read_text()
-    hours = int(cleanup.MIN_ATTEMPT_AGE.total_seconds() / 3600)
-    kept = cleanup.ATTEMPTS_KEPT_PER_CONNECTION
+    retention = cleanup.RETENTION
+    hours = int(retention.attempts.total_seconds() / 3600)
+    kept = retention.attempts_per_connection
     assert f"the last {kept} of each connection, and all of the last {hours} hours" in page
-    assert f"| events | {cleanup.EVENT_RETENTION.days} days |" in page
+    assert f"| events | {retention.events.days} days |" in page

@@ -19,8 +19,8 @@ from connector.errors import (
 )
 
 from .endpoint import json_response
+from .error_schemas import ErrorResponse, TikTokErrorBody, TikTokErrorResponse
 from .request_parsing import MAX_LINE_BYTES
-from .schemas import ErrorResponse, TikTokErrorBody, TikTokErrorResponse
 
 DEFAULT_RETRY_AFTER = 5.0
 """Used for a status 429 or 503 if the error does not contain a time to wait."""

@@ -20,7 +20,7 @@ from connector.errors import ConnectorError
 from .access import Access
 from .docs_page import render_docs_page
 from .endpoint import Endpoint, Model, Route
-from .schemas import ErrorResponse, TikTokErrorResponse
+from .error_schemas import ErrorResponse, TikTokErrorResponse
 from .session_cookie import SESSION_COOKIE
 
 Json = dict[str, Any]

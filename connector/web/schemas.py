@@ -35,7 +35,7 @@ def _reject_numbers(value: Any) -> Any:
 UserIdField = Annotated[
     UserId,
     BeforeValidator(parse_user_id),
-    WithJsonSchema({"type": "string", "format": "uuid"}),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[ -~]*$"}),
 ]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=WITHOUT_NUL)]
 SearchText = Annotated[
@@ -284,23 +284,3 @@ class ReadinessResponse(ResponseModel):
     status: Literal["ready"]
     warnings: list[ReadinessWarning]
     """What needs attention although this replica can do its work."""
-
-
-class TikTokErrorBody(ResponseModel):
-    code: int | str | None
-    message: str
-    request_id: str | None
-
-
-class ErrorResponse(ResponseModel):
-    """Every error. `tiktok` is present only if TikTok returned an error."""
-
-    success: Literal[False] = False
-    error: str
-    code: str
-    retryable: bool
-    request_id: str
-
-
-class TikTokErrorResponse(ErrorResponse):
-    tiktok: TikTokErrorBody

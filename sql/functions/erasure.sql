@@ -32,7 +32,16 @@ begin
     from connector.read_user_accounts(array[p_user_id]) u
     where u.mismatched_key_type is null;
 
-    -- ERASURE OF THE AUDIT: here `user_id` and `connection_id` of this person's rows become 'erased'.
+    update connector.audit a
+    set
+        user_id = 'erased',
+        connection_id = 'erased'
+    where a.user_id = p_user_id
+        or a.connection_id in (
+            select c.id::text
+            from connector.connections c
+            where c.user_id = p_user_id
+        );
 
     return query
     delete from connector.connections c

@@ -23,6 +23,7 @@ from .builders import (
     failure,
     new_user_id,
     outcome,
+    select,
     stored_connection,
 )
 from .conftest import DatabaseUnderTest
@@ -177,7 +178,7 @@ async def test_only_the_beginning_of_a_name_matches_and_no_character_is_a_wildca
 
 async def test_a_connection_is_found_by_the_name_that_it_has_now(store: Store) -> None:
     id = await connect(store, accounts=(SHOP, BAR), selected_advertiser=SHOP)
-    await store.select_advertiser(id, advertiser=BAR, account_token=None, now=NOON)
+    assert await select(store, id, BAR)
     assert await found(store, query="bar") == {id}
     assert await found(store, query="müller") == set()
     profile = await connect(store, family="login_kit", accounts=(PROFILE,))

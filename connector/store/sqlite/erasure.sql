@@ -22,7 +22,16 @@ set
     tiktok_business_id = null
 where id = :user_id;
 
--- ERASURE OF THE AUDIT: here `user_id` and `connection_id` of this person's rows become 'erased'.
+update audit
+set
+    user_id = 'erased',
+    connection_id = 'erased'
+where user_id = :user_id
+    or connection_id in (
+        select c.id
+        from connections c
+        where c.user_id = :user_id
+    );
 
 delete from connections
 where user_id = :user_id
