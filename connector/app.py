@@ -263,15 +263,7 @@ class Service:
                 log.warning("journal recovery postponed error=%s", error.code)
 
     def web_application(self) -> web.Application:
-        http_settings = HttpSettings(
-            public_url=self.settings.public_url,
-            redirect_uris=self.settings.redirect_uris,
-            allowed_origins=self.settings.allowed_origins,
-            trusted_proxies=self.settings.trusted_proxies,
-            return_access_token=self.settings.return_access_token,
-            demo=self.demo,
-            hold=self.hold,
-        )
+        http_settings = HttpSettings.of(self.settings, demo=self.demo, hold=self.hold)
         app = build_application(self, http_settings)
         app.cleanup_ctx.append(self._run_in_background)
         return app

@@ -135,7 +135,14 @@ class Stack:
         return _execute(str(self._programs / "pg_dump"), *options, self.dsn)
 
     def reload_postgrest(self) -> None:
-        """Waits until PostgREST knows a new function, because it may announce an earlier reload first."""
+        """Waits until PostgREST knows a new function, because it may announce an earlier reload first.
+
+        An earlier reload may also end later and replace the newer schema, so this waits for two.
+        """
+        for _ in range(2):
+            self._reload_postgrest_once()
+
+    def _reload_postgrest_once(self) -> None:
         marker = f"reloaded_{secrets.token_hex(4)}"
         self.script(
             f"create function public.{marker}() returns integer language sql as 'select 1';"

@@ -204,7 +204,11 @@ async def test_a_search_that_finds_very_many_connections_has_the_same_order_and_
 
     async def insert(number: int) -> None:
         upsert = connection_upsert(
-            user, "no code", tiktok_user_id=f"{number}", selected_advertiser=SHOP
+            user,
+            "no code",
+            family="login_kit",
+            tiktok_user_id=f"{number}",
+            accounts=[PROFILE.model_copy(update={"name": SHOP.name})],
         )
         items = [upsert.model_dump(mode="json")]
         now = NOON + MINUTE * number
@@ -216,7 +220,7 @@ async def test_a_search_that_finds_very_many_connections_has_the_same_order_and_
     for filter in (ConnectionFilter(query="müll"), ConnectionFilter(user_id=user, query="müll")):
         newest = await store.search_connections(filter, max_rows=3)
         assert [each.tiktok_user_id for each in newest] == ["1000", "999", "998"]
-    other_family = ConnectionFilter(family="login_kit", query="müll")
+    other_family = ConnectionFilter(family="accounts", query="müll")
     assert await store.search_connections(other_family, max_rows=3) == []
 
 
