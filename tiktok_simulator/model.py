@@ -120,6 +120,7 @@ class SimulatorSettings(BaseModel):
     open_id_form: Literal["text", "float", "object", "long"] = "text"
     omit_expires_in: bool = False
     webhook_url: str | None = None
+    unaudited: bool = False
     publish_seconds: float = 10
     publish_polls: int = 2
     publish_fail_reason: str | None = None

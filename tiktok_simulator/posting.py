@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from .api_call import ApiCall
+from .api_call import ApiCall, ApiError
 from .model import Grant, Json
 from .open_api_envelope import api_error, post_route, require_token
 from .posts import Post, PostKind, UploadPlan
@@ -29,6 +29,8 @@ UPLOAD_PATH = "/video/"
 
 def creator_info(call: ApiCall) -> Json:
     grant = require_token(call, "video.publish")
+    # Only here TikTok reports this error with HTTP 200.
+    _check_user_cap(call, grant, status=200)
     profile = profile_of(grant.person)
     return {
         "creator_avatar_url": profile.avatar_url,
@@ -52,7 +54,7 @@ def _privacy_options(grant: Grant) -> list[str]:
 def init_video(call: ApiCall) -> Json:
     grant = require_token(call, "video.publish")
     post_info = _require_object(call, "post_info")
-    privacy_level = _require_privacy_level(grant, post_info)
+    privacy_level = _require_privacy_level(call, grant, post_info)
     if len(str(post_info.get("title", "")).encode("utf-16-le")) // 2 > MAX_TITLE_UTF16_UNITS:
         message = f"post_info.title is longer than {MAX_TITLE_UTF16_UNITS} UTF-16 units."
         raise api_error("invalid_params", message)
@@ -122,7 +124,7 @@ def init_photos(call: ApiCall) -> Json:
     _check_photos(_require_object(call, "source_info"))
     is_public = False
     if is_direct:
-        privacy_level = _require_privacy_level(grant, _require_object(call, "post_info"))
+        privacy_level = _require_privacy_level(call, grant, _require_object(call, "post_info"))
         is_public = privacy_level == "PUBLIC_TO_EVERYONE"
     kind: PostKind = "DIRECT_PUBLISH" if is_direct else "INBOX_SHARE"
     post = call.state.posts.create(grant, kind, is_public=is_public)
@@ -144,13 +146,25 @@ def _check_photos(source: Json) -> None:
         _require_verified_url(url)
 
 
-def _require_privacy_level(grant: Grant, post_info: Json) -> str:
+def _check_user_cap(call: ApiCall, grant: Grant, *, status: int = 403) -> None:
+    """Until TikTok has audited an app, it may post for five people in 24 hours. Drafts are not counted."""
+    if call.state.settings.unaudited and call.state.posts.exceeds_user_cap(grant):
+        message = "The daily quota for active publishing users is reached."
+        raise ApiError("reached_active_user_cap", message, status=status)
+
+
+def _require_privacy_level(call: ApiCall, grant: Grant, post_info: Json) -> str:
     level = post_info.get("privacy_level")
     if not isinstance(level, str) or not level:
         raise api_error("invalid_params", "post_info.privacy_level is missing.")
     if level not in _privacy_options(grant):
         message = "Not an option of this creator."
         raise api_error("privacy_level_option_mismatch", message, default_status=403)
+    _check_user_cap(call, grant)
+    if call.state.settings.unaudited and level != "SELF_ONLY":
+        message = "An app that is not audited can post only to private accounts."
+        code = "unaudited_client_can_only_post_to_private_accounts"
+        raise api_error(code, message, default_status=403)
     return level
 
 

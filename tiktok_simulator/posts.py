@@ -22,6 +22,7 @@ PostStatus = Literal[
 ]
 PostKind = Literal["DIRECT_PUBLISH", "INBOX_SHARE"]
 UPLOAD_LINK_SECONDS = 3_600
+MAX_PEOPLE_OF_UNAUDITED_APP = 5
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,18 @@ class Posts:
             post.status = "PROCESSING_UPLOAD"
         self._posts[post.id] = self._unfinished[post.id] = post
         return post
+
+    def exceeds_user_cap(self, grant: Grant) -> bool:
+        """True if this person would be one too many of those for whom the app posted in 24 hours."""
+        since = self._now() - 86_400
+        people = {
+            post.grant.person
+            for post in self._posts.values()
+            if post.kind == "DIRECT_PUBLISH"
+            and (post.grant.family, post.grant.app_id) == (grant.family, grant.app_id)
+            and post.created_at > since
+        }
+        return len({*people, grant.person}) > MAX_PEOPLE_OF_UNAUDITED_APP
 
     def get(self, post_id: str) -> Post | None:
         return self._posts.get(post_id)

@@ -187,3 +187,31 @@ async def test_photos_are_pulled_from_up_to_35_urls(client: Client, mode: str) -
         body["source_info"] = {**PHOTO, **change}
         status, _ = await client.call_open_api("POST", PUBLISH + "content/init/", token, json=body)
         assert status == 400
+
+
+async def test_an_app_that_is_not_audited_posts_for_five_people_a_day(client: Client) -> None:
+    await client.control("settings", unaudited=True)
+    tokens = [
+        (await client.login_kit_tokens(person=f"person {number}"))["access_token"]
+        for number in range(6)
+    ]
+    body = {"post_info": POST_INFO, "source_info": PULL_FROM_URL}
+
+    async def call(path: str, token: str) -> tuple[int, str]:
+        status, response = await client.call_open_api("POST", PUBLISH + path, token, json=body)
+        return status, response["error"]["code"]
+
+    results = [await call("video/init/", token) for token in (*tokens, tokens[0])]
+    assert results == [(200, "ok")] * 5 + [(403, "reached_active_user_cap"), (200, "ok")]
+    assert await call("creator_info/query/", tokens[5]) == (200, "reached_active_user_cap")
+    assert await call("inbox/video/init/", tokens[5]) == (200, "ok")
+    client.clock.seconds += 86_400
+    tokens[5] = (await client.login_kit_tokens(person="person 5"))["access_token"]
+    assert await call("video/init/", tokens[5]) == (200, "ok")
+
+
+async def test_an_app_that_is_not_audited_posts_only_privately(client: Client) -> None:
+    await client.control("settings", unaudited=True)
+    status, body = await _init_video(client, PULL_FROM_URL, privacy_level="MUTUAL_FOLLOW_FRIENDS")
+    code = "unaudited_client_can_only_post_to_private_accounts"
+    assert (status, body["error"]["code"]) == (403, code)
