@@ -26,6 +26,7 @@ ConnectorError
 │   ├── CodeSpent               400 code_spent            the code was used or has expired
 │   ├── ReconnectRequired       409 reconnect_required    TikTok has ended the grant
 │   ├── AccessTokenRejected     409 reconnect_required    the access token is not valid
+│   │   └── AccessTokenExpired  409 reconnect_required    TikTok says that it was valid until its expiry
 │   ├── RateLimited             429 slow_down             the same call will work later
 │   ├── TikTokRefused           502 tiktok_refused        the same call will fail again
 │   │   ├── PermissionMissing   502 tiktok_refused        the person or the app lacks a permission
@@ -159,6 +160,10 @@ class ReconnectRequired(TikTokError):
 
 class AccessTokenRejected(TikTokError):
     status, code = 409, "reconnect_required"
+
+
+class AccessTokenExpired(AccessTokenRejected):
+    pass
 
 
 class RateLimited(TikTokError):

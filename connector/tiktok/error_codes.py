@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from connector.errors import (
+    AccessTokenExpired,
     AccessTokenRejected,
     CodeSpent,
     ConfigurationError,
@@ -61,6 +62,7 @@ TOKEN_REJECTED = ErrorMapping(
     "TikTok no longer accepts the access token. If this error persists, connect the TikTok account "
     "again.",
 )
+TOKEN_EXPIRED = replace(TOKEN_REJECTED, error=AccessTokenExpired)
 CODE_REJECTED = ErrorMapping(
     CodeSpent,
     "TikTok no longer accepts this authorization code: it was used before, has expired, or belongs "
@@ -140,7 +142,8 @@ MALFORMED_RESPONSE = ErrorMapping(
 _CODES_BY_MAPPING: Mapping[ErrorMapping, tuple[int | str, ...]] = {
     CONNECTION_ENDED: (40103, 40107),
     GRANT_IN_DOUBT: (40106,),
-    TOKEN_REJECTED: (40102, 40105, "access_token_invalid", "invalid_grant"),
+    TOKEN_REJECTED: (40105, "access_token_invalid", "invalid_grant"),
+    TOKEN_EXPIRED: (40102,),
     CODE_REJECTED: (40110, 40115),
     PERMISSION: (
         *(40001, 40003, 40118, 40119, 40121, 40122, 40125, 40126, 40127, 40128, 40129),

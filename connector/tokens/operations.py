@@ -19,6 +19,7 @@ from connector.attempts import AttemptTimer
 from connector.clock import Clock
 from connector.encryption import TokenCipher, stored_tokens_associated_data
 from connector.errors import (
+    AccessTokenExpired,
     AccessTokenRejected,
     Busy,
     ConfigurationError,
@@ -147,11 +148,12 @@ class TokenOperations:
     async def _has_ended(self, context: OperationContext) -> bool:
         """Asks TikTok with a call that names neither an advertiser nor an account."""
         family, tokens = context.family, context.tokens
-        if tokens.expires_at is not None and tokens.expires_at <= self._clock.now():
-            return False  # TikTok rejects an expired access token in any case.
         call = family.user_id_call(tokens) or family.accounts_call(tokens)
         try:
             await self._tiktok_client.execute(call)
+        except AccessTokenExpired:
+            # Says nothing about the grant, unless the token should still be valid.
+            return schedule.is_unexpired(tokens, self._clock.now())
         except (AccessTokenRejected, GrantInDoubt, ReconnectRequired):
             return True
         except ConnectorError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import (
+    AccessTokenExpired,
     AccessTokenRejected,
     CodeSpent,
     ConfigurationError,
@@ -27,7 +28,8 @@ from .responses import business_error, error_of, response
     [
         *((code, ReconnectRequired) for code in (40103, 40107)),
         (40106, GrantInDoubt),
-        *((code, AccessTokenRejected) for code in (40102, 40105)),
+        (40102, AccessTokenExpired),
+        (40105, AccessTokenRejected),
         *((code, CodeSpent) for code in (40110, 40115)),
         *((code, RateLimited) for code in (40016, 40100, 40132, 40133, 61000)),
         *((code, ConfigurationError) for code in (40010, 40101, 40104, 40113, 40124, 41000, 70001)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.errors import ConfigurationError, GrantInDoubt, ReconnectRequired
+from connector.errors import ConfigurationError, GrantInDoubt, ReconnectRequired, TikTokError
 
 from .failing_calls import PATHS, assert_is_failing, connect
 from .harness import Replica, TokenHarness
@@ -42,15 +42,20 @@ async def test_40106_ends_no_connection_if_the_second_call_does_not_agree(
     assert "reconnect_required" not in harness.events()
 
 
-async def test_40106_ends_no_connection_whose_access_token_has_expired(
-    harness: TokenHarness, replica: Replica
+@pytest.mark.parametrize(
+    ("is_revoked", "status"), [(False, "refresh_failing"), (True, "reconnect_required")]
+)
+async def test_an_expired_access_token_confirms_40106_only_if_it_was_also_revoked(
+    harness: TokenHarness, replica: Replica, is_revoked: bool, status: str
 ) -> None:
     connection_id = await connect(harness, replica, "accounts")
     harness.advance_past_expiry(await replica.tokens(connection_id))
     await harness.simulator.fault(PATHS["accounts"], "code", 40106)
-    with pytest.raises(GrantInDoubt):
+    if is_revoked:
+        await harness.simulator.post("/_sim/revoke", {"person": "robin"})
+    with pytest.raises(TikTokError):
         await replica.refresh(connection_id)
-    assert (await replica.connection(connection_id)).status == "refresh_failing"
+    assert (await replica.connection(connection_id)).status == status
 
 
 @pytest.mark.parametrize(("code", "result"), [(40105, "ok"), (None, "tiktok_refused")])
