@@ -27,7 +27,7 @@ from .encryption import TokenCipher
 from .errors import ConnectorError
 from .identity import Authenticator, BrowserSessions, CredentialBrake, JwksCache
 from .journal import Journal
-from .maintenance import CleanupJob
+from .maintenance import CleanupJob, run_periodic_work
 from .metrics import Metrics
 from .oauth import CodeExchange, ConnectionCreator, OAuthStates
 from .settings import Settings, build_families, load_or_create_keys
@@ -49,7 +49,6 @@ from .web import HttpSettings, build_application
 
 log = logging.getLogger(__name__)
 
-PERIODIC_WORK_SECONDS = 5.0
 CONNECTIONS_FOR_EXCHANGES = 64
 """Further connections to TikTok, so that refreshes that wait for TikTok do not block an exchange."""
 
@@ -263,7 +262,15 @@ class Service:
                 log.warning("journal recovery postponed error=%s", error.code)
 
     def web_application(self) -> web.Application:
-        http_settings = HttpSettings.of(self.settings, demo=self.demo, hold=self.hold)
+        http_settings = HttpSettings(
+            public_url=self.settings.public_url,
+            redirect_uris=self.settings.redirect_uris,
+            allowed_origins=self.settings.allowed_origins,
+            trusted_proxies=self.settings.trusted_proxies,
+            return_access_token=self.settings.return_access_token,
+            demo=self.demo,
+            hold=self.hold,
+        )
         app = build_application(self, http_settings)
         app.cleanup_ctx.append(self._run_in_background)
         return app
@@ -279,19 +286,8 @@ class Service:
                 self.token_recovery.adopt_until(stopped),
             )
             running = asyncio.gather(*loops, return_exceptions=True)
-            async with scoped_task(self._run_periodic_work()):
+            cleanup = CleanupJob(store=self.store, clock=self.clock)
+            async with scoped_task(run_periodic_work(self.code_exchange, cleanup, self.clock)):
                 yield
             stopped.set()
             await running
-
-    async def _run_periodic_work(self) -> None:
-        cleanup = CleanupJob(store=self.store, clock=self.clock)
-        while True:
-            try:
-                await self.code_exchange.retry_pending()
-                await cleanup.run_once()
-            except ConnectorError as error:
-                log.warning("periodic work postponed error=%s", error.code)
-            except Exception:
-                log.exception("unexpected error in periodic work")
-            await self.clock.sleep(PERIODIC_WORK_SECONDS)

@@ -7,6 +7,7 @@ from .backup import BackupFolder, BackupInfo, make_backup, restore_backup
 from .cleanup import CleanupJob
 from .erasure import Erasure, ErasureReport
 from .key_rotation import KeyRotation, RotationReport
+from .periodic_work import run_periodic_work
 from .rotation_step import MissingKeys, describe_step, find_missing_keys
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "find_missing_keys",
     "make_backup",
     "restore_backup",
+    "run_periodic_work",
 ]

@@ -18,7 +18,6 @@ from connector.journal import Journal
 from connector.metrics import Metrics
 from connector.model import Principal
 from connector.oauth import CodeExchange, OAuthStates
-from connector.settings import Settings
 from connector.store import Store
 from connector.tiktok import ApiFamily
 
@@ -37,18 +36,6 @@ class HttpSettings:
     demo: bool = False
     hold: bool = False
     """True after `serve --hold`: no token and no code is used."""
-
-    @classmethod
-    def of(cls, settings: Settings, *, demo: bool, hold: bool) -> HttpSettings:
-        return cls(
-            public_url=settings.public_url,
-            redirect_uris=settings.redirect_uris,
-            allowed_origins=settings.allowed_origins,
-            trusted_proxies=settings.trusted_proxies,
-            return_access_token=settings.return_access_token,
-            demo=demo,
-            hold=hold,
-        )
 
     @property
     def is_https(self) -> bool:
