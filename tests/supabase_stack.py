@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -60,8 +61,12 @@ class MissingProgram(RuntimeError):
 
 
 class Stack:
-    def __init__(self, *, durable: bool = False, port: int = 0) -> None:
-        """`durable` keeps Postgres's settings for the disk: benchmarks need that, tests are faster without."""
+    def __init__(self, *, durable: bool = False, port: int = 0, files: Sequence[Path] = ()) -> None:
+        """`durable` keeps Postgres's settings for the disk: benchmarks need that, tests are faster without.
+
+        `files` are applied in place of `sql/`, for example a dump that is restored.
+        """
+        self._files = files or schema_files()
         self._settings = {} if durable else UNSAFE_FAST_SETTINGS
         self._gateway_port = port
         self._exit_stack = ExitStack()
@@ -192,7 +197,7 @@ class Stack:
         self.postgres.wait_until_ready()
         self.dsn = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         self._psql("supabase_admin", Path(__file__).parent / "supabase.sql")
-        self.apply(*schema_files())
+        self.apply(*self._files)
 
     def _start_connection(self) -> None:
         self._background = BackgroundLoop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .audit import AuditAction, AuditEntry, AuditFilter, AuditPosition
 from .connection_lists import SEVERITIES, ConnectionFilter, ListPosition
 from .database import Database
+from .database_errors import APPLY_SQL
 from .history import Retention
 from .outcome import Outcome
 from .postgres_address import weak_ssl_mode
@@ -23,6 +24,7 @@ from .records import (
     EncryptedRow,
     ExistingConnection,
     JsonObject,
+    PrivilegeProblem,
     Replacement,
     StoredReply,
     UpsertResult,
@@ -32,6 +34,7 @@ from .selection import select_database
 from .store import SCHEMA_VERSION, Store
 
 __all__ = [
+    "APPLY_SQL",
     "SCHEMA_VERSION",
     "SEVERITIES",
     "AnsweredCode",
@@ -52,6 +55,7 @@ __all__ = [
     "JsonObject",
     "ListPosition",
     "Outcome",
+    "PrivilegeProblem",
     "Replacement",
     "Retention",
     "Store",

@@ -141,6 +141,14 @@ class UserAccountsReport(FrozenModel):
     required_columns: tuple[str, ...]
 
 
+class PrivilegeProblem(FrozenModel):
+    """A privilege that a role must not have. Without a role: row level security is disabled for the table."""
+
+    role_name: str | None
+    privilege: str
+    object_name: str
+
+
 class RowId(FrozenModel):
     id: str
 

@@ -16,6 +16,7 @@ from .database_errors import APPLY_SQL, misconfigured_error
 from .encryption import CiphertextOperations
 from .erasure import ErasureOperations
 from .history import HistoryOperations
+from .privileges import PrivilegeOperations
 from .sessions import SessionOperations
 from .tokens import TokenRowOperations
 
@@ -32,6 +33,7 @@ class Store(
     ErasureOperations,
     SessionOperations,
     AuditOperations,
+    PrivilegeOperations,
 ):
     def __init__(self, database: Database) -> None:
         super().__init__(database)

@@ -48,6 +48,13 @@ begin
         );
     end loop;
     revoke all on public.user_accounts from public;
+    -- A privilege that somebody granted on a column.
+    revoke
+        select (tiktok_access_token),
+        insert (tiktok_access_token, tiktok_account_id, tiktok_business_id),
+        update (tiktok_access_token, tiktok_account_id, tiktok_business_id)
+        on public.user_accounts
+        from public, anon, authenticated;
     grant select (tiktok_account_id, tiktok_business_id) on public.user_accounts to authenticated;
 end
 $$;
