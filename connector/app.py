@@ -30,6 +30,7 @@ from .journal import Journal
 from .maintenance import CleanupJob, run_periodic_work
 from .metrics import Metrics
 from .oauth import CodeExchange, ConnectionCreator, OAuthStates
+from .service_warnings import ServiceWarnings, database_warnings
 from .settings import Settings, build_families, load_or_create_keys
 from .store import Database, Store, select_database
 from .tiktok import ApiFamily
@@ -78,6 +79,7 @@ class Service:
     statistics: ConnectionStatistics
     metrics: Metrics
     audit: AuditLog
+    warnings: ServiceWarnings
     demo: bool = False
     hold: bool = False
     """Uses no token and no code: no background runs, and TikTok is not called."""
@@ -221,6 +223,7 @@ class Service:
             audit=AuditLog(
                 store=store, clock=clock, on_dropped=metrics.record_dropped_audit_entries
             ),
+            warnings=ServiceWarnings(database_warnings(store), clock=clock),
             demo=demo,
             hold=hold,
         )
@@ -276,7 +279,8 @@ class Service:
         return app
 
     async def _run_in_background(self, app: web.Application) -> AsyncIterator[None]:
-        async with self, scoped_task(self.audit.run_forever()):
+        audit, warnings = self.audit.run_forever(), self.warnings.run_forever()
+        async with self, scoped_task(audit), scoped_task(warnings):
             if self.hold:
                 yield
                 return

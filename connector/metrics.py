@@ -6,7 +6,7 @@ because each value creates a time series.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -76,7 +76,7 @@ class Metrics:
         )
         self._warnings = Gauge(
             "connector_warnings",
-            "1 for each kind of warning that /readyz shows.",
+            "Warnings in the response of /readyz.",
             ("kind",),
             registry=self._registry,
         )
@@ -114,10 +114,10 @@ class Metrics:
         self._journal_orphans.set(orphan_count)
         self._journal_write_failing.set(write_failing)
 
-    def set_warnings(self, kinds: Iterable[str]) -> None:
+    def set_warning_counts(self, counts: Mapping[str, int]) -> None:
         self._warnings.clear()
-        for kind in kinds:
-            self._warnings.labels(kind).set(1)
+        for kind, count in counts.items():
+            self._warnings.labels(kind).set(count)
 
     def render(self) -> bytes:
         """Returns the metrics in the Prometheus text format."""

@@ -11,6 +11,7 @@ import pytest
 from connector import errors
 from connector.cli.parser import parse_arguments
 from connector.maintenance import cleanup
+from connector.service_warnings import WARNING_KINDS
 from connector.settings.table import SETTINGS
 from connector.web import ROUTES
 
@@ -57,6 +58,11 @@ def test_every_error_code_is_in_the_error_page_with_its_status() -> None:
     page = (ROOT / "docs" / "errors.md").read_text()
     for error_class in _error_classes(errors.ConnectorError):
         assert f"| {error_class.status} | `{error_class.code}` |" in page, error_class.__name__
+
+
+def test_every_kind_of_warning_is_explained() -> None:
+    pages = "".join((ROOT / "docs" / name).read_text() for name in ("supabase.md", "running.md"))
+    assert [kind for kind in WARNING_KINDS if f"| `{kind}` |" not in pages] == []
 
 
 def test_every_exception_is_in_the_tree_of_the_errors_docstring() -> None:

@@ -31,6 +31,13 @@ def test_token_operations_are_counted_by_result_and_their_durations_are_summed()
     }
 
 
+def test_a_warning_that_is_gone_is_counted_as_zero() -> None:
+    metrics = Metrics()
+    metrics.set_warning_counts({"privileges": 2})
+    metrics.set_warning_counts({"privileges": 0})
+    assert 'connector_warnings{kind="privileges"} 0.0' in lines(metrics)
+
+
 def test_a_status_without_connections_disappears_from_the_metrics() -> None:
     metrics = Metrics()
     metrics.set_connection_counts(

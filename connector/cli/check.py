@@ -144,6 +144,7 @@ async def _check_store(service: Service, findings: Findings) -> None:
             await service.store.require_schema()
             findings.passed.append(f"store: {label}")
             await _check_encryption_keys(service, findings)
+            await _check_warnings(service, findings)
     except ConnectorError as error:
         findings.add_problem(setting, error.detail, "Nothing works without the database.")
 
@@ -168,6 +169,15 @@ async def _check_encryption_keys(service: Service, findings: Findings) -> None:
         return
     step = describe_step(key_ids, counts)
     findings.passed.append(f"encryption keys: {step}" if step else "encryption keys")
+
+
+async def _check_warnings(service: Service, findings: Findings) -> None:
+    """Adds the warnings of /readyz. Here they are problems, so that the exit code tells a script."""
+    warnings = await service.warnings.find()
+    for warning in warnings:
+        findings.add_problem(warning.kind, warning.message, warning.remedy)
+    if not warnings:
+        findings.passed.append("database privileges and user_accounts")
 
 
 async def _check_journal(service: Service, findings: Findings) -> None:

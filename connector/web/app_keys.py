@@ -18,6 +18,7 @@ from connector.journal import Journal
 from connector.metrics import Metrics
 from connector.model import Principal
 from connector.oauth import CodeExchange, OAuthStates
+from connector.service_warnings import ServiceWarnings
 from connector.store import Store
 from connector.tiktok import ApiFamily
 
@@ -74,6 +75,8 @@ class WebServices(Protocol):
     def cipher(self) -> TokenCipher: ...
     @property
     def metrics(self) -> Metrics: ...
+    @property
+    def warnings(self) -> ServiceWarnings: ...
 
 
 SERVICES: web.AppKey[WebServices] = web.AppKey("services")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from aiohttp import web
 
 from connector.errors import ConnectorError, OnHold
+from connector.service_warnings import WarningKind
 
 from .app_keys import HTTP_SETTINGS, SERVICES
 from .schemas import HealthResponse, ReadinessResponse, ReadinessWarning
@@ -25,7 +28,10 @@ async def healthz(request: web.Request) -> HealthResponse:
 
 
 async def readyz(request: web.Request) -> ReadinessResponse:
-    """Check that the database responds and has the right schema, and that the journal is writable."""
+    """Check that the database responds and has the right schema, and that the journal is writable.
+
+    The service is ready in spite of warnings. They are at most 30 seconds old.
+    """
     services = request.app[SERVICES]
     await services.store.require_schema()
     if services.journal.write_error is not None:
@@ -37,16 +43,18 @@ async def readyz(request: web.Request) -> ReadinessResponse:
 
 def _warnings(request: web.Request) -> list[ReadinessWarning]:
     services = request.app[SERVICES]
-    warnings = {
+    warnings: dict[WarningKind, str | bool] = {
         "hold": request.app[HTTP_SETTINGS].hold and OnHold.MESSAGE,
         "encryption_keys": services.cipher.has_missed_key and MISSING_KEY,
         "journal_orphans": services.journal.orphan_count > 0 and JOURNAL_ORPHANS,
     }
-    return [
-        ReadinessWarning(kind=kind, message=message)
+    own = [
+        ReadinessWarning(kind=kind, message=str(message))
         for kind, message in warnings.items()
         if message
     ]
+    found = services.warnings.current
+    return own + [ReadinessWarning(kind=each.kind, message=str(each)) for each in found]
 
 
 async def get_metrics(request: web.Request) -> web.Response:
@@ -58,12 +66,13 @@ async def get_metrics(request: web.Request) -> web.Response:
     except ConnectorError:
         # While the database is unreachable, the other metrics matter most.
         metrics.set_connection_counts(())
-    metrics.set_warnings(warning.kind for warning in _warnings(request))
     metrics.set_journal_state(
         entry_count=journal.entry_count,
         orphan_count=journal.orphan_count,
         write_failing=journal.write_error is not None,
     )
+    kinds = Counter(warning.kind for warning in _warnings(request))
+    metrics.set_warning_counts({**services.warnings.counts(), **kinds})
     return web.Response(
         body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     )

@@ -276,7 +276,7 @@ class HealthResponse(ResponseModel):
 
 
 class ReadinessWarning(ResponseModel):
-    kind: str
+    kind: WarningKind
     message: str
 
 

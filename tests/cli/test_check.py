@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from connector.encryption import EncryptionKey
 from tests.raw_servers import http_server, ok_response, respond_with
 from tests.running_service import Simulator
-from tests.supabase_stack import Stack
+from tests.supabase_stack import Stack, schema_files
 
 from .runner import CommandRunner
 
@@ -98,6 +99,51 @@ async def test_a_missing_schema_is_a_problem_whose_remedy_names_the_sql_files(
     assert result.code == 1
     assert "apply sql/tables/*.sql, then sql/functions/*.sql, in one transaction" in result.out
     assert "cat sql/tables/*.sql sql/functions/*.sql | psql" in result.out
+
+
+@pytest.fixture
+def restored_privileges(stack: Stack) -> Iterator[None]:
+    """What a restore under Supabase's default privileges gives back."""
+    stack.script(
+        "grant all on all functions in schema public to anon, authenticated;"
+        "grant select on public.user_accounts to authenticated;"
+    )
+    yield
+    stack.apply(*schema_files())
+
+
+@pytest.mark.usefixtures("restored_privileges")
+@pytest.mark.parametrize("direct", [False, True], ids=["supabase", "postgres"])
+async def test_privileges_that_a_restore_gave_back_are_problems_with_the_remedy(
+    cli_on_supabase: CommandRunner, stack: Stack, direct: bool
+) -> None:
+    cli_on_supabase.environment["SUPABASE_DB_URL"] = stack.dsn if direct else ""
+    result = await cli_on_supabase.run("check")
+    assert result.code == 1
+    execute, select = (line for line in result.out.splitlines() if " privileges: " in line)
+    assert execute.startswith("PROBLEM  privileges: In the database, anon, authenticated must not")
+    assert "select on public.user_accounts.tiktok_access_token." in select
+    assert "cat sql/tables/*.sql sql/functions/*.sql | psql" in select
+
+
+async def test_a_key_that_cannot_be_used_and_a_required_column_are_problems(
+    cli_on_supabase: CommandRunner, stack: Stack
+) -> None:
+    stack.script(
+        "set role postgres; drop table public.user_accounts;"
+        "create table public.user_accounts (born date primary key, company text not null);"
+        "reset role"
+    )
+    try:
+        stack.apply(*schema_files())
+        result = await cli_on_supabase.run("check")
+    finally:
+        stack.script("drop table public.user_accounts")
+        stack.apply(*schema_files())
+        stack.reload_postgrest()
+    assert result.code == 1
+    assert "PROBLEM  user_accounts_key: The primary key born of public.user_accounts" in result.out
+    assert "PROBLEM  user_accounts_required_columns: In public.user_accounts, company" in result.out
 
 
 async def test_tokens_under_a_removed_encryption_key_are_a_problem(

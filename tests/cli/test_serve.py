@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.running_service import AS_SERVER, Simulator
+from tests.supabase_stack import Stack
 
 from .runner import CommandRunner, first_line_with
 
@@ -126,6 +127,22 @@ async def test_settings_that_weaken_a_protection_cause_warnings_at_startup(
         "CONNECTOR_RETURN_ACCESS_TOKEN:",
         "CONNECTOR_USER_ACCOUNTS_TOKEN:",
     ]
+
+
+async def test_a_wrong_privilege_in_the_database_is_logged_at_startup(
+    cli_on_supabase: CommandRunner, stack: Stack
+) -> None:
+    stack.script("grant execute on function public.connector_list_connections to anon")
+    try:
+        process = await cli_on_supabase.start_process("serve")
+        line = await first_line_with(process, "problem found", stream="stderr")
+        process.terminate()
+        await process.communicate()
+    finally:
+        stack.script("call connector.restrict_privileges()")
+    assert "kind=privileges" in line
+    assert "anon must not have the privilege execute on public.connector_list_connections" in line
+    assert "apply sql/tables/*.sql, then sql/functions/*.sql" in line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -19,6 +19,7 @@ from schemathesis.checks import (
 )
 from schemathesis.core.result import Ok
 
+from connector.service_warnings import WARNING_KINDS
 from connector.web.access import Access
 from connector.web.docs_page import render_docs_page
 from connector.web.openapi import build_document
@@ -131,3 +132,10 @@ def check_operation(operation: Any, url: str, connection_id: str) -> None:
         case.call_and_validate(base_url=url, headers=AS_SERVER, checks=CHECKS)
 
     check_case()
+
+
+def test_the_document_lists_the_kinds_of_warnings_of_readyz() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["ReadinessWarning"]["properties"]["kind"]["enum"] == list(WARNING_KINDS)
+    assert schemas["ReadinessResponse"]["required"] == ["status", "warnings"]
+    assert schemas["ReadinessResponse"]["properties"]["warnings"]["description"]
