@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from connector.model import Attempt, ConnectionStatus, Failure, UserId, UtcDatetime, parse_user_id
+from connector.service_warnings import WarningKind
 from connector.tiktok import DEFAULT_FAMILY
 
 WITHOUT_NUL = r"^[^\x00]*$"
