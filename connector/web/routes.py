@@ -54,7 +54,7 @@ PUBLIC, SELECTION, USER, SERVER = Access.PUBLIC, Access.SELECTION, Access.USER, 
 ROUTES = (
     Route("POST", "/oauth/start", start_connection, access=USER, scope="write"),
     Route("GET", "/oauth/start", start_connection_redirect, access=USER, scope="write"),
-    Route("POST", "/oauth/restart", restart_connection, access=PUBLIC),
+    Route("POST", "/oauth/restart", restart_connection, access=PUBLIC, scope="write"),
     Route("POST", "/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),
     Route("POST", "/tiktok/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),
     Route("POST", "/api/tiktok/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),

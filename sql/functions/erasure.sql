@@ -32,15 +32,19 @@ begin
     from connector.read_user_accounts(array[p_user_id]) u
     where u.mismatched_key_type is null;
 
+    -- That somebody read or changed something stays. The peer of a server is not the person's address.
     update connector.audit a
     set
         user_id = 'erased',
-        connection_id = 'erased'
+        connection_id = case when a.connection_id is null then null else 'erased' end,
+        peer = case when a.actor in ('user', 'person') then null else a.peer end
     where a.user_id = p_user_id
-        or a.connection_id in (
-            select c.id::text
-            from connector.connections c
-            where c.user_id = p_user_id
+        or a.connection_id = any (
+            array(
+                select c.id::text
+                from connector.connections c
+                where c.user_id = p_user_id
+            )
         );
 
     return query

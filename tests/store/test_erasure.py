@@ -9,6 +9,7 @@ from .builders import (
     SHOP,
     acquire_lease,
     apply,
+    audit_entry,
     claim_code,
     connect,
     new_user_id,
@@ -55,6 +56,27 @@ async def test_erasing_a_user_changes_nothing_about_other_users(
     assert rows == {table: before[table] for table in TABLES}
     assert database.user_account(other) == UserAccount("token", BAR.name, BAR.id)
     assert (await stored_connection(store, id)).status == "active"
+
+
+async def test_erasing_a_user_leaves_audit_entries_without_the_person(
+    database: DatabaseUnderTest,
+) -> None:
+    store, user, other = await database.open_store(), new_user_id(), new_user_id()
+    await store.add_audit_entries(
+        [
+            audit_entry(id="1", user_id=user, connection_id="c", peer="192.0.2.1"),
+            audit_entry(id="2", user_id=user, actor="user", peer="192.0.2.2"),
+            audit_entry(id="3", user_id=other, actor="user", connection_id="d", peer="192.0.2.3"),
+        ]
+    )
+    await store.erase_user(user)
+    columns = ("id", "user_id", "connection_id", "peer")
+    rows = [tuple(row[column] for column in columns) for row in database.rows("audit")]
+    assert sorted(rows) == [
+        ("1", "erased", "erased", "192.0.2.1"),
+        ("2", "erased", None, None),
+        ("3", other, "d", "192.0.2.3"),
+    ]
 
 
 async def _connected(database: DatabaseUnderTest) -> UserId:

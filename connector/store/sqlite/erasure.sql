@@ -25,7 +25,8 @@ where id = :user_id;
 update audit
 set
     user_id = 'erased',
-    connection_id = 'erased'
+    connection_id = case when connection_id is null then null else 'erased' end,
+    peer = case when actor in ('user', 'person') then null else peer end
 where user_id = :user_id
     or connection_id in (
         select c.id
