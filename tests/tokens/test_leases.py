@@ -13,6 +13,7 @@ from connector.clock import Clock
 from connector.errors import Busy, StoreUnreachable
 from connector.tiktok_client import REQUEST_DEADLINE_SECONDS
 from connector.tokens import MAX_TIKTOK_CALL, REFRESH_LEASE
+from tests.journal.helpers import until_idle
 from tests.manual_clock import ManualClock
 
 from .harness import REFRESH_PATH, Fault, Gate, Replica, TokenHarness
@@ -108,6 +109,7 @@ async def test_a_process_whose_disk_is_slower_than_its_lease_does_not_call_tikto
     """The refresh token is sent only after space in the journal was reserved, which is a write."""
     connection_id = await harness.connect(replica)
     journal, disk_responds = replica.service.journal, threading.Event()
+    await until_idle(journal)  # Otherwise it may still write that the exchange has ended.
     journal._thread.submit(disk_responds.wait)
     refreshing = asyncio.create_task(replica.refresh(connection_id))
     while journal._writer is None:  # noqa: ASYNC110 - there is no event
