@@ -71,7 +71,7 @@ async def get_metrics(request: web.Request) -> web.Response:
         orphan_count=journal.orphan_count,
         write_failing=journal.write_error is not None,
     )
-    kinds = Counter(warning.kind for warning in _warnings(request))
+    kinds = Counter[str](warning.kind for warning in _warnings(request))
     metrics.set_warning_counts({**services.warnings.counts(), **kinds})
     return web.Response(
         body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
