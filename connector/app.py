@@ -25,7 +25,7 @@ from .concurrency import scoped_task
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
 from .errors import ConnectorError
-from .identity import Authenticator, BrowserSessions, CredentialBrake, JwksCache
+from .identity import Authenticator, BrowserSessions, CredentialBrake, IssuerTokens, JwksCache
 from .journal import Journal
 from .maintenance import CleanupJob, run_periodic_work
 from .metrics import Metrics
@@ -66,6 +66,7 @@ class Service:
     families: dict[str, ApiFamily]
     oauth_states: OAuthStates
     jwks: JwksCache | None
+    other_issuers: tuple[IssuerTokens, ...]
     authenticator: Authenticator
     credential_brake: CredentialBrake
     sessions: BrowserSessions
@@ -172,6 +173,7 @@ class Service:
             refresher=token_refresher, outcome_writer=outcome_writer, cipher=cipher, clock=clock
         )
         jwks = JwksCache(settings.jwks_url, clock=clock) if settings.jwks_url else None
+        other_issuers = tuple(IssuerTokens(issuer, clock=clock) for issuer in settings.jwt_issuers)
         authenticator = Authenticator(
             api_keys=settings.api_keys,
             ticket_keys=cipher.derive_signing_keys("ticket"),
@@ -179,6 +181,7 @@ class Service:
             jwks=jwks,
             issuer=settings.issuer,
             clock=clock,
+            other_issuers=other_issuers,
         )
         return cls(
             settings=settings,
@@ -198,6 +201,7 @@ class Service:
                 families=families,
             ),
             jwks=jwks,
+            other_issuers=other_issuers,
             authenticator=authenticator,
             credential_brake=CredentialBrake(
                 clock=clock, on_limited=metrics.record_limited_request
@@ -234,6 +238,8 @@ class Service:
             opening.push_async_callback(self.tiktok_client.close)
             if self.jwks is not None:
                 opening.push_async_callback(self.jwks.close)
+            for issuer in self.other_issuers:
+                opening.push_async_callback(issuer.close)
             await self.database.open()
             opening.push_async_callback(self.database.close)
             opening.push_async_callback(self.audit.close)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import SecretStr
 
 from connector.errors import Unauthenticated
-from connector.identity import ApiKey, Authenticator, JwksCache
+from connector.identity import ApiKey, Authenticator, IssuerTokens, JwksCache
 from connector.model import Principal, UserId
 
 from .manual_clock import NOON, ManualClock
@@ -52,6 +52,7 @@ def build_authenticator(
     jwks: JwksCache | None = None,
     secret: str | None = JWT_SECRET,
     ticket_keys: tuple[bytes, ...] = (b"t" * 32,),
+    other_issuers: tuple[IssuerTokens, ...] = (),
 ) -> Authenticator:
     return Authenticator(
         api_keys=tuple(map(ApiKey.parse, API_KEYS)),
@@ -60,6 +61,7 @@ def build_authenticator(
         jwks=jwks,
         issuer=ISSUER,
         clock=clock or ManualClock(),
+        other_issuers=other_issuers,
     )
 
 

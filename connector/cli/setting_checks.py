@@ -196,6 +196,14 @@ def _access(settings: Settings) -> Iterator[Problem]:
             "No key is set, so none of your servers can request a token.",
             CREATE_KEY,
         )
+    for entry in settings.jwt_issuers:
+        if entry.audience is None:
+            yield Problem(
+                "CONNECTOR_JWT_ISSUERS",
+                f"{entry.issuer} has no audience, so its tokens for other applications are accepted "
+                "too.",
+                f"Write {entry.issuer}|audience if the issuer puts an aud into its tokens.",
+            )
 
 
 def weakened_protection(settings: Settings) -> Iterator[Problem]:

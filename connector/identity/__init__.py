@@ -11,6 +11,7 @@ from __future__ import annotations
 from .api_keys import ApiKey, InvalidApiKey
 from .authenticator import Authenticator
 from .brake import CredentialBrake
+from .issuer_tokens import IssuerTokens, JwtIssuer
 from .jwks import JwksCache
 from .sessions import BrowserSessions
 from .supabase_tokens import is_public_project_key
@@ -23,7 +24,9 @@ __all__ = [
     "BrowserSessions",
     "CredentialBrake",
     "InvalidApiKey",
+    "IssuerTokens",
     "JwksCache",
+    "JwtIssuer",
     "Ticket",
     "is_public_project_key",
 ]

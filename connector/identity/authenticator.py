@@ -1,6 +1,6 @@
 """Finds the principal that sent a request: the customer's server or one of its users.
 
-A server sends an API key; a user sends a Supabase token or a ticket.
+A server sends an API key; a user sends a ticket, or a token of Supabase or of another configured issuer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from connector.errors import Unauthenticated
 from connector.model import Principal
 
 from .api_keys import ApiKey, ApiKeys
+from .issuer_tokens import IssuerTokens, unverified_issuer
 from .jwks import JwksCache
 from .supabase_tokens import (
     MAX_TOKEN_LENGTH,
@@ -33,12 +34,17 @@ class Authenticator:
         jwks: JwksCache | None,
         issuer: str | None,
         clock: Clock,
+        other_issuers: tuple[IssuerTokens, ...] = (),
     ) -> None:
+        """`issuer` is the Supabase project. Without `other_issuers`, every token goes to the project."""
         self._api_keys = ApiKeys(api_keys)
         self.tickets = Tickets(ticket_keys, api_keys=self._api_keys, clock=clock)
         self._supabase_tokens = SupabaseTokens(
             jwt_secret=jwt_secret, jwks=jwks, issuer=issuer, clock=clock
         )
+        self._has_supabase = jwt_secret is not None or jwks is not None
+        self._supabase_issuer = issuer
+        self._other_issuers = {tokens.issuer: tokens for tokens in other_issuers}
 
     async def authenticate(
         self, authorization: str | None, x_api_key: str | None
@@ -71,8 +77,21 @@ class Authenticator:
         if is_public_project_key(authorization):
             raise Unauthenticated(PROJECT_KEY_MESSAGE)
         if token.count(".") == 2:
-            return await self._supabase_tokens.verify(token)
+            return await self._verify_user_token(token)
         raise Unauthenticated("This token is not an API key, a ticket or a user's token.")
+
+    async def _verify_user_token(self, token: str) -> Principal:
+        if not self._other_issuers:
+            return await self._supabase_tokens.verify(token)
+        issuer = unverified_issuer(token)
+        if issuer in self._other_issuers:
+            return await self._other_issuers[issuer].verify(token)
+        if self._has_supabase and self._supabase_issuer in (None, issuer):
+            return await self._supabase_tokens.verify(token)
+        raise Unauthenticated(
+            "This user's token was issued by none of the configured issuers. Its iss must be exactly "
+            "as in CONNECTOR_JWT_ISSUERS, with or without a slash at the end."
+        )
 
     def _match_api_key(self, text: str) -> Principal | None:
         api_key = self._api_keys.find(text)

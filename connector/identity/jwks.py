@@ -1,4 +1,4 @@
-"""The public keys of a Supabase project, fetched as a JSON Web Key Set (JWKS) and cached.
+"""The public keys of one issuer of tokens, fetched as a JSON Web Key Set (JWKS) and cached.
 
 The set is fetched again after ten minutes, so that a withdrawn key is no longer accepted. The set is also
 fetched again for an unknown key id, so that a new key is accepted immediately. The set is fetched at most
@@ -70,16 +70,19 @@ class JwksCache:
 
     async def _refetch(self) -> None:
         try:
-            self._keys = _parse_jwks(await self._fetch())
+            self._keys = _parse_jwks(await self._fetch_jwks())
             self._fetched_at = self._clock.ticks()
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             log.warning("could not fetch signing keys url=%s error=%r", self._url, error)
         finally:
             self._last_attempt = self._clock.ticks()
 
-    async def _fetch(self) -> bytes:
+    async def _fetch_jwks(self) -> bytes:
+        return await self._fetch(self._url)
+
+    async def _fetch(self, url: str) -> bytes:
         self._session = self._session or aiohttp.ClientSession(timeout=self.TIMEOUT)
-        async with self._session.get(self._url, allow_redirects=False) as response:
+        async with self._session.get(url, allow_redirects=False) as response:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
             body = bytearray()

@@ -7,25 +7,20 @@ with the same secret as its users' tokens. They are rejected by the role that th
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import jwt
 from pydantic import SecretStr
 
 from connector.clock import Clock
-from connector.errors import CredentialsExpired, InvalidRequest, Unauthenticated
-from connector.model import Principal, parse_user_id
+from connector.errors import Unauthenticated
+from connector.model import Principal
 
+from .claims import SIGNATURE_ONLY, has_audience, read_principal, sign_in_error
 from .jwks import PUBLIC_KEY_ALGORITHMS, JwksCache
 
 MAX_TOKEN_LENGTH = 8192
-MAX_EXPIRY = 32_503_680_000
-"""The year 3000. An expiry may be any number, but a datetime may not."""
-
-CLOCK_LEEWAY_SECONDS = 10
 AUDIENCE = "authenticated"
 SHARED_SECRET_ALGORITHM = "HS256"  # noqa: S105 - the name of an algorithm
 PUBLISHABLE_KEY_PREFIX = "sb_publishable_"
@@ -33,17 +28,6 @@ PROJECT_KEY_MESSAGE = (
     "This is a key of the project itself, not a user's token. "
     "A server authenticates with one of CONNECTOR_API_KEYS."
 )
-SIGNATURE_ONLY: Any = {
-    "verify_signature": True,
-    "verify_exp": False,
-    "verify_nbf": False,
-    "verify_iat": False,
-    "verify_aud": False,
-    "verify_iss": False,
-    "verify_sub": False,
-    "verify_jti": False,
-}
-"""PyJWT would check the claims with the clock of the machine. `_claims_error` uses the `Clock`."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +69,7 @@ class SupabaseTokens:
             ) from None
         if message := self._claims_error(claims):
             raise Unauthenticated(message)
-        if self._is_expired(claims):
-            raise CredentialsExpired("This user's token has expired. Sign in again.")
-        try:
-            user_id = parse_user_id(claims.get("sub"), field="sub")
-        except InvalidRequest as error:
-            raise Unauthenticated(
-                f"This user's token contains no valid user id: {error.message}"
-            ) from None
-        expires_at = datetime.fromtimestamp(min(claims["exp"], MAX_EXPIRY), UTC)
-        return Principal("user", "user", user_id, expires_at=expires_at)
+        return read_principal(claims, self._clock.now().timestamp())
 
     async def _verification_key(self, algorithm: object, key_id: object) -> VerificationKey:
         if algorithm == SHARED_SECRET_ALGORITHM:
@@ -119,21 +94,12 @@ class SupabaseTokens:
             )
         return VerificationKey(key, key.algorithm_name)
 
-    def _is_expired(self, claims: dict[str, Any]) -> bool:
-        expires_at = _numeric_claim(claims, "exp", default=math.nan)
-        return not self._clock.now().timestamp() < expires_at + CLOCK_LEEWAY_SECONDS
-
     def _claims_error(self, claims: dict[str, Any]) -> str | None:
-        now = self._clock.now().timestamp()
         if claims.get("role") in ("service_role", "anon"):
             return PROJECT_KEY_MESSAGE
-        if claims.get("is_anonymous") not in (None, False):
-            return "An anonymous sign-in cannot connect TikTok. Sign in with an account first."
-        starts = [_numeric_claim(claims, name, default=now) for name in ("nbf", "iat")]
-        if not all(start <= now + CLOCK_LEEWAY_SECONDS for start in starts):
-            return "This user's token is not valid yet. Check the clocks of both machines."
-        audience = claims.get("aud")
-        if AUDIENCE not in (audience if isinstance(audience, list) else [audience]):
+        if message := sign_in_error(claims, self._clock.now().timestamp()):
+            return message
+        if not has_audience(claims, AUDIENCE):
             return f"This token is not for signed-in users: its aud is not {AUDIENCE}."
         if self._issuer and claims.get("iss") != self._issuer:
             return f"This user's token was issued by another project than {self._issuer}."
@@ -156,10 +122,3 @@ def is_public_project_key(authorization: str | None) -> bool:
     except (jwt.PyJWTError, ValueError, RecursionError):
         return False
     return claims.get("role") == "anon"
-
-
-def _numeric_claim(claims: dict[str, Any], name: str, *, default: float) -> float:
-    """Returns NaN if the claim is not a finite number: NaN is neither before nor after any time."""
-    value = claims.get(name, default)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and value < math.inf else math.nan

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from connector.identity import ApiKey
+from connector.identity import ApiKey, JwtIssuer
 
 from . import parsers
 from .sources import Setting
@@ -30,6 +30,15 @@ class AccessSettings:
             "CONNECTOR_TRUSTED_PROXIES",
             parsers.comma_separated(parsers.network),
             "The networks of your proxies, comma-separated: their X-Forwarded-For names the caller.",
+            default="",
+        ),
+    ]
+    jwt_issuers: Annotated[
+        tuple[JwtIssuer, ...],
+        Setting(
+            "CONNECTOR_JWT_ISSUERS",
+            parsers.jwt_issuers,
+            "Further OpenID Connect issuers of users' tokens: issuer or issuer|audience, comma-separated.",
             default="",
         ),
     ]

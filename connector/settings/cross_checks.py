@@ -65,6 +65,15 @@ def conflicts(values: Mapping[str, object]) -> Iterator[Problem]:
             "Use sslmode=verify-full with the project's CA certificate in sslrootcert, or at least "
             "sslmode=require, which is the default.",
         )
+    issuers = values["CONNECTOR_JWT_ISSUERS"] or ()
+    supabase_issuers = (values["SUPABASE_JWT_ISSUER"], f"{values[SUPABASE]}/auth/v1")
+    assert isinstance(issuers, tuple)  # noqa: S101
+    if any(entry.issuer in supabase_issuers for entry in issuers):
+        yield Problem(
+            "CONNECTOR_JWT_ISSUERS",
+            "One entry is the Supabase project, whose tokens are accepted already.",
+            "Remove the entry.",
+        )
 
 
 def unencrypted_urls(values: Mapping[str, object]) -> Iterator[Problem]:

@@ -18,8 +18,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import SecretStr
 
 from connector.encryption import EncryptionKey, InvalidKey
-from connector.identity import ApiKey, InvalidApiKey
-from connector.origins import origin_of
+from connector.identity import ApiKey, InvalidApiKey, JwtIssuer
+from connector.origins import is_loopback, origin_of
 
 T = TypeVar("T")
 Parse = Callable[[str], T]
@@ -199,6 +199,26 @@ def jwt_secret(text: str) -> SecretStr:
             "Copy the JWT secret from Supabase: Project Settings, JWT Keys.",
         )
     return secret(text)
+
+
+def jwt_issuers(text: str) -> tuple[JwtIssuer, ...]:
+    issuers = comma_separated(_jwt_issuer)(text)
+    if len({entry.issuer for entry in issuers}) != len(issuers):
+        raise InvalidValue("Two entries have the same issuer.", "Write each issuer once.")
+    return issuers
+
+
+def _jwt_issuer(text: str) -> JwtIssuer:
+    """Stored byte for byte, because `iss` is compared exactly."""
+    issuer, separator, audience = text.partition("|")
+    parts = _parse_url_without_query(issuer, example="https://example.eu.auth0.com/")
+    if parts.scheme == "http" and not is_loopback(issuer):
+        raise InvalidValue("The issuer's keys would be fetched unencrypted.", "Use https.")
+    if separator and not audience:
+        raise InvalidValue(
+            "The audience after the | is empty.", "Write the audience, or remove the |."
+        )
+    return JwtIssuer(issuer, single_word(audience) or None)
 
 
 def service_role_key(text: str) -> SecretStr:

@@ -18,6 +18,7 @@ from connector.encryption import EncryptionKey
 
 from . import parsers
 from .access_settings import AccessSettings
+from .address_settings import AddressSettings
 from .cross_checks import conflicts, missing_settings, unencrypted_urls
 from .problems import InvalidSettings, Problem
 from .sources import Setting, SettingsSource
@@ -25,32 +26,7 @@ from .tiktok_settings import TikTokSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AccessSettings, TikTokSettings):
-    host: Annotated[
-        str,
-        Setting("CONNECTOR_HOST", parsers.single_word, "The listen address.", default="127.0.0.1"),
-    ]
-    port: Annotated[
-        int, Setting("CONNECTOR_PORT", parsers.port, "The listen port.", default="8080")
-    ]
-    public_url: Annotated[
-        str,
-        Setting(
-            "CONNECTOR_PUBLIC_URL",
-            parsers.base_url,
-            "The URL at which people reach the service.",
-            default="http://localhost:{CONNECTOR_PORT}",
-        ),
-    ]
-    allowed_origins: Annotated[
-        tuple[str, ...],
-        Setting(
-            "CONNECTOR_ALLOWED_ORIGINS",
-            parsers.comma_separated(parsers.allowed_origin),
-            "The exact origins of your frontends, comma-separated: their pages may call the service.",
-            default="",
-        ),
-    ]
+class Settings(AccessSettings, TikTokSettings, AddressSettings):
     redirect_uris: Annotated[
         tuple[str, ...],
         Setting(
@@ -80,6 +56,14 @@ class Settings(AccessSettings, TikTokSettings):
             parsers.jwt_secret,
             "Verifies users' tokens signed with HS256; others are verified by the project's JWKS.",
             secret=True,
+        ),
+    ]
+    supabase_jwt_issuer: Annotated[
+        str | None,
+        Setting(
+            "SUPABASE_JWT_ISSUER",
+            parsers.page_url,
+            "The iss of the project's tokens, if it is not SUPABASE_URL/auth/v1.",
         ),
     ]
     supabase_db_url: Annotated[
@@ -193,12 +177,16 @@ class Settings(AccessSettings, TikTokSettings):
 
     @property
     def issuer(self) -> str | None:
-        """The required `iss` of a user's token."""
-        return self.supabase_url and f"{self.supabase_url}/auth/v1"
+        """The required `iss` of the tokens of the Supabase project."""
+        return self.supabase_jwt_issuer or self._supabase_auth_url
 
     @property
     def jwks_url(self) -> str | None:
-        return self.issuer and f"{self.issuer}/.well-known/jwks.json"
+        return self._supabase_auth_url and f"{self._supabase_auth_url}/.well-known/jwks.json"
+
+    @property
+    def _supabase_auth_url(self) -> str | None:
+        return self.supabase_url and f"{self.supabase_url}/auth/v1"
 
 
 _SETTINGS_BY_FIELD: dict[str, Setting] = {

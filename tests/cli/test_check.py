@@ -295,3 +295,10 @@ async def test_a_database_on_the_internet_without_certain_encryption_stops_check
     assert result.code == 2
     assert "sslmode=verify-full" in result.err
     assert "canary" not in line + result.err
+
+
+async def test_an_issuer_without_an_audience_causes_a_warning(cli: CommandRunner) -> None:
+    issuers = "https://a.example.com|shop,https://b.example.com"
+    line = await line_about(cli, CONNECTOR_JWT_ISSUERS=issuers)
+    assert line.startswith("warning")
+    assert "https://b.example.com has no audience" in line
