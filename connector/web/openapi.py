@@ -31,7 +31,7 @@ SECURITY_SCHEMES: Json = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key, a Supabase user's token, or a ticket.",
+        "description": "An API key, a user's token (JWT) of a configured issuer, or a ticket.",
     },
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "session": {

@@ -73,6 +73,17 @@ async def test_a_discovery_document_with_wrong_contents_is_not_used(
     assert issuer.jwks.request_count == 0
 
 
+async def test_keys_are_not_fetched_over_http_from_another_host(
+    authenticator: Authenticator, issuer: OidcIssuer
+) -> None:
+    # Linux connects to 0.0.0.0 as to this machine, but the address is not a loopback address.
+    unencrypted = issuer.jwks.url.replace("127.0.0.1", "0.0.0.0")
+    issuer.discovery_changes = {"jwks_uri": unencrypted}
+    with pytest.raises(Busy):
+        await sign_in(authenticator, issuer.token())
+    assert issuer.jwks.request_count == 0
+
+
 async def test_a_discovery_document_whose_issuer_differs_in_the_last_slash_is_not_used(
     authenticator: Authenticator, issuer: OidcIssuer
 ) -> None:
@@ -137,7 +148,7 @@ async def test_an_issuer_that_hangs_is_busy_for_its_own_users_after_the_timeout(
     async with issuer.jwks.response_lock:
         for _ in range(2):
             with pytest.raises(Busy):
-                await sign_in(authenticator, issuer.token())
+                await asyncio.wait_for(sign_in(authenticator, issuer.token()), timeout=2)
     assert issuer.jwks.request_count == 1
 
 

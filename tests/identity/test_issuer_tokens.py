@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from connector.errors import Unauthenticated
 from connector.identity import Authenticator, IssuerTokens, JwtIssuer
 from connector.model import UserId
 from tests.credentials import (
@@ -84,6 +85,17 @@ async def test_the_projects_secret_does_not_verify_a_token_of_another_issuer(
     authenticator: Authenticator, issuer: OidcIssuer
 ) -> None:
     await rejection_message(authenticator, hs256_jwt(iss=issuer.url))
+
+
+async def test_a_verifier_accepts_only_the_iss_of_its_own_issuer(
+    issuer: OidcIssuer, clock: ManualClock
+) -> None:
+    verifier = IssuerTokens(JwtIssuer(issuer.url), clock=clock)
+    assert await verifier.verify(issuer.token()) == ANNA_PRINCIPAL
+    for iss in (f"{issuer.url}/", "https://other.example.com", None):
+        with pytest.raises(Unauthenticated, match="was not issued by"):
+            await verifier.verify(issuer.token(iss=iss))
+    await verifier.close()
 
 
 @pytest.mark.parametrize("suffix", ["/", "/auth", "?", "#", ".example.com", " ", "\x00"])

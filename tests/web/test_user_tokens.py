@@ -11,13 +11,17 @@ from connector.app import Service
 from connector.model import UserId
 from tests.credentials import hs256_jwt
 from tests.identity.oidc_issuer import running_issuer
-from tests.running_service import Simulator, connect_account, serving, settings_for
+from tests.running_service import connect_account, running_simulator, serving, settings_for
 
 
 async def test_a_user_of_a_configured_issuer_sees_only_their_own_connections(
-    tmp_path: Path, simulator: Simulator
+    tmp_path: Path,
 ) -> None:
-    async with running_issuer("/") as issuer, ClientSession() as http:
+    async with (
+        running_simulator() as simulator,
+        running_issuer("/") as issuer,
+        ClientSession() as http,
+    ):
         settings = settings_for(tmp_path, simulator.url, CONNECTOR_JWT_ISSUERS=issuer.url)
         service = Service.build(settings, clock=simulator.clock)
         async with serving(service) as url:
