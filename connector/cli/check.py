@@ -129,6 +129,7 @@ async def _run_checks(settings: Settings, findings: Findings) -> None:
     await _check_store(service, findings)
     await _check_journal(service, findings)
     await _check_clock(service, findings)
+    await _check_issuers(service, findings)
 
 
 async def _check_store(service: Service, findings: Findings) -> None:
@@ -228,6 +229,21 @@ async def _check_clock(service: Service, findings: Findings) -> None:
         f"{url}.",
         "Synchronize the clock with NTP: the expiry of tokens is calculated from it.",
     )
+
+
+async def _check_issuers(service: Service, findings: Findings) -> None:
+    """A failure is a warning, because an issuer that is down fails only its own users."""
+    for tokens in service.other_issuers:
+        error = await tokens.fetch_error()
+        await tokens.close()
+        if error is None:
+            findings.passed.append(f"keys of {tokens.issuer}")
+            continue
+        findings.add_warning(
+            "CONNECTOR_JWT_ISSUERS",
+            f"The keys of {tokens.issuer} cannot be fetched: {error}.",
+            "Write the issuer exactly as in the iss of its tokens, with or without a slash at the end.",
+        )
 
 
 async def _server_time(url: str) -> datetime:

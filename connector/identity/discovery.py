@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 from connector.clock import Clock
 from connector.origins import is_loopback
 
-from .jwks import JwksCache
+from .jwks import FETCH_ERRORS, JwksCache, parse_jwks
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
+MAX_NAMED_ISSUER_LENGTH = 200
 
 
 class DiscoveredKeys(JwksCache):
@@ -30,6 +31,14 @@ class DiscoveredKeys(JwksCache):
         super().__init__(issuer.removesuffix("/") + DISCOVERY_PATH, clock=clock)
         self._issuer = issuer
 
+    async def fetch_error(self) -> str | None:
+        """Fetches the keys without caching them, and returns why that is impossible."""
+        try:
+            keys = parse_jwks(await self._fetch_jwks())
+        except FETCH_ERRORS as error:
+            return str(error) or type(error).__name__
+        return None if keys else "it publishes no usable key"
+
     async def _fetch_jwks(self) -> bytes:
         async with asyncio.timeout(self.TIMEOUT_SECONDS):
             document = await self._fetch(self._url)
@@ -40,7 +49,8 @@ class DiscoveredKeys(JwksCache):
         if not isinstance(document, dict):
             raise ValueError("the discovery document is not a JSON object")
         if document.get("issuer") != self._issuer:
-            raise ValueError("the discovery document names another issuer than the one configured")
+            named = str(document.get("issuer"))[:MAX_NAMED_ISSUER_LENGTH]
+            raise ValueError(f"the discovery document names another issuer, {named!r}")
         jwks_uri = document.get("jwks_uri")
         if not isinstance(jwks_uri, str) or not self._may_fetch(jwks_uri):
             raise ValueError("the jwks_uri of the discovery document is not an https URL")

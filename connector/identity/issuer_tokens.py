@@ -52,6 +52,10 @@ class IssuerTokens:
             raise Unauthenticated(message)
         return read_principal(claims, self._clock.now().timestamp())
 
+    async def fetch_error(self) -> str | None:
+        """Returns why the keys of the issuer cannot be fetched now."""
+        return await self._keys.fetch_error()
+
     async def close(self) -> None:
         await self._keys.close()
 

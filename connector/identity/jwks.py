@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PUBLIC_KEY_ALGORITHMS = ("ES256", "RS256", "EdDSA")
 CHUNK_BYTES = 16 * 1024
+FETCH_ERRORS = (aiohttp.ClientError, TimeoutError, ValueError, RecursionError)
 
 
 class JwksCache:
@@ -70,9 +71,9 @@ class JwksCache:
 
     async def _refetch(self) -> None:
         try:
-            self._keys = _parse_jwks(await self._fetch_jwks())
+            self._keys = parse_jwks(await self._fetch_jwks())
             self._fetched_at = self._clock.ticks()
-        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
+        except FETCH_ERRORS as error:
             log.warning("could not fetch signing keys url=%s error=%r", self._url, error)
         finally:
             self._last_attempt = self._clock.ticks()
@@ -93,7 +94,7 @@ class JwksCache:
             return bytes(body)
 
 
-def _parse_jwks(body: bytes) -> dict[str, jwt.PyJWK]:
+def parse_jwks(body: bytes) -> dict[str, jwt.PyJWK]:
     """Returns the keys that may verify a user's token. Skips unusable keys, above all shared secrets."""
     document = json.loads(body)
     entries = document.get("keys") if isinstance(document, dict) else None
