@@ -8,7 +8,7 @@ from typing import Annotated
 
 from connector.identity import ApiKey, JwtIssuer
 
-from . import parsers
+from . import access_parsers, parsers
 from .sources import Setting
 
 
@@ -18,7 +18,7 @@ class AccessSettings:
         tuple[ApiKey, ...],
         Setting(
             "CONNECTOR_API_KEYS",
-            parsers.api_keys,
+            access_parsers.api_keys,
             "Keys of your own servers, comma-separated: a key, or name:scopes:key.",
             default="",
             secret=True,
@@ -28,7 +28,7 @@ class AccessSettings:
         tuple[IPv4Network | IPv6Network, ...],
         Setting(
             "CONNECTOR_TRUSTED_PROXIES",
-            parsers.comma_separated(parsers.network),
+            parsers.comma_separated(access_parsers.network),
             "The networks of your proxies, comma-separated: their X-Forwarded-For names the caller.",
             default="",
         ),
@@ -37,7 +37,7 @@ class AccessSettings:
         tuple[JwtIssuer, ...],
         Setting(
             "CONNECTOR_JWT_ISSUERS",
-            parsers.jwt_issuers,
+            access_parsers.jwt_issuers,
             "Further OpenID Connect issuers of users' tokens: issuer or issuer|audience, comma-separated.",
             default="",
         ),

@@ -10,7 +10,6 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -18,8 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import SecretStr
 
 from connector.encryption import EncryptionKey, InvalidKey
-from connector.identity import ApiKey, InvalidApiKey, JwtIssuer
-from connector.origins import is_loopback, origin_of
+from connector.origins import origin_of
 
 T = TypeVar("T")
 Parse = Callable[[str], T]
@@ -110,7 +108,7 @@ def path(text: str) -> Path:
 
 def origin_url(text: str) -> str:
     """The host of an API. A path is refused because the service adds the path of each endpoint."""
-    parts = _parse_url_without_query(text, example="https://open.tiktokapis.com")
+    parts = parse_url_without_query(text, example="https://open.tiktokapis.com")
     if parts.path.strip("/"):
         raise InvalidValue("The URL has a path.", "Write the host only: https://example.com.")
     return text.rstrip("/")
@@ -121,7 +119,7 @@ def base_url(text: str) -> str:
 
 
 def page_url(text: str) -> str:
-    _parse_url_without_query(text, example="https://connect.example.com")
+    parse_url_without_query(text, example="https://connect.example.com")
     return text
 
 
@@ -161,7 +159,7 @@ def allowed_origin(text: str) -> str:
             "* would let any website act for a person who is signed in.",
             "List each origin, for example https://app.example.com.",
         )
-    parts = _parse_url_without_query(text, example="https://app.example.com")
+    parts = parse_url_without_query(text, example="https://app.example.com")
     if parts.path:
         raise InvalidValue(
             "The origin has a path or a slash at its end.", "Write scheme://host[:port] only."
@@ -173,24 +171,6 @@ def allowed_origin(text: str) -> str:
     return origin
 
 
-def network(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return ip_network(text)
-    except ValueError:
-        raise InvalidValue(
-            "The entry is not a network.", "Write networks such as 10.0.0.0/8 or 192.0.2.7."
-        ) from None
-
-
-def api_keys(text: str) -> tuple[ApiKey, ...]:
-    keys = comma_separated(_api_key)(text)
-    if len({key.name for key in keys}) != len(keys):
-        raise InvalidValue("Two keys have the same name.", "Give each key its own name.")
-    if len({key.digest for key in keys}) != len(keys):
-        raise InvalidValue("Two entries contain the same key.", "Write each key once.")
-    return keys
-
-
 def jwt_secret(text: str) -> SecretStr:
     if len(text) < MIN_JWT_SECRET_LENGTH:
         raise InvalidValue(
@@ -199,26 +179,6 @@ def jwt_secret(text: str) -> SecretStr:
             "Copy the JWT secret from Supabase: Project Settings, JWT Keys.",
         )
     return secret(text)
-
-
-def jwt_issuers(text: str) -> tuple[JwtIssuer, ...]:
-    issuers = comma_separated(_jwt_issuer)(text)
-    if len({entry.issuer for entry in issuers}) != len(issuers):
-        raise InvalidValue("Two entries have the same issuer.", "Write each issuer once.")
-    return issuers
-
-
-def _jwt_issuer(text: str) -> JwtIssuer:
-    """Stored byte for byte, because `iss` is compared exactly."""
-    issuer, separator, audience = text.partition("|")
-    parts = _parse_url_without_query(issuer, example="https://example.eu.auth0.com/")
-    if parts.scheme == "http" and not is_loopback(issuer):
-        raise InvalidValue("The issuer's keys would be fetched unencrypted.", "Use https.")
-    if separator and not audience:
-        raise InvalidValue(
-            "The audience after the | is empty.", "Write the audience, or remove the |."
-        )
-    return JwtIssuer(issuer, single_word(audience) or None)
 
 
 def service_role_key(text: str) -> SecretStr:
@@ -252,13 +212,6 @@ def encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
     return keys
 
 
-def _api_key(text: str) -> ApiKey:
-    try:
-        return ApiKey.parse(text)
-    except InvalidApiKey as error:
-        raise InvalidValue(error.message, error.remedy) from None
-
-
 def _encryption_key(text: str) -> EncryptionKey:
     try:
         return EncryptionKey.parse(text)
@@ -278,7 +231,7 @@ def _whole_number(text: str, *, minimum: int, maximum: int) -> int:
     return number
 
 
-def _parse_url_without_query(text: str, *, example: str) -> SplitResult:
+def parse_url_without_query(text: str, *, example: str) -> SplitResult:
     if "?" in text:
         raise InvalidValue(
             "The URL has a query.",
