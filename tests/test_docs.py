@@ -96,4 +96,5 @@ def test_the_retention_periods_in_the_security_page_are_those_of_the_code() -> N
     hours = int(retention.attempts.total_seconds() / 3600)
     kept = retention.attempts_per_connection
     assert f"the last {kept} of each connection, and all of the last {hours} hours" in page
+    assert f"(of each hour, without ids) | {retention.counts.days} days |" in page
     assert f"| events | {retention.events.days} days |" in page

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from connector.model import Connection, ConnectionStatus, UserId
+from connector.model import UUID_PATTERN, Connection, ConnectionStatus, UserId
 
 from .operations import Operations, parse_rows
 from .records import ConnectionCount
@@ -65,7 +65,7 @@ class ConnectionListOperations(Operations):
             "search_connections",
             user_id=filter.user_id,
             family=filter.family,
-            query=filter.query,
+            query=filter.query and _canonical(filter.query),
             min_severity=min(ranks),
             before_severity=before.severity,
             before_connected_at=before.connected_at,
@@ -76,3 +76,9 @@ class ConnectionListOperations(Operations):
 
     async def count_connections(self, *, user_id: UserId | None = None) -> list[ConnectionCount]:
         return parse_rows(ConnectionCount, await self._call("count_connections", user_id=user_id))
+
+
+def _canonical(query: str) -> str:
+    """Writes a UUID in lower case, like the ids of connections and users."""
+    lowered = query.lower()
+    return lowered if UUID_PATTERN.fullmatch(lowered) else query

@@ -34,7 +34,7 @@ declare
     v_prefix text := lower(p_query collate "und-x-icu");
     v_prefix_end text := v_prefix || chr(1114111);
     v_query_id uuid := case
-        when p_query ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_query::uuid
+        when p_query ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_query::uuid
     end;
     v_found uuid[];
 begin

@@ -141,11 +141,18 @@ async def test_filters_are_combined(store: Store) -> None:
     assert await found(store, status="reconnect_required") == {ended}
 
 
+async def test_a_connection_is_found_by_a_user_id_that_is_no_uuid(store: Store) -> None:
+    id = await connect(store, UserId("auth0|Anna"))
+    assert await found(store, query="auth0|Anna") == {id}
+    assert await found(store, query="auth0|anna") == set()
+    assert await found(store, user_id="auth0|Anna") == {id}
+
+
 async def test_a_connection_is_found_by_each_of_its_ids(store: Store) -> None:
     user = new_user_id()
     id = await connect(store, user, tiktok_user_id="open-id-1", selected_advertiser=SHOP)
     await connect(store, tiktok_user_id="open-id-2", selected_advertiser=BAR)
-    for query in (id, user, "open-id-1", SHOP.id):
+    for query in (id, id.upper(), user, user.upper(), "open-id-1", SHOP.id):
         assert await found(store, query=query) == {id}, query
     for part in (id[:-1], user[:8], "open-id", SHOP.id[:-1], "OPEN-ID-1"):
         assert await found(store, query=part) == set(), part
@@ -208,7 +215,7 @@ async def test_a_search_that_finds_very_many_connections_has_the_same_order_and_
             "no code",
             family="login_kit",
             tiktok_user_id=f"{number}",
-            accounts=[PROFILE.model_copy(update={"name": SHOP.name})],
+            accounts=(PROFILE,),
         )
         items = [upsert.model_dump(mode="json")]
         now = NOON + MINUTE * number
@@ -217,10 +224,10 @@ async def test_a_search_that_finds_very_many_connections_has_the_same_order_and_
 
     await asyncio.gather(*map(insert, range(1001)))
     await connect(store, selected_advertiser=BAR, now=NOON + MINUTE * 2000)
-    for filter in (ConnectionFilter(query="müll"), ConnectionFilter(user_id=user, query="müll")):
+    for filter in (ConnectionFilter(query="жан"), ConnectionFilter(user_id=user, query="жан")):
         newest = await store.search_connections(filter, max_rows=3)
         assert [each.tiktok_user_id for each in newest] == ["1000", "999", "998"]
-    other_family = ConnectionFilter(family="accounts", query="müll")
+    other_family = ConnectionFilter(family="marketing", query="жан")
     assert await store.search_connections(other_family, max_rows=3) == []
 
 

@@ -73,7 +73,7 @@ where l.id in (
             and (:family is null or c.family = :family)
             and (
                 :query is null
-                or c.id = lower(:query)
+                or c.id = :query
                 or c.user_id = :query
                 or c.tiktok_user_id = :query
                 or c.selected_advertiser ->> 'id' = :query
@@ -98,7 +98,7 @@ where l.id in (
             and c.id in (
                 select q.id
                 from connections q
-                where q.id = lower(:query)
+                where q.id = :query
                 union all
                 select q.id
                 from connections q
