@@ -81,7 +81,9 @@ async def test_a_page_of_a_list_reads_few_rows(stack: Stack, database: CountingP
         found = await call(store)
         assert isinstance(found, list)
         assert len(found) >= at_least, name
-        assert database.rows_read <= 3 * FEW_NAMES, (name, database.rows_read)
+        # A search with more results reads the list until the page is full.
+        until_full = PAGE * LIST_ROWS // FEW_NAMES if name.endswith("names") else 0
+        assert database.rows_read <= 3 * FEW_NAMES + until_full, (name, database.rows_read)
 
 
 async def test_the_totals_of_one_user_read_only_their_connections(
