@@ -271,6 +271,7 @@ class Service:
             allowed_origins=self.settings.allowed_origins,
             trusted_proxies=self.settings.trusted_proxies,
             return_access_token=self.settings.return_access_token,
+            require_user=self.settings.require_user,
             demo=self.demo,
             hold=self.hold,
         )

@@ -171,6 +171,9 @@ class OAuthState:
     redirect_uri: str
     return_to: str | None = None
     is_signed: bool = True
+    browser_hash: str | None = None
+    """The hash of the cookie that the exchange must bring; None if the state is not bound to a browser."""
+
     nonce: str | None = field(default=None, compare=False)
 
 

@@ -53,14 +53,21 @@ class OAuthStates:
         """The first key signs, and all keys verify. An unsigned state may name one of `families`."""
         self._keys = keys
         self._clock = clock
-        self._max_age = max_age
+        self.max_age = max_age
         self._accept_unsigned = accept_unsigned
         self._default_redirect_uri = default_redirect_uri
         self._families = families
 
     def issue(
-        self, user_id: UserId, *, family: str, redirect_uri: str, return_to: str | None = None
+        self,
+        user_id: UserId,
+        *,
+        family: str,
+        redirect_uri: str,
+        return_to: str | None = None,
+        browser_hash: str | None = None,
     ) -> str:
+        """A state with a `browser_hash` is bound to a browser: see `web/browser_binding`."""
         payload: Payload = {
             "user_id": user_id,
             "ts": int(self._clock.now().timestamp()),
@@ -70,6 +77,8 @@ class OAuthStates:
         }
         if return_to is not None:
             payload["return_to"] = return_to
+        if browser_hash is not None:
+            payload["browser"] = browser_hash
         signed = payload | {"sig": _signature(self._keys[0], payload)}
         return _encode(STATE_ENCODER.encode(signed).encode())
 
@@ -117,7 +126,7 @@ class OAuthStates:
             raise InvalidState(
                 "The ts of the state is in the future. Check the clock of the issuer."
             )
-        if age > self._max_age.total_seconds():
+        if age > self.max_age.total_seconds():
             raise StateExpired("This attempt to connect is too old. Please start again.")
         return datetime.fromtimestamp(seconds, UTC)
 
@@ -138,6 +147,7 @@ class OAuthStates:
 def _signed_state(payload: Payload, user_id: UserId, issued_at: datetime) -> OAuthState:
     family, redirect_uri = payload.get("family"), payload.get("redirect_uri")
     return_to, nonce = payload.get("return_to"), payload.get("nonce")
+    browser_hash = payload.get("browser")
     if not isinstance(family, str) or not isinstance(redirect_uri, str):
         raise InvalidState("The state contains no family or no redirect_uri. Start again.")
     return OAuthState(
@@ -146,6 +156,7 @@ def _signed_state(payload: Payload, user_id: UserId, issued_at: datetime) -> OAu
         family=family,
         redirect_uri=redirect_uri,
         return_to=return_to if isinstance(return_to, str) else None,
+        browser_hash=browser_hash if isinstance(browser_hash, str) else None,
         nonce=nonce if isinstance(nonce, str) else None,
     )
 

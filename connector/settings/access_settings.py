@@ -51,3 +51,12 @@ class AccessSettings:
             default="false",
         ),
     ]
+    require_user: Annotated[
+        bool,
+        Setting(
+            "CONNECTOR_REQUIRE_USER",
+            parsers.boolean,
+            "An exchange on your own callback page must bring the token of the signed-in user.",
+            default="false",
+        ),
+    ]

@@ -34,6 +34,7 @@ class HttpSettings:
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()
     return_access_token: bool = False
+    require_user: bool = False
     demo: bool = False
     hold: bool = False
     """True after `serve --hold`: no token and no code is used."""
@@ -42,6 +43,11 @@ class HttpSettings:
     def is_https(self) -> bool:
         """Returns whether people reach the service over https."""
         return self.public_url.startswith("https://")
+
+    @property
+    def own_callback(self) -> str:
+        """The redirect URI of our own callback page."""
+        return f"{self.public_url}/oauth/callback"
 
 
 class WebServices(Protocol):

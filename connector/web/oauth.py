@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from connector.errors import ConnectorError, InvalidRequest
+from connector.errors import ConnectorError, InvalidRequest, Unauthenticated
 from connector.identity import TICKET_LIFETIME
-from connector.model import OAuthState, UserId
+from connector.model import OAuthState, Principal
 from connector.oauth import MAX_STATE_LENGTH, SuccessReply
 from connector.tiktok import DEFAULT_FAMILY, FAMILIES, ApiFamily
 
 from . import audit
 from .access import authenticate_optional, resolve_user_id
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
+from .browser_binding import BrowserBinding, check_binding, new_binding, set_binding_cookie
+from .endpoint import json_response
 from .peer import peer_limit_key
 from .redirects import check_return_to
 from .schemas import (
@@ -24,6 +26,8 @@ from .schemas import (
     RestartRequest,
     StartRequest,
     StartResponse,
+    StateDescription,
+    StateRequest,
 )
 
 REQUIRED_SETTINGS = {
@@ -32,14 +36,38 @@ REQUIRED_SETTINGS = {
 }
 
 
-async def start_connection(request: web.Request, body: StartRequest) -> StartResponse:
-    """Create the link to TikTok's consent page, and the state that TikTok returns with the person."""
-    return _start(request, body)
+async def start_connection(
+    request: web.Request, body: StartRequest
+) -> StartResponse | web.Response:
+    """Create the link to TikTok's consent page, and the state that TikTok returns with the person.
+
+    If a user starts for the callback page of this service, the response sets a cookie. The state can be
+    exchanged only with this cookie.
+    """
+    started, binding = _start(request, body)
+    response = json_response(started)
+    set_binding_cookie(request, response, binding)
+    return response
 
 
 async def start_connection_redirect(request: web.Request, query: StartRequest) -> web.Response:
     """Redirect the person to TikTok's consent page."""
-    return web.Response(status=302, headers={"Location": _start(request, query).url})
+    started, binding = _start(request, query)
+    response = web.Response(status=302, headers={"Location": started.url})
+    set_binding_cookie(request, response, binding)
+    return response
+
+
+async def describe_state(request: web.Request, body: StateRequest) -> StateDescription:
+    """Verify a state without an exchange. If `confirmation_required`, ask the person first."""
+    principal = await authenticate_optional(request)
+    oauth_state = _verify_state(request, body.state, principal)
+    require_family(request, oauth_state.family)
+    return StateDescription(
+        user_id=oauth_state.user_id,
+        family=oauth_state.family,
+        confirmation_required=oauth_state.browser_hash is None,
+    )
 
 
 async def restart_connection(request: web.Request, body: RestartRequest) -> StartResponse:
@@ -59,7 +87,7 @@ async def exchange_code(
     principal = await authenticate_optional(request)
     if not (body.auth_code or body.code):
         raise InvalidRequest("auth_code (or code) is missing.")
-    oauth_state = services.oauth_states.verify(body.state, principal)
+    oauth_state = _verify_state(request, body.state, principal)
     family = require_family(request, oauth_state.family)
     actor = principal.actor if principal else "person"
     reply = await services.code_exchange.exchange(
@@ -93,7 +121,21 @@ def require_family(request: web.Request, name: str) -> ApiFamily:
     raise InvalidRequest(f"family must be one of {', '.join(family.name for family in FAMILIES)}.")
 
 
-def _start(request: web.Request, start: StartRequest) -> StartResponse:
+def _verify_state(request: web.Request, state: str, principal: Principal | None) -> OAuthState:
+    oauth_state = request.app[SERVICES].oauth_states.verify(state, principal)
+    check_binding(request, oauth_state)
+    is_bound = oauth_state.browser_hash is not None
+    if request.app[HTTP_SETTINGS].require_user and principal is None and not is_bound:
+        raise Unauthenticated(
+            "This service connects an account only for a signed-in user: send the Authorization header: "
+            "Bearer, and the user's token or a ticket."
+        )
+    return oauth_state
+
+
+def _start(
+    request: web.Request, start: StartRequest
+) -> tuple[StartResponse, BrowserBinding | None]:
     settings = request.app[HTTP_SETTINGS]
     user_id = resolve_user_id(request[PRINCIPAL], start.user_id)
     family = require_family(request, start.family or DEFAULT_FAMILY)
@@ -101,32 +143,18 @@ def _start(request: web.Request, start: StartRequest) -> StartResponse:
     if redirect_uri not in settings.redirect_uris:
         raise InvalidRequest("redirect_uri must be exactly one of TIKTOK_REDIRECT_URI.")
     check_return_to(start.return_to, settings)
-    state = _issue_state(
-        request,
+    binding = new_binding(request, redirect_uri=redirect_uri)
+    state = request.app[SERVICES].oauth_states.issue(
         user_id,
         family=family.name,
         redirect_uri=redirect_uri,
         return_to=start.return_to,
-    )
-    return StartResponse(
-        url=family.authorize_url(redirect_uri=redirect_uri, state=state), state=state
-    )
-
-
-def _issue_state(
-    request: web.Request,
-    user_id: UserId,
-    *,
-    family: str,
-    redirect_uri: str,
-    return_to: str | None,
-) -> str:
-    state = request.app[SERVICES].oauth_states.issue(
-        user_id, family=family, redirect_uri=redirect_uri, return_to=return_to
+        browser_hash=binding.browser_hash if binding else None,
     )
     if len(state) > MAX_STATE_LENGTH:
         raise InvalidRequest("return_to is too long for the state.")
-    return state
+    url = family.authorize_url(redirect_uri=redirect_uri, state=state)
+    return StartResponse(url=url, state=state), binding
 
 
 def _code(body: ExchangeRequestBody, family: ApiFamily) -> str:

@@ -26,6 +26,7 @@ from .health import get_metrics, healthz, readyz
 from .hold import hold_middleware
 from .middleware import request_middleware
 from .oauth import (
+    describe_state,
     exchange_code,
     restart_connection,
     start_connection,
@@ -54,6 +55,7 @@ PUBLIC, SELECTION, USER, SERVER = Access.PUBLIC, Access.SELECTION, Access.USER, 
 ROUTES = (
     Route("POST", "/oauth/start", start_connection, access=USER, scope="write"),
     Route("GET", "/oauth/start", start_connection_redirect, access=USER, scope="write"),
+    Route("POST", "/oauth/state", describe_state, access=PUBLIC, scope="read"),
     Route("POST", "/oauth/restart", restart_connection, access=PUBLIC, scope="write"),
     Route("POST", "/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),
     Route("POST", "/tiktok/oauth/exchange", exchange_code, access=PUBLIC, scope="write"),

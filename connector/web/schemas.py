@@ -85,6 +85,10 @@ class ExchangeRequestBody(RequestModel):
     state: State
 
 
+class StateRequest(RequestModel):
+    state: State
+
+
 class ConnectionListQuery(RequestModel):
     """Refuses unknown parameters: a filter with a typing error would list every connection."""
 
@@ -134,6 +138,13 @@ class NamedItem(ResponseModel):
 class StartResponse(ResponseModel):
     url: str
     state: str
+
+
+class StateDescription(ResponseModel):
+    user_id: str
+    family: str
+    confirmation_required: bool
+    """True if no cookie proves that this browser started the connection."""
 
 
 class ExchangeResponse(ResponseModel):

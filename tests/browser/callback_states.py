@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import expect
 
+from connector.model import UserId
 from tests import running_service
 from tests.credentials import ANNA, NOON_TIMESTAMP
 
@@ -29,6 +30,37 @@ async def callback_connecting(harness: Harness, window: Window) -> None:
     await harness.simulator.fault("/oauth2/access_token", "hang")
     await window.page.goto(await harness.consent_callback_url())
     await expect(window.page.get_by_role("heading")).to_have_text("Connecting TikTok…")
+
+
+@page_state
+async def callback_asks_for_confirmation(harness: Harness, window: Window) -> None:
+    await window.page.goto(await harness.callback_url_of_a_server())
+    await expect(window.page.locator("[data-confirm]")).to_be_visible()
+
+
+@page_state
+async def callback_asks_for_confirmation_of_a_long_user_id(
+    harness: Harness, window: Window
+) -> None:
+    user_id = UserId("<b>" + "user-id-of-the-customer/" * 5)
+    body = {"user_id": user_id, "family": "login_kit"}
+    state = (await harness.call("POST", "/oauth/start", body))["state"]
+    await window.page.goto(harness.callback_url(code="c", state=state))
+    await expect(window.page.get_by_role("heading")).to_contain_text(user_id)
+
+
+@page_state
+async def callback_after_a_refused_confirmation(harness: Harness, window: Window) -> None:
+    await callback_asks_for_confirmation(harness, window)
+    await window.page.get_by_role("button", name="Do not connect").click()
+    await expect(window.page.locator("[data-error=not_confirmed]")).to_be_visible()
+
+
+@page_state
+async def callback_in_another_browser(harness: Harness, window: Window) -> None:
+    url = await harness.consent_callback_url()
+    await window.page.context.clear_cookies()
+    await _open_with_error(window, url, "invalid_state", 400)
 
 
 @page_state

@@ -17,7 +17,14 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from aiohttp import ClientSession
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, ViewportSize
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+)
 
 from connector.app import Service
 from connector.model import UserId, format_utc
@@ -43,6 +50,8 @@ class Harness:
     url: str
     simulator: Simulator
     http: ClientSession = field(repr=False)
+    contexts: list[BrowserContext] = field(default_factory=list)
+    """The open browsers."""
 
     async def create_ticket(self, user_id: UserId = ANNA, **fields: str) -> Json:
         return await self.call("POST", "/tickets", {"user_id": user_id, **fields})
@@ -59,8 +68,24 @@ class Harness:
     async def consent_callback_url(
         self, *, family: str = "marketing", return_to: str = "", **consent: Any
     ) -> str:
-        """Returns the address to which TikTok redirects a person after consent."""
-        body = {"user_id": ANNA, "family": family, "return_to": return_to or None}
+        """Returns the address to which TikTok redirects a person who started in an open browser."""
+        ticket = self.service.authenticator.tickets.issue(ANNA).text
+        body = {"family": family, "return_to": return_to or None}
+        headers = {"Authorization": f"Bearer {ticket}"}
+        url = f"{self.url}/oauth/start"
+        async with self.http.post(url, json=body, headers=headers) as response:
+            state = (await response.json())["state"]
+            for name, cookie in response.cookies.items():
+                for context in self.contexts:
+                    await context.add_cookies(
+                        [{"name": name, "value": cookie.value, "url": f"{self.url}/oauth/"}]
+                    )
+        code = await self.simulator.consent(family, **consent)
+        return self.callback_url(auth_code=code, state=state)
+
+    async def callback_url_of_a_server(self, *, family: str = "marketing", **consent: Any) -> str:
+        """The same, but the customer's server started, so no browser has a cookie."""
+        body = {"user_id": ANNA, "family": family}
         state = (await self.call("POST", "/oauth/start", body))["state"]
         code = await self.simulator.consent(family, **consent)
         return self.callback_url(auth_code=code, state=state)
@@ -161,6 +186,7 @@ async def open_window(
     """Opens a window with its own cookies, whose clock shows the time of the service."""
     context = await browser.new_context(viewport=WIDE, locale="en-GB", timezone_id="Europe/Berlin")
     context.set_default_timeout(10_000)
+    harness.contexts.append(context)
     page = await context.new_page()
     window = Window(page, {harness.url, harness.simulator.url, *more_origins})
     await window.sync_clock(harness)
@@ -169,4 +195,5 @@ async def open_window(
         yield window
         assert window.errors == []
     finally:
+        harness.contexts.remove(context)
         await context.close()

@@ -60,15 +60,15 @@ async def test_a_reload_at_the_end_shows_the_result_without_storing_the_code(
     assert "code" not in str(await page.evaluate("JSON.stringify(history.state)"))
 
 
-async def test_the_same_callback_in_two_windows_exchanges_the_code_once(
-    browser: Browser, harness: Harness, window: Window
+async def test_the_same_callback_in_two_tabs_exchanges_the_code_once(
+    harness: Harness, window: Window
 ) -> None:
     url = await harness.consent_callback_url()
-    async with open_window(browser, harness) as other:
-        for opened in (window, other):
-            await opened.page.goto(url)
-        for opened in (window, other):
-            await expect(opened.page.locator("[data-result=done]")).to_be_visible()
+    tabs = (window.page, await window.page.context.new_page())
+    for tab in tabs:
+        await tab.goto(url)
+    for tab in tabs:
+        await expect(tab.locator("[data-result=done]")).to_be_visible()
     assert await count_exchanges(harness) == 1
     await harness.only_connection()
 

@@ -5,6 +5,9 @@
 // reload, as it would in the address, but it does not get into a copied link, a screenshot or a
 // bookmark. Posting the same code and state twice is safe, because the service returns the same
 // answer, so a reload posts them again. When everything is done, only the result is stored.
+//
+// If this browser did not start the connection itself, the person is asked before the exchange:
+// somebody else may have sent them the link.
 
 import { advertiserPicker } from "./advertiser-picker.js";
 import { ApiError, request } from "./api.js";
@@ -40,17 +43,56 @@ function saveProgress(progress) {
 function start({ params, result }) {
   if (result) return showDone(result);
   if (!params) return showError(new ApiError({ code: "no_callback" }));
-  if (params.auth_code || params.code) return exchange(params);
+  if (params.auth_code || params.code) {
+    return params.confirmed ? exchange(params) : verify(params);
+  }
   if (!params.error) return showNoCode(params);
   if (params.error === "access_denied") return showError(new ApiError({ code: "cancelled" }));
   return showError(new ApiError({ code: "consent_error", facts: { error: params.error } }));
 }
 
-async function exchange(params, { automatic = false } = {}) {
+/** Exchanges at once if this browser started the connection, and asks the person otherwise. */
+async function verify(params, { automatic = false } = {}) {
+  beginAttempt(automatic);
+  const { state = "" } = params;
+  let description;
+  try {
+    description = await request("POST", "/oauth/state", { body: { state } });
+  } catch (error) {
+    return showError(error, (options) => verify(params, options), { focus: !automatic });
+  }
+  if (description.confirmation_required) return showConfirmation(description, params);
+  return exchange(params);
+}
+
+function showConfirmation({ user_id: userId, family }, params) {
+  const view = cloneTemplate("confirm");
+  partOf(view, "icon").append(statusIcon("none", { large: true }));
+  // <bdi> isolates the id: its characters cannot change the order of the sentence.
+  const [before, after] = t("callback/confirm", { user: "\n" }).split("\n");
+  partOf(view, "title").append(before, element("bdi", { class: "user-id" }, userId), after);
+  setText(partOf(view, "access"), textOr(`family/${family}/title`, "TikTok"));
+  partOf(view, "confirm").onclick = () => {
+    const confirmed = { ...params, confirmed: true };
+    saveProgress({ params: confirmed });
+    exchange(confirmed);
+  };
+  partOf(view, "refuse").onclick = () => {
+    saveProgress(null);
+    showError(new ApiError({ code: "not_confirmed" }));
+  };
+  showView(view);
+}
+
+function beginAttempt(automatic) {
   // During an automatic retry, the error stays on the page.
   automaticRetries = automatic ? automaticRetries + 1 : 0;
   if (!automatic) showConnecting();
-  const { error: _, ...body } = params;
+}
+
+async function exchange(params, { automatic = false } = {}) {
+  beginAttempt(automatic);
+  const { error: _, confirmed: __, ...body } = params;
   let response;
   try {
     response = await request("POST", "/oauth/exchange", { body, timeoutMs: EXCHANGE_TIMEOUT_MS });

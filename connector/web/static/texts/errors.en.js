@@ -1,5 +1,5 @@
 // The English texts for errors, by the error code of the API. The codes cancelled, no_code, consent_error,
-// no_callback, offline, unreachable and other exist only on the pages.
+// no_callback, not_confirmed, offline, unreachable and other exist only on the pages.
 
 export const errors = {
   cancelled: {
@@ -18,13 +18,17 @@ export const errors = {
     title: "No connection to complete",
     text: "TikTok sends people to this page after they agree. Start from the beginning to connect.",
   },
+  not_confirmed: {
+    title: "Nothing was connected",
+    text: "You did not confirm, so this user cannot use your TikTok account. You can close this page.",
+  },
   state_expired: {
     title: "Connecting took too long",
     text: "For your security, the time to connect is limited. Start again. It takes about a minute.",
   },
   invalid_state: {
     title: "This link is not valid",
-    text: "The link was changed, so we cannot verify who started the connection. Nothing was connected. Please start again from the beginning.",
+    text: "We cannot verify that you started this connection in this browser. The link may have been opened in another browser, used before, or changed. Nothing was connected. Please start again in this browser.",
   },
   invalid_request: {
     title: "This link is incomplete",
