@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from tests.credentials import ANNA
+from tests.credentials import ANNA, hs256_jwt
 from tests.processes import free_port
 from tests.running_service import AS_SERVER
 
@@ -18,13 +18,15 @@ from .harness import ROOT, Harness, open_window, running_harness
 
 GUIDE = (ROOT / "docs" / "react-callback.md").read_text()
 BLOCK = re.compile(r"^```jsx? title=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SESSION_SCRIPT = f'export const userToken = async () => "{hs256_jwt()}";'
 HTML = '<!doctype html><main id="app"></main><script type="module" src="/callback.js"></script>'
 
 
 @asynccontextmanager
 async def customer_website(port: int, service: str) -> AsyncIterator[None]:
     async def script(request: web.Request) -> web.Response:
-        block = dict(BLOCK.findall(GUIDE))[request.match_info["name"]]
+        blocks = dict(BLOCK.findall(GUIDE)) | {"session.js": SESSION_SCRIPT}
+        block = blocks[request.match_info["name"]]
         text = block.replace("https://connect.example.com", service)
         return web.Response(text=text, content_type="text/javascript")
 
@@ -59,6 +61,7 @@ async def test_the_callback_page_in_the_guide_connects_from_another_origin(
     settings = {
         "CONNECTOR_ALLOWED_ORIGINS": origin,
         "TIKTOK_REDIRECT_URI": f"{origin}/tiktok/callback",
+        "CONNECTOR_REQUIRE_USER": "true",
     }
     async with (
         running_harness(tmp_path, **settings) as harness,
@@ -80,7 +83,9 @@ async def test_the_callback_page_in_the_guide_connects_from_another_origin(
 
 def test_every_code_block_of_the_guide_is_run_by_a_test() -> None:
     blocks = dict(BLOCK.findall(GUIDE))
-    exported = set(re.findall(r"^export function (\w+)", blocks["tiktok.js"], re.MULTILINE))
+    exported = set(
+        re.findall(r"^export (?:async )?function (\w+)", blocks["tiktok.js"], re.MULTILINE)
+    )
     for name in ("TikTokCallback.jsx", "callback.js"):
         imported = re.search(r'import \{ (.+) \} from "./tiktok.js"', blocks[name])
         assert imported

@@ -70,7 +70,8 @@ function showConfirmation({ user_id: userId, family }, params) {
   partOf(view, "icon").append(statusIcon("none", { large: true }));
   // <bdi> isolates the id: its characters cannot change the order of the sentence.
   const [before, after] = t("callback/confirm", { user: "\n" }).split("\n");
-  partOf(view, "title").append(before, element("bdi", { class: "user-id" }, userId), after);
+  const user = element("span", { class: "user-id" }, element("bdi", {}, userId), after);
+  partOf(view, "title").append(before, user);
   setText(partOf(view, "access"), textOr(`family/${family}/title`, "TikTok"));
   partOf(view, "confirm").onclick = () => {
     const confirmed = { ...params, confirmed: true };
