@@ -93,3 +93,13 @@ async def test_a_refused_confirmation_deletes_the_code_from_the_page(
     await window.page.reload()
     await expect(window.page.locator("[data-error=no_callback]")).to_be_visible()
     assert (await harness.get("/connections"))["connections"] == []
+
+
+async def test_neither_a_session_nor_the_address_replaces_the_confirmation(
+    harness: Harness, window: Window
+) -> None:
+    await window.page.goto(await harness.connect_link())
+    await expect(window.page.locator("[data-part=connect]")).to_have_count(3)
+    await window.page.goto(f"{await harness.callback_url_of_a_server()}&confirmed=true")
+    await expect(window.page.locator("[data-confirm]")).to_be_visible()
+    assert (await harness.get("/connections"))["connections"] == []

@@ -10,11 +10,12 @@ from pathlib import Path
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
+from connector.model import UserId
 from tests.credentials import ANNA, hs256_jwt
 from tests.processes import free_port
 from tests.running_service import AS_SERVER
 
-from .harness import ROOT, Harness, open_window, running_harness
+from .harness import BERT, ROOT, Harness, open_window, running_harness
 
 GUIDE = (ROOT / "docs" / "react-callback.md").read_text()
 BLOCK = re.compile(r"^```jsx? title=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -46,8 +47,16 @@ async def customer_website(port: int, service: str) -> AsyncIterator[None]:
     await runner.cleanup()
 
 
-async def start_consent(harness: Harness, origin: str) -> str:
-    body = {"user_id": ANNA, "redirect_uri": f"{origin}/tiktok/callback"}
+def settings_of_the_guide(origin: str) -> dict[str, str]:
+    return {
+        "CONNECTOR_ALLOWED_ORIGINS": origin,
+        "TIKTOK_REDIRECT_URI": f"{origin}/tiktok/callback",
+        "CONNECTOR_REQUIRE_USER": "true",
+    }
+
+
+async def start_consent(harness: Harness, origin: str, *, user_id: UserId = ANNA) -> str:
+    body = {"user_id": user_id, "redirect_uri": f"{origin}/tiktok/callback"}
     async with harness.http.post(
         f"{harness.url}/oauth/start", json=body, headers=AS_SERVER
     ) as response:
@@ -58,11 +67,7 @@ async def test_the_callback_page_in_the_guide_connects_from_another_origin(
     browser: Browser, tmp_path: Path
 ) -> None:
     origin = f"http://localhost:{(port := free_port())}"
-    settings = {
-        "CONNECTOR_ALLOWED_ORIGINS": origin,
-        "TIKTOK_REDIRECT_URI": f"{origin}/tiktok/callback",
-        "CONNECTOR_REQUIRE_USER": "true",
-    }
+    settings = settings_of_the_guide(origin)
     async with (
         running_harness(tmp_path, **settings) as harness,
         customer_website(port, harness.url),
@@ -79,6 +84,23 @@ async def test_the_callback_page_in_the_guide_connects_from_another_origin(
         await page.goto(await start_consent(harness, origin))
         await page.get_by_role("button", name="Allow").click()
         await expect(page.get_by_text("TikTok is connected.")).to_be_visible()
+
+
+async def test_the_callback_page_in_the_guide_refuses_a_strangers_link(
+    browser: Browser, tmp_path: Path
+) -> None:
+    origin = f"http://localhost:{(port := free_port())}"
+    settings = settings_of_the_guide(origin)
+    async with (
+        running_harness(tmp_path, **settings) as harness,
+        customer_website(port, harness.url),
+        open_window(browser, harness, origin) as window,
+    ):
+        window.expect_statuses(403)
+        await window.page.goto(await start_consent(harness, origin, user_id=BERT))
+        await window.page.get_by_role("button", name="Allow").click()
+        await expect(window.page.get_by_text("started by another user")).to_be_visible()
+        assert (await harness.get("/connections"))["connections"] == []
 
 
 def test_every_code_block_of_the_guide_is_run_by_a_test() -> None:

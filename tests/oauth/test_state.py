@@ -76,6 +76,18 @@ def test_a_state_has_the_fields_that_hand_written_frontends_send() -> None:
     assert {"family", "redirect_uri", "return_to", "nonce", "sig"} < payload.keys()
 
 
+def test_a_state_cannot_lose_or_change_the_browser_that_it_is_bound_to() -> None:
+    states = oauth_states()
+    redirect_uri = "https://b.example.com/cb"
+    state = states.issue(ANNA, family="login_kit", redirect_uri=redirect_uri, browser_hash="hash")
+    assert states.verify(state, None).browser_hash == "hash"
+    payload = decode(state)
+    unbound = {name: value for name, value in payload.items() if name != "browser"}
+    for changed in (unbound, payload | {"browser": "other"}):
+        with pytest.raises(InvalidState):
+            states.verify(encode(changed), None)
+
+
 def test_two_states_for_the_same_request_differ() -> None:
     states = oauth_states()
     assert issue(states) != issue(states)
