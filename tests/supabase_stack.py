@@ -140,10 +140,7 @@ class Stack:
         return _execute(str(self._programs / "pg_dump"), *options, self.dsn)
 
     def reload_postgrest(self) -> None:
-        """Waits until PostgREST knows a new function, because it may announce an earlier reload first.
-
-        An earlier reload may also end later and replace the newer schema, so this waits for two.
-        """
+        """Waits twice until PostgREST knows a new function: an earlier reload may end later."""
         for _ in range(2):
             self._reload_postgrest_once()
 

@@ -169,3 +169,13 @@ def read_terminal(terminal: int) -> str:
     finally:
         os.close(terminal)
     return output.decode()
+
+
+async def line_about(cli: CommandRunner, **settings: str) -> str:
+    """Returns the only line about these settings, which is a problem or a warning."""
+    cli.environment |= settings
+    result = await cli.run("check")
+    lines = [line for line in result.out.splitlines() if any(f" {n}: " in line for n in settings)]
+    assert result.code == any(line.startswith("PROBLEM") for line in result.out.splitlines())
+    assert len(lines) == 1, result.out
+    return lines[0]

@@ -9,22 +9,11 @@ from pathlib import Path
 import pytest
 
 from connector.encryption import EncryptionKey
-from tests.identity.oidc_issuer import running_issuer
 from tests.raw_servers import http_server, ok_response, respond_with
 from tests.running_service import Simulator
 from tests.supabase_stack import Stack, schema_files
 
-from .runner import CommandRunner
-
-
-async def line_about(cli: CommandRunner, **settings: str) -> str:
-    """Returns the only line about these settings, which is a problem or a warning."""
-    cli.environment |= settings
-    result = await cli.run("check")
-    lines = [line for line in result.out.splitlines() if any(f" {n}: " in line for n in settings)]
-    assert result.code == any(line.startswith("PROBLEM") for line in result.out.splitlines())
-    assert len(lines) == 1, result.out
-    return lines[0]
+from .runner import CommandRunner, line_about
 
 
 async def test_check_without_problems_lists_the_passed_checks_and_exits_with_0(
@@ -296,37 +285,3 @@ async def test_a_database_on_the_internet_without_certain_encryption_stops_check
     assert result.code == 2
     assert "sslmode=verify-full" in result.err
     assert "canary" not in line + result.err
-
-
-async def test_an_issuer_without_an_audience_causes_a_warning(cli: CommandRunner) -> None:
-    async with running_issuer() as first, running_issuer() as second:
-        line = await line_about(cli, CONNECTOR_JWT_ISSUERS=f"{first.url}|shop,{second.url}")
-    assert line.startswith("warning")
-    assert f"{second.url} has no audience" in line
-
-
-async def test_an_issuer_with_a_slash_too_much_causes_a_warning_with_the_right_issuer(
-    cli: CommandRunner,
-) -> None:
-    async with running_issuer() as issuer:
-        line = await line_about(cli, CONNECTOR_JWT_ISSUERS=f"{issuer.url}/|shop")
-    assert line.startswith("warning")
-    assert f"names another issuer, '{issuer.url}'" in line
-
-
-@pytest.mark.parametrize("keys", [[], [{"kty": "oct", "k": "c2VjcmV0", "kid": "k1"}]])
-async def test_an_issuer_without_a_usable_key_causes_a_warning(
-    cli: CommandRunner, keys: list[dict[str, str]]
-) -> None:
-    async with running_issuer() as issuer:
-        issuer.jwks.keys = list(keys)
-        line = await line_about(cli, CONNECTOR_JWT_ISSUERS=f"{issuer.url}|shop")
-    assert "it publishes no usable key" in line
-
-
-async def test_check_fetches_the_keys_of_each_issuer(cli: CommandRunner) -> None:
-    async with running_issuer() as issuer:
-        cli.environment["CONNECTOR_JWT_ISSUERS"] = f"{issuer.url}|shop"
-        result = await cli.run("check")
-    assert f"ok       keys of {issuer.url}" in result.out
-    assert "CONNECTOR_JWT_ISSUERS" not in result.out
