@@ -20,7 +20,7 @@ from .privileges import PrivilegeOperations
 from .sessions import SessionOperations
 from .tokens import TokenRowOperations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Store(

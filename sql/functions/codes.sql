@@ -104,14 +104,6 @@ declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
 begin
     perform connector.require_service_role();
-    insert into connector.attempts (
-        at, operation, actor, result, tiktok_code, message, request_id, duration_ms
-    )
-    select
-        a.at, a.operation, a.actor, a.result, a.tiktok_code, a.message, a.request_id, a.duration_ms
-    from jsonb_populate_record(null::connector.attempts, p_attempt) a
-    where a.at is not null;
-
     return query
     update connector.codes c
     set
@@ -125,6 +117,15 @@ begin
         and c.claimed_by = p_claimed_by
         and c.reply is null
     returning c.code_hash;
+
+    -- Last, because the counter of attempts is locked until the end of the transaction.
+    insert into connector.attempts (
+        at, operation, actor, result, tiktok_code, message, request_id, duration_ms
+    )
+    select
+        a.at, a.operation, a.actor, a.result, a.tiktok_code, a.message, a.request_id, a.duration_ms
+    from jsonb_populate_record(null::connector.attempts, p_attempt) a
+    where a.at is not null;
 end
 $$;
 

@@ -4,10 +4,10 @@ drop function if exists public.connector_schema_version;
 
 -- A change of a table gets a new number. The service refuses a database of another version.
 delete from connector.schema
-where version <> 3;
+where version <> 4;
 
 insert into connector.schema (version)
-values (3)
+values (4)
 on conflict do nothing;
 
 create function public.connector_schema_version()

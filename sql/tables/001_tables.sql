@@ -1,4 +1,4 @@
--- The tables of schema version 3. Run sql/tables in the order of the file names, then sql/functions.
+-- The tables of schema version 4. Run sql/tables in the order of the file names, then sql/functions.
 -- Running this file again changes nothing. It contains no `begin` and no `commit`, so that one
 -- transaction can include all files: `cat sql/tables/*.sql sql/functions/*.sql | psql --single-transaction`.
 --
@@ -13,10 +13,15 @@ do $$
 begin
     if exists (
         select
+        from information_schema.tables
+        where table_schema = 'connector'
+            and table_name = 'connections'
+    ) and not exists (
+        select
         from information_schema.columns
         where table_schema = 'connector'
             and table_name = 'connections'
-            and column_name = 'subject'
+            and column_name = 'granted_at'
     ) then
         raise exception 'The schema "connector" has the tables of an unreleased version. '
             'There is no migration from that version.'

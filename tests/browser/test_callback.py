@@ -112,6 +112,7 @@ async def test_a_person_who_returns_without_a_code_is_told_so_and_can_open_tikto
     await page.reload()
     await page.get_by_role("button", name="Open TikTok again").click()
     await page.get_by_role("button", name="Allow").click()
+    await page.get_by_role("button", name="Connect", exact=True).click()
     await expect(page.locator("[data-result=done]")).to_be_visible()
 
 

@@ -90,7 +90,7 @@ async def test_the_printed_curl_command_works(cli: CommandRunner) -> None:
         command = re.fullmatch(r"curl -H 'Authorization: (Bearer \S+)' (\S+)", lines["curl"])
         assert command is not None
         async with http.get(command[2], headers={"Authorization": command[1]}) as response:
-            assert await response.json() == {"connections": [], "next": None}
+            assert (await response.json())["connections"] == []
 
 
 async def test_two_demos_can_run_at_the_same_time(cli: CommandRunner) -> None:

@@ -37,14 +37,14 @@ SLOW_DISK_SECONDS = 0.1
 """Longer than a call to the simulator, and than the time until the store gets a batch of outcomes."""
 
 WRITTEN_TABLE = re.compile(r"(?:insert into|update|delete from) (\w+)")
-NOT_ON_DISK = {"acquired_codes"}
-"""A temporary table."""
+NOT_ON_DISK = {"acquired_codes", "decisions", "leased", "selection"}
+"""The temporary tables."""
 
 EXCHANGE = "TikTok: POST /open_api/v1.3/oauth2/access_token/"
 ADVERTISERS = "TikTok: GET /open_api/v1.3/oauth2/advertiser/get/"
 REFRESH = "TikTok: POST /v2/oauth/token/"
 UPSERT = "store: connections, user_accounts, events, attempts, codes"
-OUTCOME = "store: events, attempts, connections"
+OUTCOME = "store: events, attempts, user_accounts, connections"
 
 
 class Recorder:

@@ -280,9 +280,9 @@ def test_the_function_files_can_be_applied_in_reverse_order(stack: Stack) -> Non
 
 def test_tables_of_an_unreleased_version_are_refused_with_the_remedy(stack: Stack) -> None:
     rename = "alter table connector.connections rename column {} to {}"
-    stack.script(rename.format("tiktok_user_id", "subject"))
+    stack.script(rename.format("granted_at", "claimed_at"))
     try:
         with pytest.raises(RuntimeError, match="drop schema connector cascade"):
             stack.apply(*schema_files())
     finally:
-        stack.script(rename.format("subject", "tiktok_user_id"))
+        stack.script(rename.format("claimed_at", "granted_at"))

@@ -19,7 +19,7 @@ create table if not exists schema (
 
 -- A file of another version keeps its number, so that the service refuses the file.
 insert into schema (version)
-select 3
+select 4
 where not exists (
     select 1
     from schema
