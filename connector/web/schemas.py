@@ -289,10 +289,12 @@ class HealthResponse(ResponseModel):
 
 class ReadinessWarning(ResponseModel):
     kind: WarningKind
-    message: str
+    message: Annotated[str, Field(description="What is wrong, and how an operator repairs it.")]
 
 
 class ReadinessResponse(ResponseModel):
     status: Literal["ready"]
-    warnings: list[ReadinessWarning]
-    """What needs attention although this replica can do its work."""
+    warnings: Annotated[
+        list[ReadinessWarning],
+        Field(description="What is wrong although the service works, at most 30 seconds old."),
+    ]
