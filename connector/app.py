@@ -24,7 +24,13 @@ from .concurrency import scoped_task
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
 from .errors import ConnectorError
-from .identity import Authenticator, BrowserSessions, CredentialBrake, IssuerTokens, JwksCache
+from .identity import (
+    Authenticator,
+    BrowserSessions,
+    IssuerTokens,
+    JwksCache,
+    WrongCredentialLimiter,
+)
 from .journal import Journal
 from .maintenance import CleanupJob, run_periodic_work
 from .metrics import Metrics
@@ -67,7 +73,7 @@ class Service:
     jwks: JwksCache | None
     other_issuers: tuple[IssuerTokens, ...]
     authenticator: Authenticator
-    credential_brake: CredentialBrake
+    credential_limiter: WrongCredentialLimiter
     sessions: BrowserSessions
     tokens: TokenAccess
     token_refresher: TokenRefresher
@@ -202,7 +208,7 @@ class Service:
             jwks=jwks,
             other_issuers=other_issuers,
             authenticator=authenticator,
-            credential_brake=CredentialBrake(
+            credential_limiter=WrongCredentialLimiter(
                 clock=clock, on_limited=metrics.record_limited_request
             ),
             sessions=BrowserSessions(tickets=authenticator.tickets, store=store, clock=clock),

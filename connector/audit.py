@@ -1,6 +1,6 @@
 """Records who read or changed what, without delaying a request.
 
-`record` only puts an entry into a queue in memory. An own task writes the queue to the database every half
+`record` only puts an entry into a queue in memory. A separate task writes the queue to the database every half
 second, and `close` writes the rest. A kill may lose that last second. While the database is unreachable, the
 queue grows up to a limit; entries over the limit are dropped, counted and logged.
 """

@@ -113,7 +113,7 @@ async def _authenticate_headers(request: web.Request) -> Principal | None:
         raise
     except Unauthenticated:
         credential = api_key or (authorization or "").partition(" ")[2]
-        services.credential_brake.record_failure(credential, peer=peer_limit_key(request))
+        services.credential_limiter.record_failure(credential, peer=peer_limit_key(request))
         raise
 
 

@@ -2,23 +2,26 @@
 
 The tests record, in one list, each commit to SQLite when it has ended, each call that TikTok receives, and each
 response that a caller gets. A commit counts only if SQLite has synced it: the recorder asks the connection for
-`pragma synchronous` at that moment. The journal's disk is slow, so that a step that does not wait for it is too early.
+`pragma synchronous` at that moment. A commit of the journal takes until everything that does not wait for it has
+happened, so that a step that should wait and does not is recorded too early.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from connector.app import Service
+from connector.store.sqlite import SQLite
 from tests.journal.helpers import until_idle
 from tests.running_service import (
     AS_SERVER,
@@ -33,8 +36,8 @@ from tests.running_service import (
 from tiktok_simulator.call_log import CallLog
 
 FULL = 2
-SLOW_DISK_SECONDS = 0.1
-"""Longer than a call to the simulator, and than the time until the store gets a batch of outcomes."""
+EVENT_LOOP_TURNS = 200
+"""Enough for a call to the simulator, which runs in the same event loop."""
 
 WRITTEN_TABLE = re.compile(r"(?:insert into|update|delete from) (\w+)")
 NOT_ON_DISK = {"acquired_codes", "decisions", "leased", "selection"}
@@ -50,13 +53,29 @@ OUTCOME = "store: events, attempts, user_accounts, connections"
 class Recorder:
     def __init__(self) -> None:
         self.events: list[str] = []
+        self._loop = asyncio.get_running_loop()
+        self.store_thread: Executor | None = None
 
     def connect(self, database: Any, *args: Any, **options: Any) -> sqlite3.Connection:
         is_journal = "connector.journal" in str(database)
-        connection_class = RecordingJournal if is_journal else RecordingStore
-        connection = connection_class(database, *args, **options)
-        connection.events, connection.written = self.events, []
+        connection = RecordingConnection(database, *args, **options)
+        connection.written = []
+        connection.describe = JournalChanges(self).describe if is_journal else describe_store
+        connection.record = self.events.extend if is_journal else self._record_store
         return connection
+
+    def _record_store(self, tables: list[str]) -> None:
+        self.events.append(f"store: {', '.join(dict.fromkeys(tables))}")
+
+    def let_others_continue(self) -> None:
+        """Called in the journal's thread. Returns when only what waits for the journal is left."""
+        asyncio.run_coroutine_threadsafe(self._run_others(), self._loop).result()
+
+    async def _run_others(self) -> None:
+        for _ in range(2):
+            for _ in range(EVENT_LOOP_TURNS):
+                await asyncio.sleep(0)
+            await self._loop.run_in_executor(self.store_thread, lambda: None)
 
     def require_order(self, *events: str) -> None:
         positions = [self.events.index(event) for event in events]
@@ -64,53 +83,44 @@ class Recorder:
 
 
 class RecordingConnection(sqlite3.Connection):
-    events: list[str]
     written: list[str]
     """What the current transaction has written."""
 
+    describe: Callable[[str, Any], list[str]]
+    record: Callable[[list[str]], None]
+
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        if sql.startswith("insert into commits"):
-            time.sleep(SLOW_DISK_SECONDS)
+        match = WRITTEN_TABLE.match(sql)
+        changes = self.describe(match[1], parameters) if match else []
         cursor = super().execute(sql, parameters)
-        if match := WRITTEN_TABLE.match(sql):
-            self.written += self.describe(match[1], parameters)
+        self.written += changes
         if self.written and not self.in_transaction:
             [level] = super().execute("pragma synchronous").fetchone()
             if level == FULL:
-                self.record()
+                self.record(self.written)
             self.written.clear()
         return cursor
 
-    def describe(self, table: str, parameters: Any) -> list[str]:
-        raise NotImplementedError
 
-    def record(self) -> None:
-        raise NotImplementedError
+def describe_store(table: str, _parameters: Any) -> list[str]:
+    return [] if table in NOT_ON_DISK else [table]
 
 
-class RecordingStore(RecordingConnection):
-    def describe(self, table: str, parameters: Any) -> list[str]:
-        return [] if table in NOT_ON_DISK else [table]
-
-    def record(self) -> None:
-        self.events.append(f"store: {', '.join(dict.fromkeys(self.written))}")
-
-
-class RecordingJournal(RecordingConnection):
-    kinds: ClassVar[dict[str, str]] = {}
+class JournalChanges:
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._kinds: dict[str, str] = {}
 
     def describe(self, table: str, parameters: Any) -> list[str]:
         if table != "commits":
             return []
+        self._recorder.let_others_continue()
         records, removals = map(json.loads, parameters)
         added = {id: record[1] for id, record in records.items() if id != "0"}
-        self.kinds.update(added)
+        self._kinds.update(added)
         changes = [f"journal: {kind}" for kind in added.values()]
-        changes += [f"journal: removed {self.kinds[str(id)]}" for id in removals]
+        changes += [f"journal: removed {self._kinds[str(id)]}" for id in removals]
         return changes or ["journal: tested"]
-
-    def record(self) -> None:
-        self.events += self.written
 
 
 class RecordedCalls(CallLog):
@@ -149,6 +159,8 @@ async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     async with running_simulator() as simulator:
         simulator.state.call_log = RecordedCalls(simulator.state.call_log, recorder.events)
         service = Service.build(settings_for(tmp_path, simulator.url), clock=simulator.clock)
+        assert isinstance(service.database, SQLite)
+        recorder.store_thread = service.database._writing
         async with serving(service) as url:
             stop_background_loops()
             yield Harness(url, service, simulator, recorder)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from connector.identity.brake import (
+from connector.identity.credential_limiter import (
     MAX_FAILURES_PER_BEGINNING,
     MAX_FAILURES_PER_PEER,
     WINDOW_SECONDS,
