@@ -12,7 +12,7 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,21 +60,34 @@ class Recorder:
         is_journal = "connector.journal" in str(database)
         connection = RecordingConnection(database, *args, **options)
         connection.written = []
-        connection.describe = JournalChanges(self).describe if is_journal else describe_store
+        connection.describe = JournalChanges(self).describe if is_journal else self._describe_store
         connection.record = self.events.extend if is_journal else self._record_store
         return connection
+
+    def _describe_store(self, table: str, _parameters: Any) -> list[str]:
+        if table in NOT_ON_DISK:
+            return []
+        if self.store_thread is not None:
+            self._run_in_loop(self._pass_turns())
+        return [table]
 
     def _record_store(self, tables: list[str]) -> None:
         self.events.append(f"store: {', '.join(dict.fromkeys(tables))}")
 
     def let_others_continue(self) -> None:
         """Called in the journal's thread. Returns when only what waits for the journal is left."""
-        asyncio.run_coroutine_threadsafe(self._run_others(), self._loop).result()
+        self._run_in_loop(self._pass_turns_and_writes())
 
-    async def _run_others(self) -> None:
+    def _run_in_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _pass_turns(self) -> None:
+        for _ in range(EVENT_LOOP_TURNS):
+            await asyncio.sleep(0)
+
+    async def _pass_turns_and_writes(self) -> None:
         for _ in range(2):
-            for _ in range(EVENT_LOOP_TURNS):
-                await asyncio.sleep(0)
+            await self._pass_turns()
             await self._loop.run_in_executor(self.store_thread, lambda: None)
 
     def require_order(self, *events: str) -> None:
@@ -102,10 +115,6 @@ class RecordingConnection(sqlite3.Connection):
         return cursor
 
 
-def describe_store(table: str, _parameters: Any) -> list[str]:
-    return [] if table in NOT_ON_DISK else [table]
-
-
 class JournalChanges:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -114,13 +123,15 @@ class JournalChanges:
     def describe(self, table: str, parameters: Any) -> list[str]:
         if table != "commits":
             return []
-        self._recorder.let_others_continue()
         records, removals = map(json.loads, parameters)
         added = {id: record[1] for id, record in records.items() if id != "0"}
         self._kinds.update(added)
-        changes = [f"journal: {kind}" for kind in added.values()]
-        changes += [f"journal: removed {self._kinds[str(id)]}" for id in removals]
-        return changes or ["journal: tested"]
+        # Recorded when the removal starts, because a removal must not start too early.
+        self._recorder.events += [f"journal: removed {self._kinds[str(id)]}" for id in removals]
+        if removals and not added:
+            return []
+        self._recorder.let_others_continue()
+        return [f"journal: {kind}" for kind in added.values()] or ["journal: tested"]
 
 
 class RecordedCalls(CallLog):
@@ -156,6 +167,8 @@ class Harness:
 async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     recorder = Recorder()
     monkeypatch.setattr(sqlite3, "connect", recorder.connect)
+    # A removal that waits for its timer would hide that it was requested too early.
+    monkeypatch.setattr("connector.journal.journal.MAX_REMOVAL_DELAY", 0.0)
     async with running_simulator() as simulator:
         simulator.state.call_log = RecordedCalls(simulator.state.call_log, recorder.events)
         service = Service.build(settings_for(tmp_path, simulator.url), clock=simulator.clock)
