@@ -78,7 +78,7 @@ begin
             )
             from connector.connections e
             where e.user_id = r.user_id
-                and e.family = r.family
+                and e.family is not distinct from r.family
                 and c.code_hash is not null
         ),
         case when c.code_hash is not null then u.advertiser_id end,

@@ -86,7 +86,7 @@ begin
                         select
                         from connector.connections d
                         where d.user_id = i.user_id
-                            and d.family = i.family
+                            and d.family is not distinct from i.family
                             and d.disconnected_at >= i.claimed_at
                     ) then 'superseded'
                 when exists (
@@ -103,9 +103,15 @@ begin
             encrypted_tokens text, expires_at timestamptz, refresh_expires_at timestamptz,
             due_at timestamptz, account_token text, attempt jsonb
         )
-        left join connector.connections c on c.user_id = i.user_id
-            and c.family = i.family
-            and c.tiktok_user_id = i.tiktok_user_id
+        left join lateral (
+            select
+                e.id, e.in_user_accounts, e.selected_advertiser, e.granted_at
+            from connector.connections e
+            where e.user_id = i.user_id
+                and e.family is not distinct from i.family
+                and e.tiktok_user_id is not distinct from i.tiktok_user_id
+            limit 1
+        ) c on true
     ),
     decided as (
         select

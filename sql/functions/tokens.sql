@@ -22,7 +22,7 @@ select
             select
             from connector.connections o
             where o.tiktok_user_id = c.tiktok_user_id
-                and o.family = c.family
+                and o.family is not distinct from c.family
                 and o.id <> c.id
                 and o.status in ('active', 'refresh_failing')
         )
@@ -113,7 +113,7 @@ begin
     select t.*
     from connector.stored_tokens t
     where t.user_id = p_user_id
-        and t.family = p_family
+        and t.family is not distinct from p_family
     order by t.status in ('active', 'refresh_failing') desc, t.connected_at desc, t.connection_id
     limit 1;
 end

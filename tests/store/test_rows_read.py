@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -16,12 +17,33 @@ from connector.store import ConnectionFilter, ListPosition, Store
 from tests.manual_clock import NOON
 from tests.supabase_stack import Stack
 
-from .builders import HOUR, claim_code, new_user_id
-from .counting_postgres import CountingPostgres, fill_connections, fill_history
+from .builders import (
+    HOUR,
+    SHOP,
+    acquire_lease,
+    apply,
+    claim_code,
+    connection_upsert,
+    new_user_id,
+    outcome,
+    select,
+)
+from .counting_postgres import (
+    FILL_CONNECTIONS,
+    FILL_HISTORY,
+    CountingPostgres,
+    fill,
+    fill_connections,
+    fill_history,
+)
 
 LIST_ROWS = int(os.environ.get("CONNECTOR_LIST_ROWS", "100000"))
 HISTORY_ROWS = int(os.environ.get("CONNECTOR_HISTORY_ROWS", "1000"))
 PAGE = 51
+OLD_PLAN_ROWS = 5_000
+PLANNED_FOR_EACH_CALL = 5
+"""After so many calls, a session of Postgres may keep a plan."""
+
 FEW_NAMES = 1000
 """A search that finds at most this many connections reads and sorts all of them."""
 
@@ -159,3 +181,41 @@ async def test_a_cleanup_reads_the_old_rows_and_few_others(
         HISTORY_ROWS - 10,
     ]
     assert database.rows_read <= 200
+
+
+# Plans that a session made while the tables were small
+
+
+async def connect_use_and_disconnect(database: CountingPostgres) -> dict[str, int]:
+    """Returns the number of rows that each operation has read."""
+    store, user, code_hash = Store(database), new_user_id(), uuid4().hex
+    upsert = connection_upsert(
+        user, code_hash, selected_advertiser=SHOP, tiktok_user_id=f"open-{user}", due_at=None
+    )
+    operations: dict[str, Call] = {
+        "claim": lambda store: claim_code(store, code_hash, user),
+        "upsert": lambda store: store.upsert_connection(upsert, now=NOON),
+        "select": lambda store: select(store, upsert.id, SHOP),
+        "find": lambda store: store.find_stored_tokens(user, "marketing"),
+        "get": lambda store: store.get_stored_tokens(upsert.id),
+        "lease": lambda store: acquire_lease(store, upsert.id),
+        "apply": lambda store: apply(store, outcome(upsert.id)),
+        "disconnect": lambda store: store.mark_disconnected(upsert.id, now=NOON),
+        "get disconnected": lambda store: store.get_stored_tokens(upsert.id),
+    }
+    rows_read = {}
+    for name, call in operations.items():
+        assert await call(store), name
+        rows_read[name] = database.rows_read
+    return rows_read
+
+
+async def test_an_operation_reads_few_rows_although_the_tables_were_empty_when_it_was_planned(
+    stack: Stack, database: CountingPostgres
+) -> None:
+    for _ in range(PLANNED_FOR_EACH_CALL + 1):
+        await connect_use_and_disconnect(database)
+    fill(stack, FILL_CONNECTIONS, OLD_PLAN_ROWS)
+    fill(stack, FILL_HISTORY[0], OLD_PLAN_ROWS)
+    rows_read = await connect_use_and_disconnect(database)
+    assert {name: rows for name, rows in rows_read.items() if rows > 20} == {}
