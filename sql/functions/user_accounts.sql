@@ -11,12 +11,14 @@ drop function if exists
     connector.read_user_accounts,
     connector.write_user_accounts;
 
--- Returns no row if the service cannot use the primary key.
+-- Returns no row if the service cannot use the primary key. In PL/pgSQL, because a session keeps the plan.
 create function connector.user_accounts_key()
 returns table (key_column text, key_type text)
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
+begin
+    return query
     select a.attname::text, a.atttypid::regtype::text
     from pg_catalog.pg_index i
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid
@@ -24,29 +26,12 @@ as $$
     where i.indrelid = to_regclass('public.user_accounts')
         and i.indisprimary
         and i.indnkeyatts = 1
-        and a.atttypid in ('uuid'::regtype, 'text'::regtype, 'bigint'::regtype)
-$$;
-
--- Two user ids must never be the same key, so `007` is no bigint here.
-create function connector.is_user_accounts_key(p_user_id text, p_key_type text)
-returns boolean
-language sql immutable
-set search_path = ''
-as $$
-    select case p_key_type
-        when 'text' then true
-        when 'uuid' then p_user_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-        when 'bigint' then case
-            when p_user_id ~ '^(0|-?[1-9][0-9]{0,18})$'
-                then p_user_id::numeric between -9223372036854775808 and 9223372036854775807
-            else false
-        end
-        else false
-    end
+        and a.atttypid in ('uuid'::regtype, 'text'::regtype, 'bigint'::regtype);
+end
 $$;
 
 -- Returns one row for each user id. `mismatched_key_type` is null if the id can be a key of the table,
--- otherwise the type of the key, or `unsupported`.
+-- otherwise the type of the key, or `unsupported`. Two user ids must never be the same key, so `007` is no bigint.
 create function connector.read_user_accounts(p_user_ids text[])
 returns table (user_id text, advertiser_id text, mismatched_key_type text)
 language plpgsql stable
@@ -54,6 +39,7 @@ set search_path = ''
 as $$
 declare
     v_key record;
+    v_fits text;
 begin
     select k.key_column, k.key_type
     into v_key
@@ -64,14 +50,22 @@ begin
         from unnest(p_user_ids) i (id);
         return;
     end if;
+    v_fits := case v_key.key_type
+        when 'text' then 'true'
+        when 'uuid' then $sql$p.id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'$sql$
+        else $sql$
+            case
+                when p.id ~ '^(0|-?[1-9][0-9]{0,18})$'
+                    then p.id::numeric between -9223372036854775808 and 9223372036854775807
+                else false
+            end
+        $sql$
+    end;
     return query execute format(
         'select i.id, u.tiktok_business_id, case when not i.fits then %1$L end '
-        'from ('
-        '    select p.id, connector.is_user_accounts_key(p.id, %1$L) as fits '
-        '    from unnest($1) p (id)'
-        ') i '
+        'from (select p.id, %3$s as fits from unnest($1) p (id)) i '
         'left join public.user_accounts u on u.%2$I = case when i.fits then i.id::%1$s end',
-        v_key.key_type, v_key.key_column
+        v_key.key_type, v_key.key_column, v_fits
     )
     using p_user_ids;
 end
