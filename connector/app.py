@@ -24,13 +24,7 @@ from .concurrency import scoped_task
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
 from .errors import ConnectorError
-from .identity import (
-    Authenticator,
-    BrowserSessions,
-    IssuerTokens,
-    JwksCache,
-    WrongCredentialLimiter,
-)
+from .identity import Authenticator, BrowserSessions, CredentialLimiter, IssuerTokens, JwksCache
 from .journal import Journal
 from .maintenance import CleanupJob, run_periodic_work
 from .metrics import Metrics
@@ -73,7 +67,7 @@ class Service:
     jwks: JwksCache | None
     other_issuers: tuple[IssuerTokens, ...]
     authenticator: Authenticator
-    credential_limiter: WrongCredentialLimiter
+    credential_limiter: CredentialLimiter
     sessions: BrowserSessions
     tokens: TokenAccess
     token_refresher: TokenRefresher
@@ -208,7 +202,7 @@ class Service:
             jwks=jwks,
             other_issuers=other_issuers,
             authenticator=authenticator,
-            credential_limiter=WrongCredentialLimiter(
+            credential_limiter=CredentialLimiter(
                 clock=clock, on_limited=metrics.record_limited_request
             ),
             sessions=BrowserSessions(tickets=authenticator.tickets, store=store, clock=clock),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .api_keys import ApiKey, InvalidApiKey
 from .authenticator import Authenticator
-from .credential_limiter import WrongCredentialLimiter
+from .credential_limiter import CredentialLimiter
 from .issuer_tokens import IssuerTokens, JwtIssuer
 from .jwks import JwksCache
 from .sessions import BrowserSessions
@@ -22,11 +22,11 @@ __all__ = [
     "ApiKey",
     "Authenticator",
     "BrowserSessions",
+    "CredentialLimiter",
     "InvalidApiKey",
     "IssuerTokens",
     "JwksCache",
     "JwtIssuer",
     "Ticket",
-    "WrongCredentialLimiter",
     "is_public_project_key",
 ]

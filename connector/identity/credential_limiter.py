@@ -18,7 +18,7 @@ MAX_FAILURES_PER_PEER = 30
 BEGINNING_LENGTH = 8
 
 
-class WrongCredentialLimiter:
+class CredentialLimiter:
     def __init__(self, *, clock: Clock, on_limited: LimitObserver) -> None:
         self._reporter = LimitReporter(clock=clock, on_limited=on_limited)
         self._limits = {

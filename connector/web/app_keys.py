@@ -13,7 +13,7 @@ from connector.audit import AuditLog
 from connector.clock import Clock
 from connector.connections import ConnectionService, ConnectionStatistics
 from connector.encryption import TokenCipher
-from connector.identity import Authenticator, BrowserSessions, WrongCredentialLimiter
+from connector.identity import Authenticator, BrowserSessions, CredentialLimiter
 from connector.journal import Journal
 from connector.metrics import Metrics
 from connector.model import Principal
@@ -62,7 +62,7 @@ class WebServices(Protocol):
     @property
     def authenticator(self) -> Authenticator: ...
     @property
-    def credential_limiter(self) -> WrongCredentialLimiter: ...
+    def credential_limiter(self) -> CredentialLimiter: ...
     @property
     def sessions(self) -> BrowserSessions: ...
     @property
