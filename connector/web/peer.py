@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from aiohttp import web
@@ -89,6 +90,7 @@ def _forwarded_from_right(request: web.Request) -> Iterator[str]:
     return (entry.strip() for entry in reversed(entries))
 
 
+@lru_cache(maxsize=1024)
 def _parse(text: str) -> Address | None:
     """Some proxies add a port: 192.0.2.1:443 or [2001:db8::1]:443."""
     if text.startswith("["):

@@ -49,6 +49,7 @@ as $$
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_saved jsonb;
+    v_user_accounts jsonb;
 begin
     perform connector.require_service_role();
     -- The decisions depend on all connections of the user, so the calls for one user run one after another.
@@ -181,38 +182,27 @@ begin
         join upserted c on c.user_id = d.user_id
         cross join lateral jsonb_populate_record(null::connector.attempts, d.attempt) a
     )
-    select jsonb_agg(
-        jsonb_build_object(
-            'code_hash', d.code_hash, 'error_code', d.error_code, 'connection_id', c.id,
-            'selected_advertiser', c.selected_advertiser, 'advertiser_lost', c.advertiser_lost,
-            'user_id', d.user_id,
-            'is_shown', c.in_user_accounts, 'was_shown', d.was_in_user_accounts,
-            'token', d.account_token
-        )
-    )
-    into v_saved
+    select
+        jsonb_agg(
+            jsonb_build_object(
+                'code_hash', d.code_hash, 'error_code', d.error_code, 'connection_id', c.id,
+                'selected_advertiser', c.selected_advertiser, 'advertiser_lost', c.advertiser_lost
+            )
+        ),
+        jsonb_agg(
+            case when c.in_user_accounts
+                then jsonb_build_object(
+                    'user_id', d.user_id, 'advertiser_id', c.selected_advertiser ->> 'id',
+                    'advertiser_name', c.selected_advertiser ->> 'name', 'token', d.account_token
+                )
+                else jsonb_build_object('user_id', d.user_id)
+            end
+        ) filter (where c.id is not null and (c.in_user_accounts or d.was_in_user_accounts))
+    into v_saved, v_user_accounts
     from decided d
     left join upserted c on c.user_id = d.user_id;
 
-    perform connector.write_user_accounts(
-        coalesce(
-            jsonb_agg(
-                jsonb_build_object(
-                    'user_id', s.user_id,
-                    'advertiser_id', case when s.is_shown then s.selected_advertiser ->> 'id' end,
-                    'advertiser_name', case when s.is_shown then s.selected_advertiser ->> 'name' end,
-                    'token', case when s.is_shown then s.token end
-                )
-            ),
-            '[]'
-        )
-    )
-    from jsonb_to_recordset(v_saved) as s (
-        user_id text, connection_id uuid, selected_advertiser jsonb, is_shown boolean,
-        was_shown boolean, token text
-    )
-    where s.is_shown
-        or (s.was_shown and s.connection_id is not null);
+    perform connector.write_user_accounts(v_user_accounts);
 
     -- Locks the codes in the same order as connector_claim_codes. In another order, this call and another
     -- replica's claims could wait for each other.

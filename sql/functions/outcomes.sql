@@ -16,6 +16,7 @@ as $$
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_updated jsonb;
+    v_left_user_accounts jsonb;
 begin
     perform connector.require_service_role();
     with input as (
@@ -117,20 +118,13 @@ begin
         left join updated u on u.id = i.connection_id
         cross join lateral jsonb_populate_record(null::connector.attempts, i.attempt) a
     )
-    select jsonb_agg(
-        jsonb_build_object(
-            'id', u.id, 'token_version', u.token_version, 'user_id', u.user_id,
-            'left_user_accounts', u.left_user_accounts
-        )
-    )
-    into v_updated
+    select
+        jsonb_agg(jsonb_build_object('id', u.id, 'token_version', u.token_version)),
+        jsonb_agg(jsonb_build_object('user_id', u.user_id)) filter (where u.left_user_accounts)
+    into v_updated, v_left_user_accounts
     from updated u;
 
-    perform connector.write_user_accounts(
-        coalesce(jsonb_agg(jsonb_build_object('user_id', u.user_id)), '[]')
-    )
-    from jsonb_to_recordset(v_updated) as u (user_id text, left_user_accounts boolean)
-    where u.left_user_accounts;
+    perform connector.write_user_accounts(v_left_user_accounts);
 
     return query
     select u.id, u.token_version
