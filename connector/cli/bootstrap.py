@@ -28,5 +28,6 @@ async def open_store_only(service: Service) -> AsyncIterator[Service]:
     await service.database.open()
     try:
         yield service
+        await service.audit.close()
     finally:
         await service.database.close()

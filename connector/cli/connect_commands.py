@@ -13,7 +13,7 @@ from connector.errors import InvalidRequest
 from connector.identity import TICKET_LIFETIME
 from connector.model import Principal, UserId, parse_user_id
 
-from .bootstrap import ACTOR, build_service
+from .bootstrap import ACTOR, build_service, open_store_only
 from .terminal import print_error, print_result
 
 
@@ -44,21 +44,28 @@ async def _exchange(service: Service, code: str, state: str) -> int:
         reply = await service.code_exchange.exchange(
             code, state=state, oauth_state=oauth_state, actor=ACTOR
         )
-    print_result(
-        json.dumps(reply.model_dump(mode="json"), indent=2, ensure_ascii=not sys.stdout.isatty())
-    )
-    if reply.selection_required:
-        print_error(
-            "TikTok granted several ad accounts. The person selects one here: "
-            + connect_link(service, oauth_state.user_id)
+        print_result(
+            json.dumps(
+                reply.model_dump(mode="json"), indent=2, ensure_ascii=not sys.stdout.isatty()
+            )
         )
+        if reply.selection_required:
+            print_error(
+                "TikTok granted several ad accounts. The person selects one here: "
+                + connect_link(service, oauth_state.user_id)
+            )
     return 0
 
 
 def ticket(options: Namespace) -> int:
     service = build_service()
-    print_result(connect_link(service, parse_user_id(options.user, field="--user")))
+    asyncio.run(_ticket(service, parse_user_id(options.user, field="--user")))
     return 0
+
+
+async def _ticket(service: Service, user_id: UserId) -> None:
+    async with open_store_only(service):
+        print_result(connect_link(service, user_id))
 
 
 def connect_link(
@@ -70,4 +77,5 @@ def connect_link(
 ) -> str:
     """Puts the ticket into the fragment, because browsers never send the fragment to a server."""
     ticket = service.authenticator.tickets.issue(user_id, lifetime=lifetime)
+    service.audit.record("create_ticket", actor=ACTOR, user_id=user_id)
     return f"{service.settings.public_url}{page}#ticket={ticket.text}"

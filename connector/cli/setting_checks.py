@@ -190,6 +190,16 @@ def _allowed_origins(settings: Settings) -> Iterator[Problem]:
 
 
 def _access(settings: Settings) -> Iterator[Problem]:
+    own_origin = origin_of(settings.public_url)
+    if not settings.require_user:
+        for uri in settings.redirect_uris:
+            if origin_of(uri) != own_origin:
+                yield Problem(
+                    "CONNECTOR_REQUIRE_USER",
+                    f"The page {uri} can post a code without the token of the signed-in user, so a link "
+                    "from somebody else can connect an account to the wrong user.",
+                    "Set it to true, and send the user's token with the exchange.",
+                )
     if not settings.api_keys:
         yield Problem(
             "CONNECTOR_API_KEYS",

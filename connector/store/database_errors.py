@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from connector.errors import ConfigurationError, ConnectorError, InternalError, StoreUnreachable
 
+SQLSTATE_LENGTH = 5
+
 TRANSIENT_PREFIXES = ("08", "40", "5", "PGRST0")
 """Connection failures, serialization failures, resources, gateways: the call itself may be correct."""
 
 ROLLBACK_CODES = {"40001", "40P01", "55P03"}
 """Rolled back because of another transaction: a serialization failure, a deadlock or a locked row."""
+
+PROGRAM_LIMIT_PREFIX = "54"
+"""A limit of Postgres itself, for example the size of an index row. The same call fails again."""
 
 RETRY_STATUSES = {"408", "429"}
 """HTTP statuses of a gateway that asks the client to retry."""
@@ -57,7 +62,9 @@ def error_for_code(code: str) -> ConnectorError:
     if code in ROLLBACK_CODES:
         detail = f"The database rolled back because of another transaction ({code})."
         return RolledBack(UNREACHABLE, detail=detail, retry_after=5)
-    if code in RETRY_STATUSES or code.startswith(TRANSIENT_PREFIXES):
+    is_program_limit = len(code) == SQLSTATE_LENGTH and code.startswith(PROGRAM_LIMIT_PREFIX)
+    is_transient = code in RETRY_STATUSES or code.startswith(TRANSIENT_PREFIXES)
+    if is_transient and not is_program_limit:
         return unreachable_error(f"The database cannot answer at the moment ({code}).")
     return internal_error(f"The database refused an operation ({code}).")
 

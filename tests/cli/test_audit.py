@@ -25,6 +25,19 @@ async def test_a_token_that_a_command_printed_is_listed(
     assert id in table
 
 
+async def test_a_link_and_a_refresh_by_a_command_are_listed(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    id = await cli.connect(tiktok)
+    await cli.run("ticket", "--user", ANNA)
+    await cli.run("refresh", id)
+    refreshed, created = json.loads((await cli.run("audit", "--json")).out)
+    assert (created["action"], created["connection_id"]) == ("create_ticket", None)
+    assert (refreshed["action"], refreshed["connection_id"]) == ("refresh_token", id)
+    for entry in (created, refreshed):
+        assert (entry["actor"], entry["user_id"]) == ("command line", ANNA)
+
+
 async def test_the_list_is_filtered_and_limited(cli: CommandRunner, tiktok: Simulator) -> None:
     id = await cli.connect(tiktok)
     await cli.access_token(id)

@@ -248,6 +248,19 @@ async def test_a_redirect_uri_whose_origin_is_not_allowed_causes_a_warning(
     assert "CONNECTOR_ALLOWED_ORIGINS" not in (await cli.run("check")).out
 
 
+async def test_a_page_of_the_customer_that_sends_no_token_of_the_user_is_a_warning(
+    cli: CommandRunner,
+) -> None:
+    assert "CONNECTOR_REQUIRE_USER" not in (await cli.run("check")).out
+    cli.environment["TIKTOK_REDIRECT_URI"] = "https://app.example.com/callback"
+    result = await cli.run("check")
+    assert (
+        "warning  CONNECTOR_REQUIRE_USER: The page https://app.example.com/callback" in result.out
+    )
+    cli.environment["CONNECTOR_REQUIRE_USER"] = "true"
+    assert "CONNECTOR_REQUIRE_USER" not in (await cli.run("check")).out
+
+
 @pytest.mark.parametrize(("mode", "is_reported"), [(0o644, True), (0o604, True), (0o640, False)])
 async def test_a_dotenv_file_that_everybody_can_read_is_a_warning(
     cli: CommandRunner, mode: int, is_reported: bool

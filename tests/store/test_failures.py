@@ -238,6 +238,8 @@ async def test_a_wrong_postgres_address_is_a_configuration_error_with_the_remedy
         ("53300", StoreUnreachable),
         ("57014", StoreUnreachable),
         ("503", StoreUnreachable),
+        ("540", StoreUnreachable),
+        ("54000", InternalError),
         ("408", StoreUnreachable),
         ("429", StoreUnreachable),
         ("PGRST000", StoreUnreachable),

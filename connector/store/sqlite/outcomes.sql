@@ -51,7 +51,12 @@ select
     end,
     i.value ->> '$.attempt.tiktok_code', i.value ->> '$.attempt.message',
     i.value ->> '$.attempt.request_id', i.value ->> '$.attempt.duration_ms'
-from json_each(:outcomes) i;
+from json_each(:outcomes) i
+where exists (
+    select 1
+    from connections c
+    where c.id = i.value ->> 'connection_id'
+);
 
 update user_accounts
 set
