@@ -115,8 +115,6 @@ begin
             case when u.id is null then 'superseded' else a.result end,
             a.tiktok_code, a.message, a.request_id, a.duration_ms
         from input i
-        -- The connection may have been erased.
-        join locked l on l.id = i.connection_id
         left join updated u on u.id = i.connection_id
         cross join lateral jsonb_populate_record(null::connector.attempts, i.attempt) a
     )

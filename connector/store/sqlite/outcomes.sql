@@ -51,12 +51,7 @@ select
     end,
     i.value ->> '$.attempt.tiktok_code', i.value ->> '$.attempt.message',
     i.value ->> '$.attempt.request_id', i.value ->> '$.attempt.duration_ms'
-from json_each(:outcomes) i
-where exists (
-    select 1
-    from connections c
-    where c.id = i.value ->> 'connection_id'
-);
+from json_each(:outcomes) i;
 
 update user_accounts
 set
