@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 from .database_errors import error_for_code, misconfigured_error, unreachable_error
 from .postgres_address import address_for_asyncpg
@@ -89,7 +90,7 @@ class Postgres:
             dsn, statement_cache_size=size, max_cached_statement_lifetime=0, **options
         )
         await connection.set_type_codec(
-            "jsonb", schema=BUILT_IN, encoder=json.dumps, decoder=json.loads
+            "jsonb", schema=BUILT_IN, encoder=_encode, decoder=json.loads
         )
         await connection.set_type_codec("uuid", schema=BUILT_IN, encoder=str, decoder=str)
         return connection
@@ -105,6 +106,10 @@ async def _detect_pooler(dsn: str | None) -> bool:
         )
     finally:
         connection.terminate()
+
+
+def _encode(value: Any) -> str:
+    return to_json(value).decode()
 
 
 async def _skip_reset(connection: Connection) -> None:

@@ -21,6 +21,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic_core import to_json
+
 from connector.model import format_utc
 from connector.store.database_errors import internal_error, unreachable_error
 
@@ -209,7 +211,7 @@ def _encode(value: Any) -> Any:
     if isinstance(value, datetime):
         return format_utc(value)
     if isinstance(value, dict | list):
-        return json.dumps(value)
+        return to_json(value).decode()
     return value
 
 
