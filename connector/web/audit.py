@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from connector.errors import InvalidRequest
 from connector.model import UserId, UtcDatetime, format_utc
@@ -15,19 +15,17 @@ from connector.store import AuditAction, AuditEntry, AuditFilter, AuditPosition
 
 from .app_keys import PRINCIPAL, REQUEST_ID, SERVICES
 from .peer import peer_address
-from .schemas import RequestModel, ResponseModel, ShortText, UserIdField
+from .schemas import Cursor, RequestModel, ResponseModel, ShortText, UserIdField
 
 MAX_PAGE_SIZE = 500
 """PostgREST returns at most 1,000 rows."""
-
-INVALID_CURSOR = InvalidRequest("after must be the value of next on the previous page.")
 
 
 class AuditQuery(RequestModel, extra="forbid"):
     connection_id: ShortText | None = None
     user_id: UserIdField | None = None
     actor: ShortText | None = None
-    after: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    after: Cursor | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 100
 
 
@@ -94,7 +92,12 @@ def _parse_cursor(after: str) -> AuditPosition:
         at, _, id = text.partition(" ")
         position = AuditPosition(datetime.fromisoformat(at), id)
     except ValueError:
-        raise INVALID_CURSOR from None
+        raise _invalid_cursor_error() from None
     if position.at.tzinfo is None or not id:
-        raise INVALID_CURSOR
+        raise _invalid_cursor_error()
     return position
+
+
+def _invalid_cursor_error() -> InvalidRequest:
+    """A new error each time: an exception that is raised again keeps the frames of every earlier request."""
+    return InvalidRequest("after must be the value of next on the previous page.")
