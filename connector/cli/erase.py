@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 
 from connector.app import Service
-from connector.maintenance import Erasure, ErasureReport
+from connector.maintenance import ErasureReport, erase_person
 from connector.model import UserId, parse_user_id
 
 from .bootstrap import ACTOR, build_service
@@ -43,8 +43,11 @@ def _is_confirmed(user_id: UserId) -> bool:
 
 
 async def _erase(service: Service, user_id: UserId) -> ErasureReport:
-    erasure = Erasure(
-        store=service.store, connections=service.connections, code_exchange=service.code_exchange
-    )
     async with service:
-        return await erasure.erase(user_id, actor=ACTOR)
+        return await erase_person(
+            user_id,
+            actor=ACTOR,
+            store=service.store,
+            connections=service.connections,
+            code_exchange=service.code_exchange,
+        )

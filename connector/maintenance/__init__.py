@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from .backup import BackupFolder, BackupInfo, make_backup, restore_backup
 from .cleanup import CleanupJob
-from .erasure import Erasure, ErasureReport
+from .erasure import ErasureReport, erase_person
 from .key_rotation import KeyRotation, RotationReport
 from .periodic_work import run_periodic_work
 from .rotation_step import MissingKeys, describe_step, find_missing_keys
@@ -14,12 +14,12 @@ __all__ = [
     "BackupFolder",
     "BackupInfo",
     "CleanupJob",
-    "Erasure",
     "ErasureReport",
     "KeyRotation",
     "MissingKeys",
     "RotationReport",
     "describe_step",
+    "erase_person",
     "find_missing_keys",
     "make_backup",
     "restore_backup",

@@ -22,28 +22,28 @@ class ErasureReport:
     """The families whose tokens TikTok did not confirm to have revoked."""
 
 
-class Erasure:
-    def __init__(
-        self, *, store: Store, connections: ConnectionService, code_exchange: CodeExchange
-    ) -> None:
-        self._store = store
-        self._connections = connections
-        self._code_exchange = code_exchange
+async def erase_person(
+    user_id: UserId,
+    *,
+    actor: str,
+    store: Store,
+    connections: ConnectionService,
+    code_exchange: CodeExchange,
+) -> ErasureReport:
+    await code_exchange.retry_pending()
+    await code_exchange.pending_grants.discard(user_id)
+    not_revoked = await _disconnect_all(user_id, connections, actor=actor)
+    erased = await store.erase_user(user_id)
+    return ErasureReport(len(erased), not_revoked)
 
-    async def erase(self, user_id: UserId, *, actor: str) -> ErasureReport:
-        await self._code_exchange.retry_pending()
-        await self._code_exchange.pending_grants.discard(user_id)
-        not_revoked = await self._disconnect_all(user_id, actor=actor)
-        erased = await self._store.erase_user(user_id)
-        return ErasureReport(len(erased), not_revoked)
 
-    async def _disconnect_all(self, user_id: UserId, *, actor: str) -> tuple[str, ...]:
-        scope = Scope.user(user_id)
-        not_revoked = []
-        async for connection in self._connections.list_connections(scope=scope):
-            disconnected = await self._connections.disconnect(
-                connection.id, scope=scope, actor=actor
-            )
-            if disconnected.due_at is not None:  # The revocation would be retried.
-                not_revoked.append(connection.family)
-        return tuple(dict.fromkeys(not_revoked))
+async def _disconnect_all(
+    user_id: UserId, connections: ConnectionService, *, actor: str
+) -> tuple[str, ...]:
+    scope = Scope.user(user_id)
+    not_revoked = []
+    async for connection in connections.list_connections(scope=scope):
+        disconnected = await connections.disconnect(connection.id, scope=scope, actor=actor)
+        if disconnected.due_at is not None:  # The revocation would be retried.
+            not_revoked.append(connection.family)
+    return tuple(dict.fromkeys(not_revoked))
