@@ -55,8 +55,8 @@ class FailureLimit:
         self._failures: dict[str, deque[float]] = {}
         self._running: Counter[str] = Counter()
 
-    def seconds_left(self, key: str) -> float:
-        """Returns how long the key has to wait. Returns 0 if the key is not limited."""
+    def seconds_to_wait(self, key: str) -> float:
+        """Returns 0 if the key is not limited."""
         failed_at = self._recent_failures(key)
         if len(failed_at) >= self._max_failures:
             return failed_at[0] + self._window_seconds - self._clock.ticks()

@@ -1,7 +1,7 @@
 """Slows down callers who send wrong credentials: by the beginning of the credential and by peer.
 
-Credentials are checked first, and only wrong ones are counted. So valid credentials are never delayed, from
-whatever address they come. Genuine credentials that have expired are not counted.
+Credentials are checked first, and only wrong credentials are counted. So valid credentials are never delayed,
+whatever address they come from. Genuine credentials that have expired are not counted.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class CredentialLimiter:
         waits: dict[str, float] = {}
         for name, key in keys.items():
             if key is not None:
-                waits[name] = self._limits[name].seconds_left(key)
+                waits[name] = self._limits[name].seconds_to_wait(key)
                 self._limits[name].record_failure(key)
-        name = max(waits, key=lambda limit: waits[limit])
+        name = max(waits, key=waits.__getitem__)
         if waits[name] > 0:
             self._reporter.report(name, peer=peer)
             raise RateLimited(

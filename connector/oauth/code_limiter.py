@@ -51,7 +51,7 @@ class RejectedCodeLimiter:
     def admit(self, code_hash: str, oauth_state: OAuthState, *, peer: str | None) -> Iterator[None]:
         """Raises `RateLimited` before the block. Counts the code if the block raises `CodeSpent`.
 
-        `peer` is None if the address of the caller says nothing, or if the caller is a server.
+        `peer` is None if the address does not identify the caller, or if the caller is a server.
         """
         if code_hash in self._admitted:
             yield
@@ -78,7 +78,7 @@ class RejectedCodeLimiter:
 
     def _check(self, keys: dict[str, str], *, peer: str | None) -> None:
         for name, key in keys.items():
-            seconds = self._limits[name].seconds_left(key)
+            seconds = self._limits[name].seconds_to_wait(key)
             if seconds > 0:
                 self._reporter.report(name, peer=peer)
                 raise RateLimited(

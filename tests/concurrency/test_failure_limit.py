@@ -29,10 +29,10 @@ def fail(limit: FailureLimit, key: str, *, times: int) -> None:
 
 def test_a_key_waits_after_the_last_allowed_failure(limit: FailureLimit) -> None:
     fail(limit, "a", times=2)
-    assert limit.seconds_left("a") == 0
+    assert limit.seconds_to_wait("a") == 0
     fail(limit, "a", times=1)
-    assert limit.seconds_left("a") == WINDOW
-    assert limit.seconds_left("b") == 0
+    assert limit.seconds_to_wait("a") == WINDOW
+    assert limit.seconds_to_wait("b") == 0
 
 
 def test_a_key_waits_until_its_oldest_counted_failure_leaves_the_window(
@@ -41,9 +41,9 @@ def test_a_key_waits_until_its_oldest_counted_failure_leaves_the_window(
     fail(limit, "a", times=1)
     clock.advance(20)
     fail(limit, "a", times=2)
-    assert limit.seconds_left("a") == WINDOW - 20
+    assert limit.seconds_to_wait("a") == WINDOW - 20
     clock.advance(WINDOW - 20)
-    assert limit.seconds_left("a") == 0
+    assert limit.seconds_to_wait("a") == 0
 
 
 def test_a_key_that_continues_to_fail_continues_to_wait(
@@ -52,17 +52,17 @@ def test_a_key_that_continues_to_fail_continues_to_wait(
     for _ in range(10):
         fail(limit, "a", times=3)
         clock.advance(WINDOW - 1)
-        assert limit.seconds_left("a") == 1
+        assert limit.seconds_to_wait("a") == 1
 
 
 def test_running_calls_count_until_they_end(clock: ManualClock) -> None:
     limit = FailureLimit(max_failures=3, max_running=2, window_seconds=WINDOW, clock=clock)
     with limit.running("a"):
-        assert limit.seconds_left("a") == 0
+        assert limit.seconds_to_wait("a") == 0
         with limit.running("a"):
-            assert limit.seconds_left("a") > 0
-            assert limit.seconds_left("b") == 0
-    assert limit.seconds_left("a") == 0
+            assert limit.seconds_to_wait("a") > 0
+            assert limit.seconds_to_wait("b") == 0
+    assert limit.seconds_to_wait("a") == 0
 
 
 def test_the_number_of_keys_is_limited(
@@ -71,8 +71,8 @@ def test_the_number_of_keys_is_limited(
     monkeypatch.setattr(failure_limit, "MAX_KEYS", 1)
     fail(limit, "old", times=3)
     fail(limit, "new", times=3)
-    assert limit.seconds_left("old") == 0
-    assert limit.seconds_left("new") > 0
+    assert limit.seconds_to_wait("old") == 0
+    assert limit.seconds_to_wait("new") > 0
 
 
 def test_each_refusal_is_counted_and_one_in_a_minute_is_logged(
