@@ -1,15 +1,16 @@
-"""Finds what is wrong outside this process although the process can do its work.
+"""Finds problems that do not stop the work of this process, such as a wrong privilege in the database.
 
 A warning never makes the process unready: `/readyz`, `/metrics`, `connector check` and the log name the
 warning. A source is any function that returns warnings, and `ServiceWarnings` gets its sources in
-`connector/app.py`. A new kind is added to `WarningKind`, and docs/supabase.md or docs/running.md explains it.
+`connector/app.py`. The kinds `hold`, `encryption_keys` and `journal_orphans` describe the running process
+itself, so `/readyz` finds them in each request (`connector/web/health.py`). A new kind is added to
+`WarningKind`, and docs/supabase.md or docs/running.md explains it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -67,11 +68,6 @@ class ServiceWarnings:
     @property
     def current(self) -> tuple[ServiceWarning, ...]:
         return tuple(warning for source in self._sources for warning in self._found.get(source, ()))
-
-    def counts(self) -> Mapping[str, int]:
-        """Returns the number of warnings of each kind. A kind without warnings has 0."""
-        found = Counter(warning.kind for warning in self.current)
-        return {kind: found[kind] for kind in WARNING_KINDS}
 
     async def find(self) -> list[ServiceWarning]:
         """Asks all sources. Raises if a source fails."""

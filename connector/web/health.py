@@ -7,7 +7,7 @@ from collections import Counter
 from aiohttp import web
 
 from connector.errors import ConnectorError, OnHold
-from connector.service_warnings import WarningKind
+from connector.service_warnings import WARNING_KINDS, WarningKind
 
 from .app_keys import HTTP_SETTINGS, SERVICES
 from .schemas import HealthResponse, ReadinessResponse, ReadinessWarning
@@ -43,18 +43,14 @@ async def readyz(request: web.Request) -> ReadinessResponse:
 
 def _warnings(request: web.Request) -> list[ReadinessWarning]:
     services = request.app[SERVICES]
-    warnings: dict[WarningKind, str | bool] = {
-        "hold": request.app[HTTP_SETTINGS].hold and OnHold.MESSAGE,
-        "encryption_keys": services.cipher.has_missed_key and MISSING_KEY,
-        "journal_orphans": services.journal.orphan_count > 0 and JOURNAL_ORPHANS,
-    }
-    own = [
-        ReadinessWarning(kind=kind, message=str(message))
-        for kind, message in warnings.items()
-        if message
-    ]
-    found = services.warnings.current
-    return own + [ReadinessWarning(kind=each.kind, message=str(each)) for each in found]
+    problems: tuple[tuple[bool, WarningKind, str], ...] = (
+        (request.app[HTTP_SETTINGS].hold, "hold", OnHold.MESSAGE),
+        (services.cipher.has_missed_key, "encryption_keys", MISSING_KEY),
+        (services.journal.orphan_count > 0, "journal_orphans", JOURNAL_ORPHANS),
+    )
+    found = [(kind, message) for is_present, kind, message in problems if is_present]
+    found += [(warning.kind, str(warning)) for warning in services.warnings.current]
+    return [ReadinessWarning(kind=kind, message=message) for kind, message in found]
 
 
 async def get_metrics(request: web.Request) -> web.Response:
@@ -71,8 +67,8 @@ async def get_metrics(request: web.Request) -> web.Response:
         orphan_count=journal.orphan_count,
         write_failing=journal.write_error is not None,
     )
-    kinds = Counter[str](warning.kind for warning in _warnings(request))
-    metrics.set_warning_counts({**services.warnings.counts(), **kinds})
+    counts = Counter(warning.kind for warning in _warnings(request))
+    metrics.set_warning_counts({kind: counts[kind] for kind in WARNING_KINDS})
     return web.Response(
         body=metrics.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
     )
