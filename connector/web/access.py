@@ -50,7 +50,8 @@ class Access(Enum):
 class AccessRule:
     level: Access
     scope: KeyScope | None
-    """The scope that an API key needs. On a public route: if a key is sent. None only on a public route."""
+    """The scope that an API key needs. A public route needs no key, but a key that is sent needs the scope.
+    None is only possible on a public route."""
 
 
 ACCESS_RULES: web.AppKey[dict[web.AbstractRoute, AccessRule]] = web.AppKey("access_rules")
@@ -77,7 +78,7 @@ async def authorize(request: web.Request) -> None:
             "token or a ticket."
         )
     if principal.selection_for is not None and rule.level is not Access.SELECTION:
-        raise _selection_only()
+        raise selection_ticket_error()
     if rule.level is Access.SERVER and principal.kind != "server":
         raise Forbidden("Only a server with an API key may do this.")
     _require_scope(principal, rule)
@@ -131,7 +132,7 @@ async def authenticate_optional(request: web.Request) -> Principal | None:
     except Forbidden:
         return None
     if principal is not None and principal.selection_for is not None:
-        raise _selection_only()
+        raise selection_ticket_error()
     if principal is not None:
         _require_scope(principal, request.app[ACCESS_RULES][request.match_info.route])
         request[PRINCIPAL] = principal
@@ -163,6 +164,10 @@ def list_scope(request: web.Request, requested: UserId | None) -> Scope:
     return Scope.user(resolve_user_id(principal, requested))
 
 
+def selection_ticket_error() -> Forbidden:
+    return Forbidden("This ticket can only select the ad account of its connection.")
+
+
 def has_credentials(request: web.Request) -> bool:
     return bool(request.headers.get("Authorization") or request.headers.get("X-API-Key"))
 
@@ -172,10 +177,6 @@ def _require_scope(principal: Principal, rule: AccessRule) -> None:
         raise Forbidden(
             f"This API key ({principal.actor}) lacks the scope {rule.scope}, which this address needs."
         )
-
-
-def _selection_only() -> Forbidden:
-    return Forbidden("This ticket can only select the ad account of its connection.")
 
 
 def _is_same_origin(request: web.Request) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from connector.errors import Forbidden, Unauthenticated
+from connector.errors import Unauthenticated
 
-from .access import has_credentials
+from .access import has_credentials, selection_ticket_error
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .endpoint import json_response
 from .schemas import SessionEndedResponse, SessionResponse
@@ -22,7 +22,7 @@ async def create_session(request: web.Request) -> SessionResponse | web.Response
     """Exchange the credentials in the Authorization header for a session cookie."""
     principal = request[PRINCIPAL]
     if principal.selection_for is not None:
-        raise Forbidden("This ticket can only select the ad account of its connection.")
+        raise selection_ticket_error()
     # A session cookie is refused, because a session could otherwise prolong itself.
     if not has_credentials(request):
         raise Unauthenticated("Send a ticket, a user's token or an API key to create a session.")
