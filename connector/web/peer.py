@@ -1,8 +1,8 @@
-"""The address of whoever sent a request, behind trusted proxies too.
+"""The address of the sender of a request, also behind trusted proxies.
 
 `X-Forwarded-For` names the peer only if a proxy in `CONNECTOR_TRUSTED_PROXIES` sent the request, because
 every caller can write this header. A peer in a private network that sends the header is probably a proxy
-that the setting does not name: its address says nothing about the caller, so no limit counts by it.
+that the setting does not name. Its address does not identify the caller, so no limit counts by this address.
 """
 
 from __future__ import annotations
@@ -38,17 +38,16 @@ class PeerAddresses:
         return str(self._find_peer(request, remote) or remote)
 
     def limit_key(self, request: web.Request) -> str | None:
-        """Returns what limits count by. Returns None if the address does not stand for one caller."""
+        """Returns the key of the limits by peer. Returns None if the address does not stand for one caller."""
         remote = request.remote or UNKNOWN
-        if FORWARDED_FOR in request.headers and not self._is_trusted(_parse(remote)):
-            if _is_private(remote):
-                self._warn(remote)
-                return None
-            return _limit_key(_parse(remote))
+        if FORWARDED_FOR in request.headers and self._is_unnamed_proxy(_parse(remote)):
+            self._warn(remote)
+            return None
         return _limit_key(self._find_peer(request, remote))
 
     def _find_peer(self, request: web.Request, remote: str) -> Address | None:
-        """Returns the last address that is not a trusted proxy. Returns None if a trusted proxy names none."""
+        """Returns the last address that is not a trusted proxy. Returns None if a trusted proxy sent no
+        address there."""
         address = _parse(remote)
         for entry in _forwarded_from_right(request):
             if not self._is_trusted(address):
@@ -58,6 +57,9 @@ class PeerAddresses:
 
     def _is_trusted(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self._trusted_proxies)
+
+    def _is_unnamed_proxy(self, address: Address | None) -> bool:
+        return address is not None and not address.is_global and not self._is_trusted(address)
 
     def _warn(self, remote: str) -> None:
         if not self._has_warned:
@@ -103,11 +105,6 @@ def _parse(text: str) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
-
-
-def _is_private(text: str) -> bool:
-    address = _parse(text)
-    return address is not None and not address.is_global
 
 
 def _limit_key(address: Address | None) -> str | None:
