@@ -23,14 +23,15 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 RESERVED_NAMES = frozenset({"user", "person", "background"})
 """Attempts show these words for callers that have no key."""
 
-FORM = "Write a key, or name:scopes:key with scopes such as read+write. Create a key with: openssl rand -hex 32"
+CREATE_KEY = "Create a key with: openssl rand -hex 32"
+FORMAT_REMEDY = f"Write a key, or name:scopes:key with scopes such as read+write. {CREATE_KEY}"
 SCOPES_REMEDY = f"Join scopes with +, out of {', '.join(sorted(ALL_KEY_SCOPES))}."
 
 
 class InvalidApiKey(Exception):
     """The message never repeats the text, because the text contains a key."""
 
-    def __init__(self, message: str, remedy: str = FORM) -> None:
+    def __init__(self, message: str, remedy: str = FORMAT_REMEDY) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
@@ -60,7 +61,7 @@ class ApiKey:
 
     @property
     def binding(self) -> bytes:
-        """What a ticket or session of this key is signed with: it changes with the key and its scopes."""
+        """Is part of the signature of a ticket or session of this key. Changes with the key and its scopes."""
         return sha256(self.digest + "+".join(sorted(self.scopes)).encode()).digest()
 
 
@@ -77,7 +78,7 @@ class ApiKeys:
         matches = [key for key in self._keys if hmac.compare_digest(digest, key.digest)]
         return matches[0] if matches else None
 
-    def named(self, name: str) -> ApiKey:
+    def by_name(self, name: str) -> ApiKey:
         return next(key for key in self._keys if key.name == name)
 
 
@@ -114,7 +115,7 @@ def _parse_digest(key: str) -> bytes:
     if not KEY.fullmatch(key):
         raise InvalidApiKey(
             "The key is not at least 16 letters, digits, - and _, nor sha256: and 64 hex digits.",
-            "Create a key with: openssl rand -hex 32",
+            CREATE_KEY,
         )
     return digest_of(key)
 

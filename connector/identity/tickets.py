@@ -97,7 +97,7 @@ class Tickets:
         raise Unauthenticated("A session is only accepted as a cookie. Ask for a new link.")
 
     def verify_session(self, text: str) -> Principal:
-        """Does not know if the session was ended: `BrowserSessions` does."""
+        """Does not check if the session was ended: `BrowserSessions.verify` does."""
         ticket = self._decode(text)
         if ticket.kind == SERVER_SESSION and ticket.api_key is not None:
             return server_principal(ticket.api_key, expires_at=ticket.expires_at)
@@ -110,7 +110,7 @@ class Tickets:
     ) -> Ticket:
         expires_at = expires_at.replace(microsecond=0)
         body = kind + int(expires_at.timestamp()).to_bytes(8, "big") + content
-        bound_key = None if api_key is None else self._api_keys.named(api_key)
+        bound_key = None if api_key is None else self._api_keys.by_name(api_key)
         signed = body + _mac(self._keys[0], body, bound_key)
         text = PREFIX + base64.urlsafe_b64encode(signed).decode().rstrip("=")
         return Ticket(text, expires_at)
