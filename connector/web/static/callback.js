@@ -104,7 +104,7 @@ async function exchange(params, { automatic = false } = {}) {
   return complete(response);
 }
 
-/** TikTok names no reason here: the person cancelled, or TikTok did not show its page. */
+/** TikTok sends no reason here: the person cancelled, or TikTok did not show its page. */
 function showNoCode({ state }) {
   const onOpenAgain = state ? () => openTikTokAgain(state) : null;
   showView(errorView(new ApiError({ code: "no_code" }), { onOpenAgain }));

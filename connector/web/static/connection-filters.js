@@ -4,8 +4,8 @@
 import { element, partOf } from "./dom.js";
 import { t, textOr } from "./i18n.js";
 
-const NAMES = ["status", "family", "q", "after"];
 const FILTERS = ["status", "family", "q"];
+const PARAMETERS = [...FILTERS, "after"];
 const STATUSES = ["reconnect_required", "refresh_failing", "active", "revoked"];
 const PAGE_SIZE = 50;
 const TYPING_MS = 300;
@@ -15,13 +15,13 @@ let typingTimer;
 /** The query of GET /connections for the current address. */
 export function listQuery() {
   const query = new URLSearchParams({ limit: PAGE_SIZE });
-  for (const name of NAMES) if (valueOf(name)) query.set(name, valueOf(name));
+  for (const name of PARAMETERS) if (valueOf(name)) query.set(name, valueOf(name));
   return query;
 }
 
-export const hasFilters = () => FILTERS.some(valueOf);
 export const isFirstPage = () => !valueOf("after");
-export const isChanged = () => NAMES.some(valueOf);
+/** False if the address shows the first page of all connections. */
+export const hasParameters = () => PARAMETERS.some(valueOf);
 
 const valueOf = (name) => (new URLSearchParams(location.search).get(name) ?? "").trim();
 

@@ -134,7 +134,7 @@ async function loadConnections() {
   try {
     return await request("GET", `/connections?${listFilters.listQuery()}`);
   } catch (error) {
-    if (error.code !== "invalid_request" || !listFilters.isChanged()) throw error;
+    if (error.code !== "invalid_request" || !listFilters.hasParameters()) throw error;
     listFilters.clearFilters();
     listFilters.showFilters(partOf(view, "filters"));
     return request("GET", `/connections?${listFilters.listQuery()}`);
@@ -152,7 +152,7 @@ function showList(connections, totals) {
   });
   rows.classList.toggle("long-list", connections.length > LONG_LIST_ROWS);
   const isEmpty = connections.length === 0;
-  const isFiltered = listFilters.hasFilters() || !listFilters.isFirstPage();
+  const isFiltered = listFilters.hasParameters();
   partOf(view, "empty").hidden = !isEmpty || isFiltered;
   partOf(view, "no-match").hidden = !isEmpty || !isFiltered;
   partOf(view, "first-page").hidden = listFilters.isFirstPage();
@@ -175,7 +175,7 @@ function showSummary(connections, totals) {
   setText(partOf(summary, "summary-text"), t(`status/summary/${kind}/text`, { count }));
 }
 
-/** The totals count all pages, but do not tell which active connections lack an ad account. */
+/** The totals count all pages. Only the rows of this page show which connections lack an ad account. */
 function summarize(connections, totals) {
   if (totals.reconnect_required > 0) {
     return { kind: "needs_person", icon: "broken", count: totals.reconnect_required };
