@@ -112,7 +112,7 @@ async def test_a_state_can_be_used_again_after_a_consent_without_advertisers(
 # A repeated POST
 
 
-async def test_a_repeated_post_tells_the_selection_that_was_made_meanwhile(
+async def test_a_repeated_post_returns_the_selection_that_was_made_meanwhile(
     harness: ExchangeHarness,
 ) -> None:
     code, state = await harness.consent(advertisers=SHOPS), harness.state()

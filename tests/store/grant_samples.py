@@ -32,7 +32,6 @@ class Consent:
     tiktok_user_id: str
     advertisers: tuple[Account, ...]
     claimed_at: datetime
-    is_saved: bool = False
 
 
 @dataclass

@@ -47,10 +47,9 @@ PLANNED_FOR_EACH_CALL = 5
 FEW_NAMES = 1000
 """A search that finds at most this many connections reads and sorts all of them."""
 
-Call = Callable[[Store], Awaitable[object]]
-
-
 ATTEMPTS_KEPT = RETENTION.attempts_per_connection
+
+Call = Callable[[Store], Awaitable[object]]
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ async def test_the_row_of_the_table_is_found_by_its_primary_key_of_any_name_and_
         ("bigint", " 1"),
     ],
 )
-async def test_a_claim_tells_that_the_user_id_cannot_be_a_key_of_the_table(
+async def test_a_claim_names_the_key_type_that_the_user_id_does_not_fit(
     stack: Stack, new_table: NewTable, key_type: str, user_id: str
 ) -> None:
     new_table(f"id {key_type} primary key")

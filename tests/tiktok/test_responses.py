@@ -23,14 +23,12 @@ from connector.tiktok.responses import (
     parse_open_response,
 )
 
-from .responses import REQUESTED_AT, business_error, error_of, response
-
-CONTEXT = ParseContext()
+from .responses import CALL, REQUESTED_AT, business_error, error_of, response
 
 
 def test_code_20001_is_a_success() -> None:
     received = response({"code": 20001, "message": "partial", "data": {"list": []}})
-    assert parse_business_response(received, CONTEXT).objects("list") == ()
+    assert parse_business_response(received, CALL).objects("list") == ()
 
 
 def test_the_code_in_a_business_envelope_counts_and_not_the_http_status() -> None:
@@ -129,7 +127,7 @@ def test_a_body_that_could_not_be_stored_again_is_unreadable(body: bytes) -> Non
     assert parse_json_object(body) is None
     for parse in (parse_business_response, parse_open_response):
         with pytest.raises(UnreadableResponse):
-            parse(response(body), CONTEXT)
+            parse(response(body), CALL)
 
 
 def test_a_complete_surrogate_pair_is_parsed_as_one_character() -> None:
@@ -158,5 +156,5 @@ def test_an_id_that_may_have_lost_digits_is_unreadable(value: object) -> None:
 @pytest.mark.parametrize("number", [7533163835474346001, 2**53 + 1, 0])
 def test_an_id_is_the_same_string_whether_it_arrives_as_number_or_text(number: int) -> None:
     for value in (number, str(number)):
-        data = parse_business_response(response({"code": 0, "data": {"id": value}}), CONTEXT)
+        data = parse_business_response(response({"code": 0, "data": {"id": value}}), CALL)
         assert data.id("id") == str(number)

@@ -41,10 +41,8 @@ async def test_an_unknown_word_with_status_401_does_not_use_up_a_code(
     harness: TokenHarness, replica: Replica
 ) -> None:
     code = await harness.simulator.consent("login_kit", redirect_uri=REDIRECT_URI)
-    state, oauth_state = (
-        uuid.uuid4().hex,
-        OAuthState(ANNA, harness.clock.now(), "login_kit", REDIRECT_URI),
-    )
+    state = uuid.uuid4().hex
+    oauth_state = OAuthState(ANNA, harness.clock.now(), "login_kit", REDIRECT_URI)
 
     async def post(to: Replica) -> str:
         exchange = to.service.code_exchange

@@ -229,7 +229,7 @@ async def test_503_busy_if_another_replica_never_completes_the_code(harness: Har
     )
     request = asyncio.create_task(harness.post("/oauth/exchange", code=code, state=state))
     clock = harness.simulator.clock
-    # Three background loops sleep, and the request that waits for the code.
+    # Five background loops sleep, and the request that waits for the code.
     await clock.until_asleep(6)
     clock.advance(60)
     assert_error(await request, 503, "busy")

@@ -53,7 +53,7 @@ async def test_valid_credentials_are_never_slowed_down(harness: Harness) -> None
         assert (await harness.get("/connections", headers)).status == 200
 
 
-async def test_the_wait_ends(harness: Harness) -> None:
+async def test_a_slowed_down_peer_may_try_again_after_the_window(harness: Harness) -> None:
     await statuses(harness, [wrong_key("guess")] * 20)
     harness.simulator.clock.advance(WINDOW_SECONDS)
     assert (await harness.get("/connections", wrong_key("guess"))).status == 401
