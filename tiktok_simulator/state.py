@@ -28,6 +28,11 @@ _EVENT_TYPE_BY_PREFIX = {
 EVENT_TYPES = tuple(_EVENT_TYPE_BY_PREFIX.values())
 """The event types that the Accounts API accepts in `business/webhook/update/`."""
 
+# The limits of the Accounts API.
+_CALLS_PER_MINUTE_AND_ENDPOINT = 40
+_CALLS_PER_MINUTE_OF_APP = 600
+_POSTS_PER_MINUTE, _POSTS_PER_DAY = 6, 15
+
 
 @dataclass(frozen=True)
 class _CallsInWindow:
@@ -92,14 +97,16 @@ class SimulatorState:
         """Counts a call to the Accounts API by its account and endpoint, and by its app."""
         if not self.settings.accounts_limits:
             return False
-        by_account = self._exceeds(40, f"{user_id} {path}", seconds=60)
-        return by_account or self._exceeds(600, f"{app_id} accounts", seconds=60)
+        by_account = self._exceeds(_CALLS_PER_MINUTE_AND_ENDPOINT, f"{user_id} {path}", seconds=60)
+        return by_account or self._exceeds(
+            _CALLS_PER_MINUTE_OF_APP, f"{app_id} accounts", seconds=60
+        )
 
     def exceeds_posting_limit(self, user_id: str) -> bool:
         if not self.settings.accounts_limits:
             return False
-        by_minute = self._exceeds(6, f"{user_id} posts", seconds=60)
-        return by_minute or self._exceeds(15, f"{user_id} posts", seconds=86_400)
+        by_minute = self._exceeds(_POSTS_PER_MINUTE, f"{user_id} posts", seconds=60)
+        return by_minute or self._exceeds(_POSTS_PER_DAY, f"{user_id} posts", seconds=86_400)
 
     def _exceeds(self, limit: float, key: str, *, seconds: int) -> bool:
         window = int(self.now()) // seconds
