@@ -5,7 +5,7 @@ drop function if exists
     public.connector_count_connections;
 drop view if exists connector.listed_connections;
 
--- Of the accounts, a list has only the profile. One connection may have thousands of advertisers.
+-- A listed connection has no advertisers, because they may be thousands. It has its profile, if any.
 create view connector.listed_connections as
 select
     c.id, c.user_id, c.family, c.tiktok_user_id, c.status, c.scopes,

@@ -1,4 +1,7 @@
 -- Who read or changed what. The rules for these files are in schema.sql.
+--
+-- SQLite plans a statement once for all arguments. So each combination of filters that needs an index of its own
+-- is one part of a `union all`. A part whose first conditions are false reads nothing.
 
 -- add_audit_entries (entries)
 

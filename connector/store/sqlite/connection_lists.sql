@@ -1,4 +1,7 @@
 -- Lists of connections for people: filters, search and pages. The rules for these files are in schema.sql.
+--
+-- SQLite plans a statement once for all arguments. So each combination of arguments that needs an index of its
+-- own is one part of a `union all`. A part whose first conditions are false reads nothing.
 
 -- search_connections (user_id, family, query, min_severity, before_severity, before_connected_at, before_id, max_rows)
 

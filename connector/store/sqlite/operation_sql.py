@@ -1,8 +1,8 @@
 """Reads the operations from the SQL files beside this module.
 
 An operation starts with a line `-- name (argument, argument)` and ends before the next such line. The
-arguments may continue on the next comment lines. The
-statements of an operation run in one transaction; the rows of the last statement are the result.
+arguments may continue on the next comment lines. The statements of an operation run in one transaction; the
+rows of the last statement are the result.
 """
 
 from __future__ import annotations
