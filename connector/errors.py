@@ -30,7 +30,7 @@ ConnectorError
 │   ├── RateLimited             429 slow_down             the same call will work later
 │   ├── TikTokRefused           502 tiktok_refused        the same call will fail again
 │   │   ├── PermissionMissing   502 tiktok_refused        the person or the app lacks a permission
-│   │   └── GrantInDoubt        502 tiktok_refused        the grant has ended, or the token fits no account
+│   │   └── GrantInDoubt        502 tiktok_refused        the grant has ended, or the call named another account
 │   ├── ConfigurationError      502 configuration         the operator's app id, secret or approval
 │   │   └── DecryptionFailed    502 configuration         (in encryption) a ciphertext or its key
 │   └── TikTokUnreachable       503 tiktok_unreachable    no evidence that the grant ended
@@ -223,18 +223,29 @@ class InternalError(ConnectorError):
 _CLASSES_BY_CODE: dict[str, type[ConnectorError]] = {
     error.code: error
     for error in (
-        *(InvalidRequest, InvalidState, StateExpired, Unauthenticated, WrongUser, Forbidden),
-        *(NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType, NoAdvertisers),
-        *(
-            Superseded,
-            UnusableUserId,
-            UnknownAdvertiser,
-            CodeSpent,
-            ReconnectRequired,
-            RateLimited,
-            TikTokRefused,
-        ),
-        *(ConfigurationError, TikTokUnreachable, StoreUnreachable, JournalUnwritable, Busy),
+        InvalidRequest,
+        InvalidState,
+        StateExpired,
+        Unauthenticated,
+        WrongUser,
+        Forbidden,
+        NotFound,
+        MethodNotAllowed,
+        BodyTooLarge,
+        UnsupportedMediaType,
+        Superseded,
+        UnusableUserId,
+        NoAdvertisers,
+        UnknownAdvertiser,
+        CodeSpent,
+        ReconnectRequired,
+        RateLimited,
+        TikTokRefused,
+        ConfigurationError,
+        TikTokUnreachable,
+        StoreUnreachable,
+        JournalUnwritable,
+        Busy,
     )
 }
 

@@ -29,7 +29,8 @@ confirmed the revocation yet."""
 Operation = Literal["exchange", "refresh", "read", "probe", "revoke"]
 
 KeyScope = Literal["read", "write", "tokens", "metrics"]
-"""What an API key may do. `read`: every GET but tokens and metrics. `write`: everything that changes."""
+"""What an API key may do. `read`: every GET but tokens and metrics. `write`: every request that changes
+something, and `GET /oauth/start`."""
 
 ALL_KEY_SCOPES: frozenset[KeyScope] = frozenset(get_args(KeyScope))
 
@@ -172,14 +173,14 @@ class OAuthState:
     return_to: str | None = None
     is_signed: bool = True
     browser_hash: str | None = None
-    """The hash of the cookie that the exchange must bring; None if the state is not bound to a browser."""
+    """The hash of the cookie that the exchange must contain; None if the state is not bound to a browser."""
 
     nonce: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Principal:
-    """An authenticated caller. A server may act for any user, and a user only for the same user."""
+    """An authenticated caller. A server may act for any user; a user only for themselves."""
 
     kind: Literal["server", "user"]
     actor: str

@@ -232,7 +232,7 @@ async def _check_clock(service: Service, findings: Findings) -> None:
 
 
 async def _check_issuers(service: Service, findings: Findings) -> None:
-    """A failure is a warning, because an issuer that is down fails only its own users."""
+    """A failure is a warning, because only the users of this issuer are affected."""
     for tokens in service.other_issuers:
         error = await tokens.fetch_error()
         await tokens.close()

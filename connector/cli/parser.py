@@ -159,14 +159,14 @@ def _operator_commands(commands: Commands) -> None:
     )
     _add_json(audit)
     _command(commands, "check", "check:check", "report every problem, each with its remedy")
-    keys = commands.add_parser("keys", help="encryption keys: new, rotate").add_subparsers(
-        metavar="new|rotate", required=True
-    )
     for name, help in (
         ("backup", "copy the SQLite database and the encryption keys to a new folder"),
         ("restore", "put the database and the keys of a backup in place; overwrites nothing"),
     ):
         _command(commands, name, f"backup:{name}", help).add_argument("folder", metavar="DIR")
+    keys = commands.add_parser("keys", help="encryption keys: new, rotate").add_subparsers(
+        metavar="new|rotate", required=True
+    )
     _command(keys, "new", "keys:generate_key", "print a new encryption key")
     _command(keys, "rotate", "keys:rotate_keys", "re-encrypt everything under the newest key")
 

@@ -87,7 +87,7 @@ class RefreshRun:
         self._unanswered_in_a_row = 0
         self._seen_again = False
         self.shortest_lifetime: timedelta | None = None
-        """Of the refreshed tokens, and of the connections that the run found and did not refresh."""
+        """The shortest lifetime of the refreshed tokens, and of the tokens that were not due."""
 
     async def refresh_due(self, *, ahead: timedelta) -> None:
         """Refreshes the due connections, then the connections that will be due by the next run."""

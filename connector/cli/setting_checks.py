@@ -217,7 +217,7 @@ def _access(settings: Settings) -> Iterator[Problem]:
 
 
 def weakened_protection(settings: Settings) -> Iterator[Problem]:
-    """Settings that an operator chose, and that anybody who takes over the service should see."""
+    """Reports settings that weaken a protection, so that the next operator sees what was chosen."""
     if settings.accept_unsigned_state:
         yield Problem(
             "CONNECTOR_ACCEPT_UNSIGNED_STATE",

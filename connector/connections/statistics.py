@@ -89,7 +89,8 @@ class ConnectionStatistics:
         return await self._connection_counts.result()
 
     async def totals(self, scope: Scope, *, family: str | None) -> dict[ConnectionStatus, int]:
-        """The connections by status. One user's are counted at each call, because they are few."""
+        """Counts connections by status. The connections of one user are few, so they are counted at each
+        call."""
         if scope.user_id is None:
             counts = await self.connection_counts()
         else:
@@ -106,7 +107,7 @@ class ConnectionStatistics:
         rows = await self._store.count_attempts_by_hour(user_id=scope.user_id, since=since)
         counts: Counter[tuple[int, str, str]] = Counter()
         for row in rows:
-            # The clock of another replica may already be in the next hour. The last hour counts it.
+            # The clock of another replica may be in the next hour already. That attempt counts for the last hour.
             hour = min(row.hour, ACTIVITY_HOURS - 1)
             counts[hour, row.operation, row.result] += row.count
         return Activity(

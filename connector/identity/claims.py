@@ -1,4 +1,4 @@
-"""Checks the claims of a user's token (a JWT) whose signature is verified, whoever issued the token."""
+"""Checks the claims of a user's token (a JWT) of any issuer, after its signature was verified."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def has_audience(claims: dict[str, Any], audience: str) -> bool:
 
 
 def read_principal(claims: dict[str, Any], now: float) -> Principal:
-    """Call this last: an expired token is otherwise valid, so its sender is not guessing credentials."""
+    """Call this after all other checks. Its error for an expired token means that everything else is valid,
+    so the limiter of wrong credentials does not count the token."""
     if not now < _numeric_claim(claims, "exp", default=math.nan) + CLOCK_LEEWAY_SECONDS:
         raise CredentialsExpired("This user's token has expired. Sign in again.")
     try:

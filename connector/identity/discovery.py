@@ -24,7 +24,7 @@ class DiscoveredKeys(JwksCache):
     """Reads the discovery document each time before the keys, because the address of the keys may change."""
 
     TIMEOUT_SECONDS = 5.0
-    """Both documents together."""
+    """For both documents together."""
 
     def __init__(self, issuer: str, *, clock: Clock) -> None:
         # The issuer of Auth0 ends with a slash, and the path must not start with two.

@@ -1,8 +1,8 @@
 """The sessions of browsers: a signed cookie, and a row in the store for each session that was ended early.
 
-A signed cookie cannot be called back, and a cookie may have been copied. So sign-out writes the digest of
-the cookie into the store, and every use of a cookie reads the store. No other credential does: servers and
-users with a token or ticket cost no such read.
+A signed cookie cannot be revoked, and a cookie may have been copied. So sign-out writes the digest of the
+cookie into the store, and every use of a cookie reads the store. API keys, tickets and users' tokens need no
+such read.
 """
 
 from __future__ import annotations
@@ -47,5 +47,5 @@ class BrowserSessions:
 
 
 def _session_hash(cookie: str) -> str:
-    """The text of a cookie can be written in several ways, its bytes in one way only."""
+    """Hashes the bytes, because several base64 texts stand for the same bytes."""
     return sha256(signed_bytes(cookie)).hexdigest()

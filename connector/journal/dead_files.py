@@ -21,9 +21,9 @@ NAME = re.compile(r"[0-9a-f]{32}(-\d+)?\.db")
 
 class DeadFiles:
     def __init__(self, folder: Path, *, own_id: str = "") -> None:
-        """`own_id` begins the names of the files of this process, which are never adopted."""
+        """The names of this process's own files begin with `own_id`. These files are never adopted."""
         self._folder = folder
-        self._own_id = own_id or "-"
+        self._own_id = own_id
         self.locked: list[JournalFile] = []
         """Files whose entries were read, and that are not removed yet."""
         self._damaged: set[Path] = set()
@@ -60,7 +60,7 @@ class DeadFiles:
         skipped: dict[Path, str] = {}
         files = []
         for path in paths - self._damaged - {file.path for file in self.locked}:
-            if path.name.startswith(self._own_id):
+            if self._own_id and path.name.startswith(self._own_id):
                 continue
             try:
                 file = _lock(path)

@@ -1,7 +1,7 @@
 """Deletes rows that are older than their retention period.
 
-Each replica asks once an hour. The database lets one of them delete, and only if the last deletion was an
-hour ago.
+Each replica asks once an hour. The database lets one replica delete, and only if the last deletion was an
+hour ago. Old audit entries are deleted by each replica: if another one was faster, there is nothing to delete.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class CodeExchange:
         return pending
 
     def _require_usable(self, request: ExchangeRequest, claim: ClaimedCode) -> None:
-        """Before the code is sent: a used code could not be used by the right request any more."""
+        """Called before the code is sent, because a code that was sent is lost for a correct request."""
         if claim.state_used:
             raise refusal_error("invalid_state")
         key_type = claim.mismatched_key_type

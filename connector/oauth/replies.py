@@ -30,7 +30,7 @@ MESSAGES = {
     "connected now, connect again.",
     "invalid_state": "This link has been used to connect an account. Start again with a new link.",
 }
-"""The store records these two refusals itself, by their codes."""
+"""The store also records these two refusals itself, by their codes and without a message."""
 
 
 class AdvertiserName(FrozenModel):
@@ -88,7 +88,7 @@ def stored_refusal(error: ConnectorError) -> StoredReply:
 
 
 def refusal_error(code: str) -> ConnectorError:
-    """The error that the store has recorded."""
+    """Returns the error for one of the refusals in `MESSAGES`."""
     return error_class(code)(MESSAGES[code])
 
 

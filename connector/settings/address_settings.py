@@ -1,4 +1,4 @@
-"""The settings that say where the service listens, and from where people reach it.
+"""The settings that say where the service listens and at which address it is reached, as fields of `Settings`.
 
 They are the first settings of the table, because defaults of later settings contain their values.
 """

@@ -1,7 +1,8 @@
 """The table of settings: each field of `Settings` with its name, its parser and its description.
 
 The README and `.env.example` are compared with it. The environment takes precedence over `.env`, even
-with an empty value; a setting with an empty value is unset. A default may contain the value of an earlier setting.
+with an empty value; a setting with an empty value is unset. A default may contain the value of an earlier
+setting. The fields of the last base class come first, and the fields of `Settings` itself come last.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""The settings of TikTok: the apps, the addresses, and the proxy on the way to TikTok.
-
-They are fields of `Settings`. A default that contains another setting is only possible there, because the
-fields of this class are read first.
-"""
+"""The settings of TikTok, as fields of `Settings`: the apps, the addresses, and the proxy on the way to TikTok."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class ConnectionListOperations(Operations):
     async def search_connections(
         self, filter: ConnectionFilter, *, after: ListPosition | None = None, max_rows: int
     ) -> list[Connection]:
-        """Of the accounts, a listed connection has only its profile: it may have thousands of advertisers."""
+        """A listed connection has no advertisers, because they may be thousands. It has its profile, if any."""
         ranks = SEVERITIES.values() if filter.status is None else (SEVERITIES[filter.status],)
         before = ListPosition.above(max(ranks))
         if after is not None:

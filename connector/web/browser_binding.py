@@ -1,7 +1,7 @@
 """Binds a state to the browser that started the connection (RFC 9700, section 4.7).
 
-Without the binding, a stranger could send somebody a link with the stranger's own state. The TikTok account
-of whoever opened the link would then be connected to the stranger's user.
+Without the binding, a stranger could send a person a link with the stranger's own state. If the person opens
+the link, the person's TikTok account would be connected to the stranger's user.
 
 A start by a user for our own callback page sets a cookie with a random value, and the signed state contains
 the hash of that value. Each state has a cookie of its own, so several tabs can connect at the same time. A
@@ -75,7 +75,7 @@ def set_binding_cookie(
 
 
 def check_binding(request: web.Request, oauth_state: OAuthState) -> None:
-    """Checks only a bound state."""
+    """Raises if a bound state comes without its cookie. A state that is not bound needs no cookie."""
     if oauth_state.browser_hash is None:
         return
     secret = request.cookies.get(_cookie_name(oauth_state.browser_hash), "")
@@ -92,4 +92,5 @@ def _cookie_name(browser_hash: str) -> str:
 
 def _hash(secret: str) -> str:
     """A cookie may contain bytes that are not valid UTF-8."""
-    return urlsafe_b64encode(sha256(secret.encode(errors="surrogatepass")).digest()).decode()[:43]
+    digest = sha256(secret.encode(errors="surrogatepass")).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""The one middleware: gives each request an id, authorizes it, turns errors into responses, and logs it.
+"""The middleware of all requests: gives each one an id, authorizes it, logs it, and turns errors into responses.
 
 The log line contains the route pattern, never the requested path or query, which may contain a code. An
 unexpected error is logged with its traceback; the response does not contain the error.
