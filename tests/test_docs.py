@@ -27,6 +27,14 @@ def _error_classes(root: type[errors.ConnectorError]) -> Iterator[type[errors.Co
         yield from _error_classes(child)
 
 
+def _anchors(page: Path) -> set[str]:
+    """Returns the named anchors of a page, and the anchors that GitHub derives from its headings."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    derived = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return derived | set(re.findall(r'<a name="([^"]+)">', text))
+
+
 def test_every_route_is_in_the_readme() -> None:
     paths = {route.canonical for route in ROUTES} - {"/"}
     missing = {path for path in paths if f"{path}`" not in README and f"{path} " not in README}
@@ -78,8 +86,11 @@ def test_every_exception_is_in_the_tree_of_the_errors_docstring() -> None:
     ids=lambda p: str(p.name),
 )
 def test_every_link_between_documents_has_a_target(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-        assert (page.parent / target).exists(), target
+    for path, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        if anchor:
+            assert anchor in _anchors(target), f"{path}#{anchor}"
 
 
 @pytest.mark.parametrize("page", [SECURITY, *RUNBOOKS], ids=lambda page: str(page.stem))
