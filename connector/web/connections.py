@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from connector.errors import InvalidRequest
 from connector.store import ConnectionFilter
 
 from . import audit
 from .access import list_scope, visible_scope
 from .app_keys import PRINCIPAL, SERVICES
-from .presenters import FAMILIES_BY_NAME, connection_detail, connection_summary
+from .families import check_family
+from .presenters import connection_detail, connection_summary
 from .schemas import (
     ActivityCount,
     ActivityQuery,
@@ -38,8 +38,8 @@ async def list_connections(request: web.Request, query: ConnectionListQuery) -> 
     account's name, in upper or lower case. `totals` counts the connections of the same user and family by
     status, without `status` and `q`; for a server it may be 30 seconds old.
     """
-    if query.family is not None and query.family not in FAMILIES_BY_NAME:
-        raise InvalidRequest(f"family must be one of {', '.join(FAMILIES_BY_NAME)}.")
+    if query.family is not None:
+        check_family(query.family)
     services, scope = request.app[SERVICES], list_scope(request, query.user_id)
     filter = ConnectionFilter(scope.user_id, query.family, query.status, query.q)
     page = await services.connections.list_page(filter, after=query.after, limit=query.limit)

@@ -10,13 +10,14 @@ from connector.errors import ConnectorError, InvalidRequest, Unauthenticated
 from connector.identity import TICKET_LIFETIME
 from connector.model import OAuthState, Principal
 from connector.oauth import MAX_STATE_LENGTH, SuccessReply
-from connector.tiktok import DEFAULT_FAMILY, FAMILIES, ApiFamily
+from connector.tiktok import DEFAULT_FAMILY, ApiFamily
 
 from . import audit
 from .access import authenticate_optional, resolve_user_id
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .browser_binding import BrowserBinding, check_binding, new_binding, set_binding_cookie
 from .endpoint import json_response
+from .families import configured_family
 from .peer import peer_limit_key
 from .redirects import check_return_to
 from .schemas import (
@@ -29,11 +30,6 @@ from .schemas import (
     StateDescription,
     StateRequest,
 )
-
-REQUIRED_SETTINGS = {
-    "app": "TIKTOK_APP_ID and TIKTOK_APP_SECRET",
-    "client": "TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET",
-}
 
 
 async def start_connection(
@@ -62,7 +58,7 @@ async def describe_state(request: web.Request, body: StateRequest) -> StateDescr
     """Verify a state without an exchange. If `confirmation_required`, ask the person first."""
     principal = await authenticate_optional(request)
     oauth_state = _verify_state(request, body.state, principal)
-    require_family(request, oauth_state.family)
+    configured_family(request, oauth_state.family)
     return StateDescription(
         user_id=oauth_state.user_id,
         family=oauth_state.family,
@@ -74,7 +70,7 @@ async def restart_connection(request: web.Request, body: RestartRequest) -> Star
     """Create the link again for a person whom TikTok sent back without a code. The state stays the same."""
     principal = await authenticate_optional(request)
     oauth_state = request.app[SERVICES].oauth_states.verify(body.state, principal)
-    family = require_family(request, oauth_state.family)
+    family = configured_family(request, oauth_state.family)
     url = family.authorize_url(redirect_uri=oauth_state.redirect_uri, state=body.state)
     return StartResponse(url=url, state=body.state)
 
@@ -88,7 +84,7 @@ async def exchange_code(
     if not (body.auth_code or body.code):
         raise InvalidRequest("auth_code (or code) is missing.")
     oauth_state = _verify_state(request, body.state, principal)
-    family = require_family(request, oauth_state.family)
+    family = configured_family(request, oauth_state.family)
     actor = principal.actor if principal else "person"
     reply = await services.code_exchange.exchange(
         _code(body, family),
@@ -105,20 +101,9 @@ async def exchange_code(
 
 
 def _limited_peer(request: web.Request) -> str | None:
-    """A server posts the codes of many people from one address."""
+    """Returns None for a server, because it posts the codes of many people from one address."""
     principal = request.get(PRINCIPAL)
     return None if principal and principal.kind == "server" else peer_limit_key(request)
-
-
-def require_family(request: web.Request, name: str) -> ApiFamily:
-    configured = request.app[SERVICES].families
-    if name in configured:
-        return configured[name]
-    for family in FAMILIES:
-        if family.name == name:
-            settings = REQUIRED_SETTINGS[family.credentials]
-            raise InvalidRequest(f"family {name} is not configured: it needs {settings}.")
-    raise InvalidRequest(f"family must be one of {', '.join(family.name for family in FAMILIES)}.")
 
 
 def _verify_state(request: web.Request, state: str, principal: Principal | None) -> OAuthState:
@@ -138,7 +123,7 @@ def _start(
 ) -> tuple[StartResponse, BrowserBinding | None]:
     settings = request.app[HTTP_SETTINGS]
     user_id = resolve_user_id(request[PRINCIPAL], start.user_id)
-    family = require_family(request, start.family or DEFAULT_FAMILY)
+    family = configured_family(request, start.family or DEFAULT_FAMILY)
     redirect_uri = start.redirect_uri or settings.redirect_uris[0]
     if redirect_uri not in settings.redirect_uris:
         raise InvalidRequest("redirect_uri must be exactly one of TIKTOK_REDIRECT_URI.")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from connector.model import Account, Connection
-from connector.tiktok import FAMILIES
 
+from .families import FAMILIES_BY_NAME
 from .schemas import ConnectionDetail, ConnectionSummary, NamedItem
-
-FAMILIES_BY_NAME = {family.name: family for family in FAMILIES}
 
 
 def connection_summary(connection: Connection) -> ConnectionSummary:

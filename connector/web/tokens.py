@@ -8,7 +8,7 @@ from connector.tokens import UsableTokens
 
 from . import audit
 from .app_keys import PRINCIPAL, SERVICES
-from .oauth import require_family
+from .families import configured_family
 from .schemas import AccessTokenResponse, UserTokenQuery
 
 
@@ -22,7 +22,7 @@ async def read_token(request: web.Request) -> AccessTokenResponse:
 
 async def read_user_token(request: web.Request, query: UserTokenQuery) -> AccessTokenResponse:
     """Get a usable access token of the user's newest connection in a family."""
-    require_family(request, query.family)
+    configured_family(request, query.family)
     usable = await request.app[SERVICES].connections.get_user_token(
         query.user_id, query.family, actor=request[PRINCIPAL].actor
     )
