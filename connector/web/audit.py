@@ -44,6 +44,11 @@ class AuditList(ResponseModel):
     next: str | None
 
 
+def actor(request: web.Request) -> str:
+    principal = request.get(PRINCIPAL)
+    return principal.actor if principal else "person"
+
+
 def record(
     request: web.Request,
     action: AuditAction,
@@ -52,10 +57,9 @@ def record(
     user_id: UserId | None = None,
 ) -> None:
     """Only puts the entry into a queue, so that no request waits for it."""
-    principal = request.get(PRINCIPAL)
     request.app[SERVICES].audit.record(
         action,
-        actor=principal.actor if principal else "person",
+        actor=actor(request),
         connection_id=connection_id,
         user_id=user_id,
         request_id=request[REQUEST_ID],

@@ -85,7 +85,7 @@ async def exchange_code(
         raise InvalidRequest("auth_code (or code) is missing.")
     oauth_state = _verify_state(request, body.state, principal)
     family = configured_family(request, oauth_state.family)
-    actor = principal.actor if principal else "person"
+    actor = audit.actor(request)
     reply = await services.code_exchange.exchange(
         _code(body, family),
         state=body.state,
