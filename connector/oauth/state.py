@@ -85,8 +85,9 @@ class OAuthStates:
     def verify(self, state: str, principal: Principal | None) -> OAuthState:
         payload = _decode(state)
         is_signed = "sig" in payload or payload.keys() >= SIGNED_ONLY_FIELDS
+        signature = payload.pop("sig", None)
         if is_signed:
-            self._verify_signature(payload)
+            self._verify_signature(payload, signature)
         user_id = _user_id(payload)
         if principal and principal.kind == "user" and principal.user_id != user_id:
             raise WrongUser(
@@ -103,9 +104,7 @@ class OAuthStates:
             return _signed_state(payload, user_id, issued_at)
         return self._unsigned_state(payload, user_id, issued_at)
 
-    def _verify_signature(self, payload: Payload) -> None:
-        """Removes the signature from the payload."""
-        signature = payload.pop("sig", None)
+    def _verify_signature(self, payload: Payload, signature: object) -> None:
         received = signature.encode(errors="replace") if isinstance(signature, str) else b""
         matches = [
             hmac.compare_digest(_signature(key, payload).encode(), received) for key in self._keys
