@@ -45,12 +45,16 @@ class LimitReporter:
 
 class FailureLimit:
     def __init__(
-        self, *, max_failures: int, window_seconds: float, clock: Clock, max_running: int = 0
+        self,
+        *,
+        max_failures: int,
+        max_failures_and_running: int | None = None,
+        window_seconds: float,
+        clock: Clock,
     ) -> None:
-        """`max_running` limits the failures and the running calls together. Zero means no such limit."""
         self._max_failures = max_failures
         self._window_seconds = window_seconds
-        self._max_running = max_running
+        self._max_failures_and_running = max_failures_and_running
         self._clock = clock
         self._failures: dict[str, deque[float]] = {}
         self._running: Counter[str] = Counter()
@@ -60,7 +64,8 @@ class FailureLimit:
         failed_at = self._recent_failures(key)
         if len(failed_at) >= self._max_failures:
             return failed_at[0] + self._window_seconds - self._clock.ticks()
-        if self._max_running and len(failed_at) + self._running[key] >= self._max_running:
+        limit = self._max_failures_and_running
+        if limit is not None and len(failed_at) + self._running[key] >= limit:
             return 1.0
         return 0.0
 

@@ -20,7 +20,7 @@ from connector.model import OAuthState
 MAX_REJECTED_CODES = 8
 MAX_REJECTED_CODES_PER_USER = 16
 MAX_REJECTED_CODES_PER_PEER = 30
-MAX_RUNNING_PER_PEER = 100
+MAX_REJECTED_AND_RUNNING_PER_PEER = 100
 """Many people may share a peer: a company's network, or the customer's own server."""
 
 REJECTION_WINDOW = timedelta(minutes=10)
@@ -31,10 +31,10 @@ class RejectedCodeLimiter:
     def __init__(self, clock: Clock, *, on_limited: LimitObserver = ignore_limit) -> None:
         window = REJECTION_WINDOW.total_seconds()
 
-        def limit(max_failures: int, max_running: int) -> FailureLimit:
+        def limit(max_failures: int, max_failures_and_running: int) -> FailureLimit:
             return FailureLimit(
                 max_failures=max_failures,
-                max_running=max_running,
+                max_failures_and_running=max_failures_and_running,
                 window_seconds=window,
                 clock=clock,
             )
@@ -42,7 +42,7 @@ class RejectedCodeLimiter:
         self._limits = {
             "code_state": limit(MAX_REJECTED_CODES, MAX_REJECTED_CODES),
             "code_user": limit(MAX_REJECTED_CODES_PER_USER, MAX_REJECTED_CODES_PER_USER),
-            "code_peer": limit(MAX_REJECTED_CODES_PER_PEER, MAX_RUNNING_PER_PEER),
+            "code_peer": limit(MAX_REJECTED_CODES_PER_PEER, MAX_REJECTED_AND_RUNNING_PER_PEER),
         }
         self._reporter = LimitReporter(clock=clock, on_limited=on_limited)
         self._admitted: dict[str, None] = {}

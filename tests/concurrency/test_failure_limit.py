@@ -56,7 +56,9 @@ def test_a_key_that_continues_to_fail_continues_to_wait(
 
 
 def test_running_calls_count_until_they_end(clock: ManualClock) -> None:
-    limit = FailureLimit(max_failures=3, max_running=2, window_seconds=WINDOW, clock=clock)
+    limit = FailureLimit(
+        max_failures=3, max_failures_and_running=2, window_seconds=WINDOW, clock=clock
+    )
     with limit.running("a"):
         assert limit.seconds_to_wait("a") == 0
         with limit.running("a"):

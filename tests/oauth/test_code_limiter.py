@@ -13,10 +13,10 @@ from connector.errors import CodeSpent, ConnectorError, RateLimited
 from connector.model import OAuthState, UserId
 from connector.oauth import code_limiter
 from connector.oauth.code_limiter import (
+    MAX_REJECTED_AND_RUNNING_PER_PEER,
     MAX_REJECTED_CODES,
     MAX_REJECTED_CODES_PER_PEER,
     MAX_REJECTED_CODES_PER_USER,
-    MAX_RUNNING_PER_PEER,
     REJECTION_WINDOW,
     RejectedCodeLimiter,
 )
@@ -171,7 +171,7 @@ def test_a_state_without_a_nonce_is_limited_by_its_user() -> None:
 def test_running_exchanges_of_one_peer_are_limited_only_beyond_a_hundred() -> None:
     limiter = RejectedCodeLimiter(ManualClock())
     running = []
-    for n in range(MAX_RUNNING_PER_PEER):
+    for n in range(MAX_REJECTED_AND_RUNNING_PER_PEER):
         state = replace(state_with(f"{n}"), user_id=UserId(f"{n}"))
         running.append(limiter.admit(f"{n}", state, peer="192.0.2.1"))
         running[-1].__enter__()
