@@ -91,17 +91,17 @@ async def make_backup(
 ) -> BackupInfo:
     folder.create()
     try:
-        copy_database(database, folder.database)
+        _copy_database(database, folder.database)
         # Read after the database was copied: a key must be there before a token is encrypted with it.
         keys = read_keys()
-        info = BackupInfo(made_at=made_at, connections=await verify(folder.database, keys))
-        write_private_file(folder.keys, format_keys(keys).encode())
-        write_private_file(folder.about, info.model_dump_json().encode())
+        info = BackupInfo(made_at=made_at, connections=await _verify(folder.database, keys))
+        _write_private_file(folder.keys, format_keys(keys).encode())
+        _write_private_file(folder.about, info.model_dump_json().encode())
     except BaseException:
         folder.remove_files()
         raise
-    sync(folder.path)
-    sync(folder.path.parent)
+    _sync(folder.path)
+    _sync(folder.path.parent)
     return info
 
 
@@ -114,20 +114,20 @@ async def restore_backup(
 ) -> BackupInfo:
     """`read_keys` gets the key file of the backup, and returns the keys that the service will have."""
     info = folder.read_info()
-    refuse_existing(database, Path(f"{database}-wal"), Path(f"{database}-shm"), key_file)
-    with drafts_beside(database, key_file) as (database_draft, keys_draft):
-        copy_database(folder.database, database_draft)
-        write_private_file(keys_draft, folder.keys.read_bytes())
-        await verify(database_draft, read_keys(keys_draft))
+    _refuse_existing(database, Path(f"{database}-wal"), Path(f"{database}-shm"), key_file)
+    with _drafts_beside(database, key_file) as (database_draft, keys_draft):
+        _copy_database(folder.database, database_draft)
+        _write_private_file(keys_draft, folder.keys.read_bytes())
+        await _verify(database_draft, read_keys(keys_draft))
         # The keys come first: a database whose keys are missing is refused at the next start.
-        put_in_place(keys_draft, key_file)
-        put_in_place(database_draft, database)
+        _put_in_place(keys_draft, key_file)
+        _put_in_place(database_draft, database)
     return info
 
 
-def copy_database(source: Path, target: Path) -> None:
+def _copy_database(source: Path, target: Path) -> None:
     """Copies a snapshot. `target` must not exist."""
-    write_private_file(target, b"")
+    _write_private_file(target, b"")
     try:
         with (
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True)) as original,
@@ -138,7 +138,7 @@ def copy_database(source: Path, target: Path) -> None:
         raise ConfigurationError(f"The database {source} cannot be copied: {error}.") from None
 
 
-async def verify(database: Path, keys: tuple[EncryptionKey, ...]) -> int:
+async def _verify(database: Path, keys: tuple[EncryptionKey, ...]) -> int:
     """Opens the copy and decrypts a sample of its tokens. Returns the number of connections."""
     cipher = TokenCipher(keys)
     opened = select_database(
@@ -165,11 +165,11 @@ def _remove_write_ahead_log(database: Path) -> None:
     """Leaves one file: a log that is not copied with its file loses data."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("pragma journal_mode = delete")
-    sync(database)
+    _sync(database)
 
 
 @contextmanager
-def drafts_beside(*targets: Path) -> Iterator[tuple[Path, ...]]:
+def _drafts_beside(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Yields a path beside each target, in its folder, so that a draft can be linked into place."""
     suffix = token_hex(8)
     drafts = tuple(target.with_name(f"{target.name}.{suffix}") for target in targets)
@@ -181,28 +181,28 @@ def drafts_beside(*targets: Path) -> Iterator[tuple[Path, ...]]:
                 Path(f"{draft}{ending}").unlink(missing_ok=True)
 
 
-def put_in_place(draft: Path, target: Path) -> None:
+def _put_in_place(draft: Path, target: Path) -> None:
     """A link never replaces an existing file, also if another process creates the file now."""
     try:
         target.hardlink_to(draft)
     except FileExistsError:
-        raise existing_file(target) from None
-    sync(target.parent)
+        raise _existing_file_error(target) from None
+    _sync(target.parent)
 
 
-def refuse_existing(*targets: Path) -> None:
+def _refuse_existing(*targets: Path) -> None:
     for target in targets:
         if target.exists():
-            raise existing_file(target)
+            raise _existing_file_error(target)
 
 
-def existing_file(target: Path) -> InvalidRequest:
+def _existing_file_error(target: Path) -> InvalidRequest:
     return InvalidRequest(
         f"{target} exists, and a restore never overwrites a file. Stop the service and move the file away."
     )
 
 
-def write_private_file(path: Path, content: bytes) -> None:
+def _write_private_file(path: Path, content: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
@@ -213,7 +213,7 @@ def write_private_file(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def sync(path: Path) -> None:
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         with suppress(OSError):  # Some file systems cannot sync a folder.
