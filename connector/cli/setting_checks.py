@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from connector.identity import CREATE_API_KEY
 from connector.origins import is_loopback, origin_of
 from connector.settings import Problem, Settings
 
@@ -27,7 +28,6 @@ EXAMPLE_VALUE = re.compile(
 )
 BUSINESS_PORTAL = "https://business-api.tiktok.com/portal under My Apps"
 DEVELOPER_PORTAL = "https://developers.tiktok.com under Manage apps"
-CREATE_KEY = "Create a key with: openssl rand -hex 32"
 
 
 def setting_errors(settings: Settings) -> list[Problem]:
@@ -64,7 +64,9 @@ def _example_values(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, "The value is an example.", f"Copy the real value from {source}.")
     for key in settings.api_keys:
         if key.secret is not None and EXAMPLE_VALUE.search(_plain_text(key.secret)):
-            yield Problem("CONNECTOR_API_KEYS", f"The key {key.name} is an example.", CREATE_KEY)
+            yield Problem(
+                "CONNECTOR_API_KEYS", f"The key {key.name} is an example.", CREATE_API_KEY
+            )
 
 
 def _malformed_credentials(settings: Settings) -> Iterator[Problem]:
@@ -204,7 +206,7 @@ def _access(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "CONNECTOR_API_KEYS",
             "No key is set, so none of your servers can request a token.",
-            CREATE_KEY,
+            CREATE_API_KEY,
         )
     for entry in settings.jwt_issuers:
         if entry.audience is None:

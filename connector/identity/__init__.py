@@ -8,7 +8,7 @@ Exception: a public route treats the Supabase project's public key as no credent
 
 from __future__ import annotations
 
-from .api_keys import ApiKey, InvalidApiKey
+from .api_keys import CREATE_API_KEY, ApiKey, InvalidApiKey
 from .authenticator import Authenticator
 from .credential_limiter import CredentialLimiter
 from .issuer_tokens import IssuerTokens, JwtIssuer
@@ -18,6 +18,7 @@ from .supabase_tokens import is_public_project_key
 from .tickets import TICKET_LIFETIME, Ticket
 
 __all__ = [
+    "CREATE_API_KEY",
     "TICKET_LIFETIME",
     "ApiKey",
     "Authenticator",

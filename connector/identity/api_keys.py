@@ -23,8 +23,8 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 RESERVED_NAMES = frozenset({"user", "person", "background"})
 """Attempts show these words for callers that have no key."""
 
-CREATE_KEY = "Create a key with: openssl rand -hex 32"
-FORMAT_REMEDY = f"Write a key, or name:scopes:key with scopes such as read+write. {CREATE_KEY}"
+CREATE_API_KEY = "Create a key with: openssl rand -hex 32"
+FORMAT_REMEDY = f"Write a key, or name:scopes:key with scopes such as read+write. {CREATE_API_KEY}"
 SCOPES_REMEDY = f"Join scopes with +, out of {', '.join(sorted(ALL_KEY_SCOPES))}."
 
 
@@ -115,7 +115,7 @@ def _parse_digest(key: str) -> bytes:
     if not KEY.fullmatch(key):
         raise InvalidApiKey(
             "The key is not at least 16 letters, digits, - and _, nor sha256: and 64 hex digits.",
-            CREATE_KEY,
+            CREATE_API_KEY,
         )
     return digest_of(key)
 
