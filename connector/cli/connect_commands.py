@@ -52,7 +52,7 @@ async def _exchange(service: Service, code: str, state: str) -> int:
         if reply.selection_required:
             print_error(
                 "TikTok granted several ad accounts. The person selects one here: "
-                + connect_link(service, oauth_state.user_id)
+                + create_link(service, oauth_state.user_id)
             )
     return 0
 
@@ -65,17 +65,20 @@ def ticket(options: Namespace) -> int:
 
 async def _ticket(service: Service, user_id: UserId) -> None:
     async with open_store_only(service):
-        print_result(connect_link(service, user_id))
+        print_result(create_link(service, user_id))
 
 
-def connect_link(
+def create_link(
     service: Service,
     user_id: UserId,
     *,
     page: str = "/connect",
     lifetime: timedelta = TICKET_LIFETIME,
 ) -> str:
-    """Puts the ticket into the fragment, because browsers never send the fragment to a server."""
+    """Issues a ticket, which the audit records, and returns a link with it.
+
+    The ticket is in the fragment, because browsers never send the fragment to a server.
+    """
     ticket = service.authenticator.tickets.issue(user_id, lifetime=lifetime)
     service.audit.record("create_ticket", actor=ACTOR, user_id=user_id)
     return f"{service.settings.public_url}{page}#ticket={ticket.text}"

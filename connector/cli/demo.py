@@ -22,7 +22,7 @@ from connector.settings import Settings
 from tiktok_simulator import App, build_simulator
 
 from . import logging_setup
-from .connect_commands import connect_link
+from .connect_commands import create_link
 from .http_server import run_with_uvloop, serve_connector, serve_http, stop_signal
 from .simulator import SHUTDOWN_GRACE_SECONDS
 from .terminal import print_error, print_result
@@ -111,8 +111,8 @@ def _print_welcome(service: Service, simulator_url: str, api_key: str) -> None:
     from rich.text import Text
 
     base_url = service.settings.public_url
-    connect = connect_link(service, DEMO_USER, lifetime=LINK_LIFETIME)
-    status = connect_link(service, DEMO_USER, page="/status", lifetime=LINK_LIFETIME)
+    connect = create_link(service, DEMO_USER, lifetime=LINK_LIFETIME)
+    status = create_link(service, DEMO_USER, page="/status", lifetime=LINK_LIFETIME)
     curl = f"curl -H 'Authorization: Bearer {api_key}' {base_url}/connections"
     lines = {
         "Connect an account": connect,
