@@ -42,6 +42,14 @@ export const errors = {
     title: "Another person started this connection",
     text: "You are signed in as a different person than the person who started this connection. Nothing was connected. If you started the connection, sign out here and start again from your own link.",
   },
+  superseded: {
+    title: "A newer decision replaced this permission",
+    text: "You have connected TikTok again or disconnected it since you gave this permission, so it is not used. Start again if TikTok is not connected now.",
+  },
+  unusable_user_id: {
+    title: "This account cannot be connected",
+    text: "The service that sent you here uses user ids that we cannot store. It is not your fault, and trying again does not help. Send the details below to the operator of this service.",
+  },
   no_advertisers: {
     title: "No ad account was shared",
     text: "You agreed, but TikTok lists no ad account for you. Start again and select one at TikTok. If TikTok shows none, ask an admin of your TikTok Business Center for access to the ad account.",
