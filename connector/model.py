@@ -29,8 +29,8 @@ confirmed the revocation yet."""
 Operation = Literal["exchange", "refresh", "read", "probe", "revoke"]
 
 KeyScope = Literal["read", "write", "tokens", "metrics"]
-"""What an API key may do. `read`: every GET but tokens and metrics. `write`: every request that changes
-something, and `GET /oauth/start`."""
+"""What an API key may do. `read`: every GET but tokens and metrics, and the session. `write`: every other
+request that changes something, and `GET /oauth/start`."""
 
 ALL_KEY_SCOPES: frozenset[KeyScope] = frozenset(get_args(KeyScope))
 

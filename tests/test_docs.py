@@ -109,3 +109,4 @@ def test_the_retention_periods_in_the_security_page_are_those_of_the_code() -> N
     assert f"the last {kept} of each connection, and all of the last {hours} hours" in page
     assert f"(of each hour, without ids) | {retention.counts.days} days |" in page
     assert f"| events | {retention.events.days} days |" in page
+    assert f"from which address | {cleanup.AUDIT_RETENTION.days} days |" in page

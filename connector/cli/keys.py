@@ -28,7 +28,7 @@ def rotate_keys(options: Namespace) -> int:
     report = asyncio.run(_rotate(build_service()))
     undecryptable = report.undecryptable
     print_result(
-        f"{report.rows} re-encrypted under the newest key, "
+        f"{report.rows} re-encrypted under the first key, "
         f"{len(undecryptable)} could not be decrypted."
     )
     for row, reason in list(undecryptable.items())[:MAX_LISTED]:
@@ -37,14 +37,14 @@ def rotate_keys(options: Namespace) -> int:
         print_error(f"... and {len(undecryptable) - MAX_LISTED} more.")
     if report.old_key_in_use:
         print_error(
-            "A running service still encrypts under an old key: restart it with the newest key "
-            "first in CONNECTOR_ENCRYPTION_KEYS, then run this command again."
+            "A running service still encrypts under another key: restart it with the same first key in "
+            "CONNECTOR_ENCRYPTION_KEYS, then run this command again."
         )
     if undecryptable or report.old_key_in_use:
         return 1
     print_error(
-        "The old keys can be removed an hour after every service was restarted with the newest key "
-        "first: before that, open links and consents may still need them."
+        "Remove the old keys later: open links and consents need them for an hour (or for "
+        "CONNECTOR_STATE_MINUTES, if that is longer) after the last restart, and browser sessions for eight."
     )
     return 0
 

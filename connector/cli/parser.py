@@ -168,7 +168,7 @@ def _operator_commands(commands: Commands) -> None:
         metavar="new|rotate", required=True
     )
     _command(keys, "new", "keys:generate_key", "print a new encryption key")
-    _command(keys, "rotate", "keys:rotate_keys", "re-encrypt everything under the newest key")
+    _command(keys, "rotate", "keys:rotate_keys", "re-encrypt everything under the first key")
 
 
 def _add_user(command: argparse.ArgumentParser) -> None:

@@ -60,10 +60,14 @@ async def _refresh(service: Service, options: Namespace) -> int:
 async def run_refresh(service: Service, run: RefreshRun, options: Namespace) -> None:
     if options.id is not None:
         connection = await service.connections.get(options.id, scope=Scope.everyone())
-        service.audit.record(
-            "refresh_token", actor=ACTOR, connection_id=connection.id, user_id=connection.user_id
-        )
         await run.refresh_all([connection.id])
+        if not run.failures:
+            service.audit.record(
+                "refresh_token",
+                actor=ACTOR,
+                connection_id=connection.id,
+                user_id=connection.user_id,
+            )
     elif options.all:
         await run.refresh_all([found.id async for found in _active_connections(service)])
     else:

@@ -107,7 +107,7 @@ class TokenCipher:
         """The key that encrypts is the first."""
         return tuple(key.id for key in self._keys)
 
-    def uses_newest_key(self, ciphertext: str) -> bool:
+    def uses_first_key(self, ciphertext: str) -> bool:
         return ciphertext.startswith(f"{ENVELOPE_VERSION}.{self._keys[0].id}.")
 
     def derive_signing_keys(self, purpose: str) -> tuple[bytes, ...]:

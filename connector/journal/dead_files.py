@@ -1,7 +1,8 @@
 """Finds and reads the files of dead processes. Every call blocks.
 
-A file stays locked until `remove` is called, so only one process adopts it. A damaged file stays in the
-folder for the operator, and its readable entries are returned once.
+A file stays locked until `remove` is called, so the process that locks it first adopts it. A damaged file is
+unlocked again and stays in the folder for the operator. Each process returns its readable entries once,
+which is safe because the store refuses outdated entries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Re-encrypts every ciphertext in the store under the newest key.
+"""Re-encrypts every ciphertext in the store under the first key.
 
 The rotation can run beside a service: a row is replaced only if it still has the ciphertext that was
 read, so the rotation never overwrites a token that was refreshed at the same time. The rotation repeats
@@ -97,7 +97,7 @@ class KeyRotation:
 
     def _is_outdated(self, text: str) -> bool:
         """Returns False for plain text: `user_accounts` has plain tokens if the operator configured this."""
-        return is_encrypted(text) and not self._cipher.uses_newest_key(text)
+        return is_encrypted(text) and not self._cipher.uses_first_key(text)
 
     def _reencrypt(
         self, table_name: str, rows: Sequence[EncryptedRow], undecryptable: dict[str, str]

@@ -7,14 +7,14 @@ the next step starts:
   before the code is sent. Every other POST of the same code and state finds the reply to the first POST.
 - The claim is written to the journal, and the journal reserves space for the grant. Then the code is
   redeemed and the grant is journaled. All other steps follow. After a crash before the grant was
-  journaled, the next start releases the claim. After a later crash, the next start continues with the
-  grant.
+  journaled, the process that adopts the journal releases the claim. After a later crash, that process
+  continues with the grant.
 - A grant stays in the journal until the grant is a connection or can never become a connection. While
   TikTok does not return the advertisers, the grant is also stored with the claim. A repeated POST
   continues with the stored grant. If no POST arrives, this process continues with the grant. While the
   store is unreachable, no other code is claimed before the store has the grant.
-- Only a permanent result is stored as the reply: success, a used code, no ad account. A transient error
-  or a bug in the service releases the claim; a received grant stays stored and is retried.
+- Only a permanent result is stored as the reply: success, a used code, a used state, no ad account, or a
+  newer grant. A transient error or a bug in the service releases the claim; a received grant stays stored and is retried.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
-from connector.errors import AccessTokenRejected
 from connector.model import Account, Grant, Tokens
 
 from . import requests
@@ -22,8 +21,6 @@ from .family import ApiFamily, AppConfig
 from .http import Call, Request, Response
 from .requests import BUSINESS_API
 from .responses import ParseContext, ResponseData, parse_business_response
-
-_ALREADY_REVOKED = 40105
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class MarketingApi(ApiFamily):
         body = {**self._app_credentials(), "access_token": tokens.access.get_secret_value()}
         return Call(
             requests.build_json_post(self.app.api, f"{BUSINESS_API}oauth2/revoke_token", body=body),
-            lambda response: self._parse_revocation(response, tokens),
+            lambda response: self.raise_for_error(response, tokens),
         )
 
     def with_credentials(self, request: Request, tokens: Tokens) -> Request:
@@ -93,13 +90,6 @@ class MarketingApi(ApiFamily):
 
     def raise_for_error(self, response: Response, tokens: Tokens) -> None:
         parse_business_response(response, self._parse_context(tokens))
-
-    def _parse_revocation(self, response: Response, tokens: Tokens) -> None:
-        try:
-            self.raise_for_error(response, tokens)
-        except AccessTokenRejected as error:
-            if error.upstream is None or error.upstream.code != _ALREADY_REVOKED:
-                raise
 
     def _get(self, path: str, tokens: Tokens, *, query: dict[str, str] | None = None) -> Request:
         return requests.build_get(

@@ -123,7 +123,7 @@ class TokenOperations:
         except GrantInDoubt as error:
             return await self._resolve_doubt(context, error)
         except AccessTokenRejected as error:
-            permanent_error = ReconnectRequired(error.message, upstream=error.upstream)
+            permanent_error = ReconnectRequired(GRANT_ENDED_MESSAGE, upstream=error.upstream)
             return self._failed(lease, context.timer, permanent_error)
         except ConnectorError as error:
             return self._failed(lease, context.timer, error)

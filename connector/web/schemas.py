@@ -185,7 +185,7 @@ class ConnectionSummary(ResponseModel):
     expires_at: UtcDatetime | None
     refresh_expires_at: UtcDatetime | None
     verified_at: UtcDatetime | None
-    next_check_at: UtcDatetime | None
+    next_check_at: UtcDatetime | None  # While a refresh runs, the end of its lease.
     failure: Failure | None
     connected_at: UtcDatetime
     created_at: UtcDatetime

@@ -25,6 +25,8 @@ join connector.connections c on c.id = s.id;
 -- Saves many connections in one call, each of another user. A row of the result has the saved connection, or
 -- the code of the error that is now the reply of the code:
 --
+-- A grant may be saved long after its code was claimed, for example after a crash. So it may be refused:
+--
 -- - `superseded`: the user has a newer grant for the same TikTok user, or has disconnected a connection of this
 --   family since the code was claimed.
 -- - `invalid_state`: another code of the same state has become a connection.

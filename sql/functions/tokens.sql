@@ -155,6 +155,8 @@ $$;
 
 -- A lease lasts a third of the token's remaining life, between the two limits: a process that died after
 -- TikTok's response has this time to start again and save the response. A revocation needs no such time.
+-- `due_at` of a leased row is the end of the lease, so expired leases are found too. It is null if the connection
+-- has ended.
 create function public.connector_lease_due_connections(
     p_owner text, p_max_rows integer, p_now timestamptz, p_lease_seconds double precision,
     p_max_lease_seconds double precision default 0

@@ -8,7 +8,6 @@ drop function if exists
     public.connector_select_advertiser,
     public.connector_check_user_accounts,
     connector.user_accounts_key,
-    connector.is_user_accounts_key,
     connector.read_user_accounts,
     connector.write_user_accounts;
 
@@ -82,7 +81,8 @@ begin
 end
 $$;
 
--- Each row has a user id, and an advertiser and a token, or nulls to clear the columns. No rows are null. Updates first and
+-- Each row has a user id, and an advertiser and a token, or nulls to clear the columns. If there are no rows, `p_rows` is null.
+-- Updates first and
 -- inserts only if the row is missing: an upsert would violate the customer's own not-null columns even if
 -- the row exists. Nothing is inserted to clear columns.
 create function connector.write_user_accounts(p_rows jsonb)

@@ -75,9 +75,9 @@ def test_a_ciphertext_with_another_key_id_is_not_decrypted_even_if_the_key_is_th
 def test_the_new_key_encrypts_and_the_old_key_still_decrypts_old_ciphertexts() -> None:
     before, after = TokenCipher((OLD,)), TokenCipher((NEW, OLD))
     old = before.encrypt("act.1", associated_data="row")
-    assert not after.uses_newest_key(old)
+    assert not after.uses_first_key(old)
     new = after.encrypt(after.decrypt(old, associated_data="row"), associated_data="row")
-    assert after.uses_newest_key(new)
+    assert after.uses_first_key(new)
     assert TokenCipher((NEW,)).decrypt(new, associated_data="row") == "act.1"
 
 
