@@ -36,6 +36,7 @@ ALL_KEY_SCOPES: frozenset[KeyScope] = frozenset(get_args(KeyScope))
 
 UUID_PATTERN = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 USER_ID_PATTERN = re.compile("[ -~]{1,128}")
+DISPLAY_NAME_PATTERN = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,100}")
 
 
 def parse_user_id(text: object, *, field: str = "user_id") -> UserId:
@@ -44,6 +45,15 @@ def parse_user_id(text: object, *, field: str = "user_id") -> UserId:
         raise InvalidRequest(f"{field} must be a text of 1 to 128 printable ASCII characters.")
     lowered = text.lower()
     return UserId(lowered if UUID_PATTERN.fullmatch(lowered) else text)
+
+
+def parse_display_name(text: object, *, field: str = "display_name") -> str:
+    name = text.strip() if isinstance(text, str) else ""
+    if not DISPLAY_NAME_PATTERN.fullmatch(name):
+        raise InvalidRequest(
+            f"{field} must be a text of 1 to 100 characters without control characters."
+        )
+    return name
 
 
 def format_utc(time: datetime) -> str:
@@ -196,6 +206,9 @@ class Principal:
 
     api_key: str | None = field(default=None, compare=False)
     """The name of the API key that was sent, or that issued the ticket or session."""
+
+    display_name: str | None = None
+    """What the customer's server calls the user, if a ticket or session contains it. Only shown to people."""
 
 
 @dataclass(frozen=True)

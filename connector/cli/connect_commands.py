@@ -11,7 +11,7 @@ from datetime import timedelta
 from connector.app import Service
 from connector.errors import InvalidRequest
 from connector.identity import TICKET_LIFETIME
-from connector.model import Principal, UserId, parse_user_id
+from connector.model import Principal, UserId, parse_display_name, parse_user_id
 
 from .bootstrap import ACTOR, build_service, open_store_only
 from .terminal import print_error, print_result
@@ -59,13 +59,17 @@ async def _exchange(service: Service, code: str, state: str) -> int:
 
 def ticket(options: Namespace) -> int:
     service = build_service()
-    asyncio.run(_ticket(service, parse_user_id(options.user, field="--user")))
+    user_id = parse_user_id(options.user, field="--user")
+    name = options.display_name
+    if name is not None:
+        name = parse_display_name(name, field="--display-name")
+    asyncio.run(_ticket(service, user_id, display_name=name))
     return 0
 
 
-async def _ticket(service: Service, user_id: UserId) -> None:
+async def _ticket(service: Service, user_id: UserId, *, display_name: str | None) -> None:
     async with open_store_only(service):
-        print_result(create_link(service, user_id))
+        print_result(create_link(service, user_id, display_name=display_name))
 
 
 def create_link(
@@ -74,11 +78,13 @@ def create_link(
     *,
     page: str = "/connect",
     lifetime: timedelta = TICKET_LIFETIME,
+    display_name: str | None = None,
 ) -> str:
     """Issues a ticket, which the audit records, and returns a link with it.
 
     The ticket is in the fragment, because browsers never send the fragment to a server.
     """
-    ticket = service.authenticator.tickets.issue(user_id, lifetime=lifetime)
+    tickets = service.authenticator.tickets
+    ticket = tickets.issue(user_id, lifetime=lifetime, display_name=display_name)
     service.audit.record("create_ticket", actor=ACTOR, user_id=user_id)
     return f"{service.settings.public_url}{page}#ticket={ticket.text}"

@@ -30,6 +30,7 @@ from .terminal import print_error, print_result
 LOCALHOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 DEMO_USER = UserId("11111111-1111-4111-8111-111111111111")
+DEMO_NAME = "Demo user"
 LINK_LIFETIME = timedelta(hours=24)
 
 
@@ -111,12 +112,16 @@ def _print_welcome(service: Service, simulator_url: str, api_key: str) -> None:
     from rich.text import Text
 
     base_url = service.settings.public_url
-    connect = create_link(service, DEMO_USER, lifetime=LINK_LIFETIME)
-    status = create_link(service, DEMO_USER, page="/status", lifetime=LINK_LIFETIME)
+    links = {
+        page: create_link(
+            service, DEMO_USER, page=page, lifetime=LINK_LIFETIME, display_name=DEMO_NAME
+        )
+        for page in ("/connect", "/status")
+    }
     curl = f"curl -H 'Authorization: Bearer {api_key}' {base_url}/connections"
     lines = {
-        "Connect an account": connect,
-        "Status page": status,
+        "Connect an account": links["/connect"],
+        "Status page": links["/status"],
         "TikTok simulator": simulator_url,
         "API call of a server": curl,
     }

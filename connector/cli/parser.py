@@ -94,6 +94,11 @@ def _connect_commands(commands: Commands) -> None:
         commands, "ticket", "connect_commands:ticket", "print a connect link for one person"
     )
     _add_user(ticket)
+    ticket.add_argument(
+        "--display-name",
+        metavar="N",
+        help="a name or e-mail address that the page shows for the user",
+    )
 
 
 def _token_commands(commands: Commands) -> None:

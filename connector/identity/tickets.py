@@ -7,6 +7,7 @@ The kind is signed too, so a ticket of one kind is never accepted as another:
     session          a user's session cookie
     server session   a server's session cookie
 
+A user ticket and a user's session may also contain the name that our pages show for the user.
 A ticket or session that an API key caused is signed with that key's binding too. It is invalid as soon as
 the operator removes the key or changes its scopes. A session cookie is not accepted as a ticket, and a
 ticket is not accepted as a session cookie. So neither can be exchanged for a longer-lived credential.
@@ -37,6 +38,8 @@ HEADER_BYTES, MAC_BYTES = 9, 32
 UUID_BYTES = 16
 SESSION_ID_BYTES = 8
 NO_BINDING = bytes(32)
+NAME_SEPARATOR = b"\0"
+"""Between the user id and the display name. A user id consists of printable characters."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,14 @@ class Tickets:
         connection_id: str | None = None,
         lifetime: timedelta = TICKET_LIFETIME,
         api_key: str | None = None,
+        display_name: str | None = None,
     ) -> Ticket:
         """Issues a selection ticket if a connection is given, else a user ticket. `api_key` is the name of
         the key that asked for the ticket."""
         expires_at = self._clock.now() + lifetime
         if connection_id is None:
-            return self._encode(USER, user_id.encode(), expires_at, api_key=api_key)
+            content = _named_user(user_id, display_name)
+            return self._encode(USER, content, expires_at, api_key=api_key)
         content = UUID(connection_id).bytes + user_id.encode()
         return self._encode(SELECTION, content, expires_at, api_key=api_key)
 
@@ -84,7 +89,8 @@ class Tickets:
         expires_at = min(principal.expires_at or latest, latest)
         content, kind = secrets.token_bytes(SESSION_ID_BYTES), SERVER_SESSION
         if principal.user_id is not None:
-            content, kind = content + principal.user_id.encode(), SESSION
+            named_user = _named_user(principal.user_id, principal.display_name)
+            content, kind = content + named_user, SESSION
         return self._encode(kind, content, expires_at, api_key=principal.api_key)
 
     def verify(self, text: str) -> Principal:
@@ -160,9 +166,16 @@ def _mac(key: bytes, body: bytes, api_key: ApiKey | None) -> bytes:
     return hmac.digest(key, binding + body, sha256)
 
 
+def _named_user(user_id: UserId, display_name: str | None) -> bytes:
+    if display_name is None:
+        return user_id.encode()
+    return user_id.encode() + NAME_SEPARATOR + display_name.encode()
+
+
 def _user_principal(
-    ticket: _VerifiedTicket, user_id: bytes, *, selection_for: str | None = None
+    ticket: _VerifiedTicket, named_user: bytes, *, selection_for: str | None = None
 ) -> Principal:
+    user_id, _, display_name = named_user.partition(NAME_SEPARATOR)
     return Principal(
         "user",
         "user",
@@ -170,4 +183,5 @@ def _user_principal(
         selection_for,
         ticket.expires_at,
         api_key=None if ticket.api_key is None else ticket.api_key.name,
+        display_name=display_name.decode() or None,
     )

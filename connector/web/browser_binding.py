@@ -9,8 +9,10 @@ bound state is never exchanged without its cookie. The cookie stays until the st
 code and state may be posted again.
 
 A state for another callback page is not bound: that page is on another origin, so its requests bring no
-cookie. A page of another origin that starts with a user's token cannot store the cookie either. Its state is
-not bound, and our callback page asks the person before the exchange.
+cookie. A page of another origin that starts with a user's token cannot store the cookie either. A start with
+a session cookie is bound only if one of our pages sent it: our pages show for whom they connect, and a link
+to `GET /oauth/start` on another page, or in a message, does not. Where a state is not bound, our callback page
+asks the person before the exchange.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from connector.errors import InvalidState
 from connector.model import OAuthState
 from connector.origins import origin_of
 
+from .access import has_credentials
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 
 COOKIE_PREFIX = "connector_state_"
@@ -46,10 +49,8 @@ class BrowserBinding:
 
 def new_binding(request: web.Request, *, redirect_uri: str) -> BrowserBinding | None:
     """Returns None if the browser could not bring the cookie to the exchange."""
-    settings = request.app[HTTP_SETTINGS]
-    own_origin, origin = origin_of(settings.public_url), request.headers.get("Origin")
-    is_own_callback = redirect_uri == settings.own_callback
-    if request[PRINCIPAL].kind != "user" or not is_own_callback or origin not in (None, own_origin):
+    is_own_callback = redirect_uri == request.app[HTTP_SETTINGS].own_callback
+    if request[PRINCIPAL].kind != "user" or not is_own_callback or not _may_bind(request):
         return None
     return BrowserBinding(secrets.token_urlsafe(32))
 
@@ -84,6 +85,18 @@ def check_binding(request: web.Request, oauth_state: OAuthState) -> None:
             "This link was opened in another browser than the one that started the connection: "
             "start again in this browser."
         )
+
+
+def _may_bind(request: web.Request) -> bool:
+    """A program that sends a user's credentials sends no Origin. A browser sends a session cookie also with
+    the links of other pages."""
+    own_origin = origin_of(request.app[HTTP_SETTINGS].public_url)
+    origin = request.headers.get("Origin")
+    if has_credentials(request):
+        return origin in (None, own_origin)
+    return request.headers.get("Sec-Fetch-Site") == "same-origin" or (
+        origin is not None and origin == own_origin
+    )
 
 
 def _cookie_name(browser_hash: str) -> str:

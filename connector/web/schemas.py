@@ -122,11 +122,6 @@ class ActivityQuery(RequestModel):
     user_id: UserIdField | None = None
 
 
-class CreateTicketRequest(RequestModel):
-    user_id: UserIdField
-    return_to: Url | None = None
-
-
 # Responses.
 
 
@@ -264,23 +259,6 @@ class ActivityCount(ResponseModel):
 class ActivityResponse(ResponseModel):
     since: UtcDatetime
     hours: list[ActivityCount]
-
-
-class TicketResponse(ResponseModel):
-    ticket: str
-    url: str
-    expires_at: UtcDatetime
-
-
-class SessionResponse(ResponseModel):
-    kind: Literal["server", "user", "selection"]
-    user_id: str | None
-    expires_at: UtcDatetime | None
-    demo: bool
-
-
-class SessionEndedResponse(ResponseModel):
-    success: Literal[True] = True
 
 
 class HealthResponse(ResponseModel):

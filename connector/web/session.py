@@ -5,17 +5,29 @@ from __future__ import annotations
 from aiohttp import web
 
 from connector.errors import Unauthenticated
+from connector.model import Principal
 
 from .access import has_credentials, selection_ticket_error
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .endpoint import json_response
-from .schemas import SessionEndedResponse, SessionResponse
 from .session_cookie import delete_session_cookie, read_session_cookie, set_session_cookie
+from .session_schemas import SessionEndedResponse, SessionOwner, SessionResponse
 
 
 async def get_session(request: web.Request) -> SessionResponse:
-    """Get the authenticated user or server."""
-    return _session(request)
+    """Get the authenticated user or server.
+
+    If the request has credentials in a header and the cookie of a session, the response describes both.
+    """
+    session = _session(request)
+    cookie = read_session_cookie(request)
+    if not cookie or not has_credentials(request):
+        return session
+    try:
+        principal = await request.app[SERVICES].sessions.verify(cookie)
+    except Unauthenticated:
+        return session
+    return session.model_copy(update={"signed_in_as": _owner(principal)})
 
 
 async def create_session(request: web.Request) -> SessionResponse | web.Response:
@@ -47,8 +59,15 @@ async def delete_session(request: web.Request) -> SessionEndedResponse | web.Res
 def _session(request: web.Request) -> SessionResponse:
     principal = request[PRINCIPAL]
     return SessionResponse(
-        kind="selection" if principal.selection_for is not None else principal.kind,
-        user_id=principal.user_id,
+        **dict(_owner(principal)),
         expires_at=principal.expires_at,
         demo=request.app[HTTP_SETTINGS].demo,
+    )
+
+
+def _owner(principal: Principal) -> SessionOwner:
+    return SessionOwner(
+        kind="selection" if principal.selection_for is not None else principal.kind,
+        user_id=principal.user_id,
+        display_name=principal.display_name,
     )

@@ -74,3 +74,14 @@ async def test_ticket_prints_a_link_with_the_secret_in_the_fragment(cli: Command
     parts = urlsplit(result.out.strip())
     assert (parts.path, parts.query) == ("/connect", "")
     assert parts.fragment.startswith("ticket=ct_")
+
+
+async def test_ticket_takes_a_name_for_the_page_and_refuses_control_characters(
+    cli: CommandRunner,
+) -> None:
+    plain = await cli.run("ticket", "--user", ANNA)
+    named = await cli.run("ticket", "--user", ANNA, "--display-name", "Anna Schmidt")
+    assert len(named.out) > len(plain.out)
+    refused = await cli.run("ticket", "--user", ANNA, "--display-name", "Anna\x1b[2J")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--display-name must be a text of 1 to 100 characters" in refused.err

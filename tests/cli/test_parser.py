@@ -22,7 +22,7 @@ COMMANDS = {
     "connections": ("--user", "--json"),
     "token": ("ID",),
     "attempts": ("ID", "--json"),
-    "ticket": ("--user",),
+    "ticket": ("--user", "--display-name"),
     "disconnect": ("ID",),
     "check": (),
     "keys": ("new", "rotate"),

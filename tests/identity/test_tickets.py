@@ -10,7 +10,7 @@ import pytest
 from connector.errors import Unauthenticated
 from connector.identity.api_keys import ApiKey, ApiKeys
 from connector.identity.tickets import Ticket, Tickets
-from connector.model import Principal
+from connector.model import Principal, UserId
 from tests.credentials import ANNA, ANNA_PRINCIPAL
 from tests.manual_clock import NOON, ManualClock
 
@@ -20,6 +20,8 @@ API_KEYS = (
 )
 CONNECTION_ID = "0b5a7c1e-4d3f-4a7b-8c9d-112233445566"
 SELECTION = Principal("user", "user", ANNA, CONNECTION_ID)
+NAME = "Anna Schmidt"
+NAMED_PRINCIPAL = Principal("user", "user", ANNA, display_name=NAME)
 SECOND_SERVER = Principal("server", "b", scopes=frozenset({"read"}), api_key="b")
 
 
@@ -34,7 +36,9 @@ def issue_all_kinds(tickets: Tickets) -> dict[str, Ticket]:
         "user": tickets.issue(ANNA),
         "selection": tickets.issue(ANNA, connection_id=CONNECTION_ID),
         "bound user": tickets.issue(ANNA, api_key="a"),
+        "named user": tickets.issue(ANNA, display_name=NAME),
         "session": tickets.issue_session(ANNA_PRINCIPAL),
+        "named session": tickets.issue_session(NAMED_PRINCIPAL),
         "server session": tickets.issue_session(SECOND_SERVER),
     }
 
@@ -43,18 +47,33 @@ def test_each_kind_of_ticket_authenticates_its_principal() -> None:
     tickets = build_tickets()
     texts = {kind: ticket.text for kind, ticket in issue_all_kinds(tickets).items()}
     assert tickets.verify(texts["user"]) == ANNA_PRINCIPAL
+    assert tickets.verify(texts["named user"]) == NAMED_PRINCIPAL
     assert tickets.verify(texts["selection"]) == SELECTION
     assert tickets.verify_session(texts["session"]) == ANNA_PRINCIPAL
+    assert tickets.verify_session(texts["named session"]) == NAMED_PRINCIPAL
     assert tickets.verify_session(texts["server session"]) == SECOND_SERVER
+
+
+def test_a_user_id_of_any_length_keeps_its_display_name_apart() -> None:
+    tickets = build_tickets()
+    for user_id in (UserId("~"), UserId("u" * 128)):
+        ticket = tickets.issue(user_id, display_name="\u00c5sa \u2013 \U0001f600")
+        principal = tickets.verify(ticket.text)
+        assert (principal.user_id, principal.display_name) == (
+            user_id,
+            "\u00c5sa \u2013 \U0001f600",
+        )
+        assert tickets.verify_session(tickets.issue_session(principal).text) == principal
+    assert tickets.verify(tickets.issue(ANNA).text).display_name is None
 
 
 def test_a_ticket_is_not_a_session_and_a_session_is_not_a_ticket() -> None:
     tickets = build_tickets()
     texts = {kind: ticket.text for kind, ticket in issue_all_kinds(tickets).items()}
-    for kind in ("session", "server session"):
+    for kind in ("session", "named session", "server session"):
         with pytest.raises(Unauthenticated):
             tickets.verify(texts[kind])
-    for kind in ("user", "bound user", "selection"):
+    for kind in ("user", "bound user", "named user", "selection"):
         with pytest.raises(Unauthenticated):
             tickets.verify_session(texts[kind])
 
@@ -79,8 +98,10 @@ def test_every_ticket_is_rejected_from_its_expiry_on() -> None:
     minutes_by_kind = {
         "user": 30,
         "bound user": 30,
+        "named user": 30,
         "selection": 30,
         "session": 8 * 60,
+        "named session": 8 * 60,
         "server session": 8 * 60,
     }
     ticket_by_kind = issue_all_kinds(tickets)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from connector.model import UserId
@@ -74,10 +76,38 @@ async def test_the_cookie_is_short_lived_and_no_script_can_read_it(
     assert (cookie["secure"], cookie["max-age"]) == (True, "300")
 
 
-async def test_a_get_start_binds_its_state_too(harness: Harness) -> None:
-    session = {"Cookie": await harness.session_cookie(harness.as_user())}
-    response = await harness.get("/oauth/start", session)
+@pytest.mark.parametrize("credentials", ["ticket", "session"])
+async def test_a_get_start_of_one_of_our_pages_binds_its_state_too(
+    harness: Harness, credentials: str
+) -> None:
+    headers = harness.as_user()
+    if credentials == "session":
+        cookie = await harness.session_cookie(headers)
+        headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
+    response = await harness.get("/oauth/start", headers)
     assert (response.status, len(state_cookies(response))) == (302, 1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+    ],
+)
+async def test_a_link_to_the_start_in_a_message_or_on_another_page_must_be_confirmed(
+    harness: Harness, headers: dict[str, str]
+) -> None:
+    session = {"Cookie": await harness.session_cookie(harness.as_user())}
+    response = await harness.get("/oauth/start", session | headers)
+    assert (response.status, state_cookies(response)) == (302, {})
+    (state,) = parse_qs(urlsplit(response.headers["Location"]).query)["state"]
+    description = await harness.post("/oauth/state", session, state=state)
+    assert description.json["confirmation_required"] is True
 
 
 async def test_a_user_token_binds_its_state_too(harness: Harness) -> None:

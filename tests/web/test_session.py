@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tests.credentials import API_KEYS, NOON_TIMESTAMP, hs256_jwt
+from connector.model import UserId
+from tests.credentials import ANNA, API_KEYS, NOON_TIMESTAMP, hs256_jwt
 from tests.running_service import AS_SERVER
 
 from .conftest import Harness, StartService
+
+BEN = UserId("0b5a7c1e-4d3f-4a7b-8c9d-112233445566")
 
 
 async def test_a_session_is_a_cookie_that_no_script_can_read(start_service: StartService) -> None:
@@ -36,6 +39,31 @@ async def test_a_servers_session_does_not_contain_the_api_key_and_ends_after_eig
     assert (await harness.get("/session", {"Cookie": cookie})).json["kind"] == "server"
     harness.simulator.clock.advance(1)
     assert (await harness.get("/session", {"Cookie": cookie})).status == 401
+
+
+async def test_a_session_has_the_display_name_of_its_ticket(harness: Harness) -> None:
+    ticket = await harness.post("/tickets", AS_SERVER, user_id=ANNA, display_name=" Anna Schmidt ")
+    bearer = {"Authorization": f"Bearer {ticket.json['ticket']}"}
+    cookie = {"Cookie": await harness.session_cookie(bearer)}
+    for headers in (bearer, cookie):
+        session = (await harness.get("/session", headers)).json
+        assert (session["user_id"], session["display_name"]) == (ANNA, "Anna Schmidt")
+        assert session["signed_in_as"] is None
+    assert (await harness.get("/session", harness.as_user())).json["display_name"] is None
+
+
+async def test_a_page_can_ask_whose_link_it_has_and_who_is_signed_in(harness: Harness) -> None:
+    owners = {
+        await harness.session_cookie(harness.as_user(BEN)): ("user", BEN),
+        await harness.session_cookie(AS_SERVER): ("server", None),
+    }
+    for cookie, (kind, user_id) in owners.items():
+        response = await harness.get("/session", harness.as_user() | {"Cookie": cookie})
+        signed_in_as = {"kind": kind, "user_id": user_id, "display_name": None}
+        assert (response.json["user_id"], response.json["signed_in_as"]) == (ANNA, signed_in_as)
+        assert not response.cookies
+    invalid = harness.as_user() | {"Cookie": "connector_session=nonsense"}
+    assert (await harness.get("/session", invalid)).json["signed_in_as"] is None
 
 
 async def test_a_session_cannot_prolong_itself(harness: Harness) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from tests.credentials import ANNA
 from tests.manual_clock import NOON
 from tests.running_service import AS_SERVER
@@ -35,3 +37,19 @@ async def test_a_ticket_requires_a_valid_user_id(harness: Harness) -> None:
     assert "user_id is missing" in (await harness.post("/tickets", AS_SERVER)).json["error"]
     response = await harness.post("/tickets", AS_SERVER, user_id="anna\n")
     assert "1 to 128 printable ASCII characters" in response.json["error"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a" * 101, "An\nna", "A\x00B", "\x9b", "\ud800", 7])
+async def test_a_display_name_is_a_short_text_without_control_characters(
+    harness: Harness, name: object
+) -> None:
+    response = await harness.post("/tickets", AS_SERVER, user_id=ANNA, display_name=name)
+    assert (response.status, response.code) == (400, "invalid_request")
+
+
+async def test_a_connect_link_contains_the_display_name_only_in_its_ticket(
+    harness: Harness,
+) -> None:
+    body = {"user_id": ANNA, "display_name": "Schmidt"}
+    url = (await harness.post("/tickets", AS_SERVER, **body)).json["url"]
+    assert "Schmidt" not in url

@@ -6,6 +6,7 @@ import { confirmDisconnect, selectAdvertiser } from "./dialogs.js";
 import { announce, cloneTemplate, element, fillTexts, partOf, setText, showView, whileBusy } from "./dom.js";
 import { errorView } from "./error-view.js";
 import { hasText, t, textList, textOr } from "./i18n.js";
+import { confirmLink, ownerName } from "./link-question.js";
 import { onTicketInUrl, openSession, showWaiting, takeTicketFromUrl } from "./session.js";
 import { statusIcon } from "./status-icon.js";
 import { refreshTimes, timeElement } from "./time-element.js";
@@ -14,21 +15,22 @@ const CLOCK_MS = 5_000;
 const SEVERE_STATES = ["reconnect_required", "advertiser_lost"];
 
 let returnTo = "/connect";
+let session;
 
 fillTexts(document.body);
 start(takeTicketFromUrl());
 onTicketInUrl(start);
 setInterval(refreshTimes, CLOCK_MS);
 // The browser's back button shows the page as it was left, so its content may be outdated.
-addEventListener("pageshow", (event) => event.persisted && start(null));
+addEventListener("pageshow", (event) => event.persisted && start(takeTicketFromUrl()));
 
 async function start(link, { automaticRetries = 0 } = {}) {
-  if (link?.returnTo) returnTo = link.returnTo;
   if (automaticRetries === 0) showWaiting(emptyPage(), t("connect/page"));
   try {
-    const session = await openSession(link?.ticket);
-    if (session.kind === "user") await renderOverview();
-    else showView(operatorView());
+    const confirmed = link && (await confirmLink(link, "connect")) ? link : null;
+    if (link) showWaiting(emptyPage(), t("connect/page"));
+    if (confirmed?.returnTo) returnTo = confirmed.returnTo;
+    await showSession(confirmed?.ticket);
   } catch (error) {
     if (error.code === "unauthenticated") {
       return showView(link ? noAccessView("link_expired") : noLinkView());
@@ -37,6 +39,12 @@ async function start(link, { automaticRetries = 0 } = {}) {
       start(link, { automaticRetries: automatic ? automaticRetries + 1 : 0 });
     showView(errorView(error, { retry, automaticRetries }), { focus: automaticRetries === 0 });
   }
+}
+
+async function showSession(ticket, options) {
+  session = await openSession(ticket);
+  if (session.kind === "user") await renderOverview(options);
+  else showView(operatorView());
 }
 
 function emptyPage() {
@@ -81,6 +89,7 @@ async function renderOverview({ focusedFamily } = {}) {
   );
   if (cards.length === 0) cards.push(noFamiliesCard());
   const view = emptyPage();
+  partOf(view, "user").replaceWith(ownerName(session));
   partOf(view, "cards").replaceChildren(...cards);
   // A connected person no longer needs the benefits; without them the cards come first on a phone.
   if (details.some(isNotDisconnected)) partOf(view, "benefits").remove();
@@ -203,13 +212,23 @@ function actions(family, connection, state) {
 
 async function goToConsent(family, button) {
   await whileBusy(button, t("connect/opening_tiktok"), async () => {
-    const body = { family: family.name, return_to: returnTo };
-    const response = await withErrorView(() => request("POST", "/oauth/start", { body }));
+    const response = await withErrorView(() => startConsent(family));
     if (!response) return;
     location.assign(response.url);
     // The button stays busy until the browser has left the page.
     await new Promise((resolve) => addEventListener("pagehide", resolve, { once: true }));
   });
+}
+
+/** Names the user whom the page shows: another tab may have signed this browser in as another user. */
+async function startConsent(family) {
+  const body = { family: family.name, return_to: returnTo, user_id: session.user_id };
+  try {
+    return await request("POST", "/oauth/start", { body });
+  } catch (error) {
+    if (error.code === "forbidden") error.code = "user_changed";
+    throw error;
+  }
 }
 
 async function openSelection(family, connection) {
@@ -226,7 +245,7 @@ async function openDisconnect(family, connection) {
   announce(t("connect/disconnect_dialog/done", { name }));
 }
 
-const reload = (family) => withErrorView(() => renderOverview({ focusedFamily: family.name }));
+const reload = (family) => withErrorView(() => showSession(null, { focusedFamily: family.name }));
 
 /** Returns the result of `work`. If it fails, an error view replaces the page and null is returned. */
 async function withErrorView(work) {

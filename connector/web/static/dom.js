@@ -50,6 +50,12 @@ export function fillTexts(root) {
   fill("label", (node, text) => node.setAttribute("aria-label", text));
 }
 
+/** The text at `key` as nodes. <bdi> isolates the user: its characters cannot change the order of the sentence. */
+export function sentence(key, user) {
+  const [before, after = ""] = t(key, { user: "\n" }).split("\n");
+  return [before, element("bdi", {}, user), after];
+}
+
 export const partOf = (root, name) => root.querySelector(`[data-part="${name}"]`);
 
 /** Changes the document only if the text differs, so that nothing flickers. */

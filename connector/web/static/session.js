@@ -3,13 +3,20 @@
 import { request } from "./api.js";
 import { showView } from "./dom.js";
 
-/** Removes the ticket from the address bar before anything else happens; it stays only in memory. */
+/**
+ * Removes the ticket from the address bar before anything else happens. While the person is asked about
+ * the link, the link is stored in history.state, so that a reload asks again.
+ */
 export function takeTicketFromUrl() {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  if (!fragment.has("ticket")) return null;
-  history.replaceState(history.state, "", location.pathname + location.search);
-  return { ticket: fragment.get("ticket"), returnTo: fragment.get("return_to") };
+  if (fragment.has("ticket")) {
+    const link = { ticket: fragment.get("ticket"), returnTo: fragment.get("return_to") };
+    history.replaceState({ link }, "", location.pathname + location.search);
+  }
+  return history.state?.link ?? null;
 }
+
+export const forgetLink = () => history.replaceState(null, "");
 
 /** A link that is opened in a tab that already shows this page changes only the fragment. */
 export function onTicketInUrl(callback) {

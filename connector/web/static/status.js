@@ -8,6 +8,7 @@ import { displayState } from "./connection-state.js";
 import { announce, cloneTemplate, fillTexts, partOf, setText, showView, whileBusy } from "./dom.js";
 import { errorView } from "./error-view.js";
 import { t } from "./i18n.js";
+import { confirmLink } from "./link-question.js";
 import { reconcileChildren } from "./list-diff.js";
 import { onTicketInUrl, openSession, showWaiting, takeTicketFromUrl } from "./session.js";
 import { statusIcon } from "./status-icon.js";
@@ -39,9 +40,13 @@ addEventListener("popstate", reload);
 
 async function start(link, { automaticRetries = 0 } = {}) {
   stop();
+  requestNumber += 1;
+  session = null;
   if (automaticRetries === 0) showWaiting(newPage(), t("status/page"));
   try {
-    session = await openSession(link?.ticket);
+    const ticket = link && (await confirmLink(link, "status")) ? link.ticket : null;
+    if (link) showWaiting(newPage(), t("status/page"));
+    session = await openSession(ticket);
     await openPage();
   } catch (error) {
     if (["unauthenticated", "forbidden"].includes(error.code)) return showSignIn();
@@ -223,11 +228,13 @@ function resume() {
 }
 
 async function poll() {
-  if (!view || document.hidden) return;
+  if (!view || !session || document.hidden) return;
+  const polled = session;
   try {
     await loadAndRender();
     pollDelay = POLL_MS;
   } catch (error) {
+    if (session !== polled) return;
     if (error.code === "unauthenticated") return showSignIn(t("status/session_ended"));
     if (pollDelay === POLL_MS) announce(t("error/unreachable/title"));
     pollDelay = Math.min(Math.max(pollDelay * 2, (error.retryAfter ?? 0) * 1_000), MAX_POLL_MS);

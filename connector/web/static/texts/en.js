@@ -69,6 +69,7 @@ export const en = {
       "TikTok shows you what you share before you agree.",
       "You can disconnect here at any time.",
     ],
+    for_user: "You connect TikTok accounts for",
     permissions: "Permissions that we ask for",
     connect: "Connect {title}",
     opening_tiktok: "Opening TikTok…",
@@ -112,6 +113,25 @@ export const en = {
       working: "Disconnecting…",
       done: "{name} is disconnected.",
     },
+  },
+
+  link: {
+    connect: { title: "Connect TikTok to {user}?" },
+    status: { title: "Show the connections of {user}?" },
+    operator: {
+      title: "Sign in as the operator?",
+      name: "The operator of this service",
+      lead: "This link signs this browser in as the operator. If you did not expect this link, stay signed in as before.",
+    },
+    this_user: "this user",
+    owner: "This link is for",
+    signed_in_as: "You are signed in as",
+    lead: "This user can use every TikTok account that you connect here. If you do not know this user, or did not expect this link, close this page.",
+    lead_other: "If you change the user, the other user can use every TikTok account that you connect here. If you do not know the other user, or did not expect this link, stay signed in as before.",
+    continue: "Continue",
+    refuse: "Do not continue",
+    change: "Change the user",
+    stay: "Stay signed in as before",
   },
 
   no_access: {

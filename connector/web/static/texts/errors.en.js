@@ -50,6 +50,10 @@ export const errors = {
     title: "This account cannot be connected",
     text: "The service that sent you here uses user ids that we cannot store. It is not your fault, and trying again does not help. Send the details below to the operator of this service.",
   },
+  user_changed: {
+    title: "Another user is signed in now",
+    text: "Another tab of this browser has changed the user. Nothing was connected. Try again to see for which user you connect now.",
+  },
   no_advertisers: {
     title: "No ad account was shared",
     text: "You agreed, but TikTok lists no ad account for you. Start again and select one at TikTok. If TikTok shows none, ask an admin of your TikTok Business Center for access to the ad account.",
