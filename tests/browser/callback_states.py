@@ -12,7 +12,7 @@ from tests.credentials import ANNA, NOON_TIMESTAMP
 
 from .harness import BERT, Harness, Window
 from .page_states import page_state
-from .steps import open_link, select_advertiser
+from .steps import select_advertiser
 
 
 def query_value(url: str, name: str) -> str:
@@ -147,7 +147,7 @@ async def callback_with_a_used_code(harness: Harness, window: Window) -> None:
 
 @page_state
 async def callback_for_another_person(harness: Harness, window: Window) -> None:
-    await open_link(window, await harness.connect_link(BERT))
+    await window.page.goto(await harness.connect_link(BERT))
     await expect(window.page.locator("[data-part=connect]")).to_have_count(3)
     await _open_with_error(window, await harness.consent_callback_url(), "wrong_user", 403)
 

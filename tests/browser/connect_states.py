@@ -10,13 +10,7 @@ from tests.credentials import API_KEYS
 
 from .harness import Harness, Window
 from .page_states import page_state
-from .steps import (
-    fail_a_refresh,
-    lose_the_advertiser,
-    open_link,
-    revoke_at_tiktok,
-    select_advertiser,
-)
+from .steps import fail_a_refresh, lose_the_advertiser, revoke_at_tiktok, select_advertiser
 
 
 @page_state
@@ -43,12 +37,12 @@ async def connect_as_the_operator(harness: Harness, window: Window) -> None:
 
 @page_state
 async def connect_without_connections(harness: Harness, window: Window) -> None:
-    await open_link(window, await harness.connect_link())
+    await window.page.goto(await harness.connect_link())
     await expect(window.page.locator("[data-part=connect]")).to_have_count(3)
 
 
 async def _open_with_connections(harness: Harness, window: Window) -> None:
-    await open_link(window, await harness.connect_link())
+    await window.page.goto(await harness.connect_link())
     await expect(window.page.locator(".connection").first).to_be_visible()
 
 
@@ -99,6 +93,6 @@ async def connect_after_disconnecting(harness: Harness, window: Window) -> None:
     await harness.call("DELETE", f"/connections/{response['connection_id']}")
     harness.simulator.clock.advance(90 * 60)
     await window.sync_clock(harness)
-    await open_link(window, await harness.connect_link())
+    await window.page.goto(await harness.connect_link())
     history = window.page.locator("[data-part=history] time")
     await expect(history).to_have_text(re.compile("1 hour"))

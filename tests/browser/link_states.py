@@ -1,4 +1,4 @@
-"""Page states in which a page asks for whom a link is, before the link signs the browser in."""
+"""Page states that show for whom a link is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from tests.credentials import API_KEYS
 from .harness import BERT, Harness, Window
 from .page_states import page_state
 from .status_states import open_as_operator
-from .steps import open_link
 
 QUESTION = "[data-link-question]"
 ANNAS_NAME, BERTS_NAME = "Anna Schmidt", "Bert Brandt (bert@example.com)"
@@ -22,32 +21,23 @@ async def open_question(window: Window, link: str) -> None:
 
 
 async def sign_in_as_anna(harness: Harness, window: Window) -> None:
-    await open_link(window, await harness.connect_link(display_name=ANNAS_NAME))
+    await window.page.goto(await harness.connect_link(display_name=ANNAS_NAME))
     await expect(window.page.locator("[data-part=connect]")).to_have_count(3)
 
 
 @page_state
-async def link_asks_first(harness: Harness, window: Window) -> None:
-    await open_question(window, await harness.connect_link(BERT, display_name=BERTS_NAME))
-
-
-@page_state
-async def link_asks_about_a_user_without_a_name(harness: Harness, window: Window) -> None:
-    await open_question(window, await harness.connect_link(BERT))
+async def connect_for_a_user_with_a_long_name(harness: Harness, window: Window) -> None:
+    user_id = UserId("<b>" + "user-id-of-the-customer/" * 5)
+    name = "\u202e<i>" + "Wolfeschlegelsteinhausenbergerdorff" * 2
+    await window.page.goto(await harness.connect_link(user_id, display_name=name))
+    await expect(window.page.locator("[data-part=connect]")).to_have_count(3)
 
 
 @page_state
 async def link_asks_about_a_user_with_a_long_name(harness: Harness, window: Window) -> None:
-    user_id = UserId("<b>" + "user-id-of-the-customer/" * 5)
-    name = "\u202e<i>" + "Wolfeschlegelsteinhausenbergerdorff" * 2
-    await open_question(window, await harness.connect_link(user_id, display_name=name))
-
-
-@page_state
-async def link_is_refused(harness: Harness, window: Window) -> None:
-    await link_asks_first(harness, window)
-    await window.page.get_by_role("button", name="Do not continue").click()
-    await expect(window.page.locator("[data-error=not_confirmed]")).to_be_visible()
+    await connect_for_a_user_with_a_long_name(harness, window)
+    name = "Wolfeschlegelsteinhausenbergerdorff" * 2
+    await open_question(window, await harness.connect_link(BERT, display_name=name))
 
 
 @page_state

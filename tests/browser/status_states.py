@@ -8,7 +8,7 @@ from tests.credentials import API_KEYS
 
 from .harness import BERT, Harness, Window
 from .page_states import page_state
-from .steps import fail_a_refresh, lose_the_advertiser, open_link, revoke_at_tiktok
+from .steps import fail_a_refresh, lose_the_advertiser, revoke_at_tiktok
 
 COPIED_COLUMNS = """
     scopes, accounts, selected_advertiser, advertiser_lost, expires_at, refresh_expires_at,
@@ -107,5 +107,5 @@ async def status_for_one_person(harness: Harness, window: Window) -> None:
     await harness.connect()
     await harness.connect(user_id=BERT)
     ticket = (await harness.create_ticket())["ticket"]
-    await open_link(window, f"{harness.url}/status#ticket={ticket}")
+    await window.page.goto(f"{harness.url}/status#ticket={ticket}")
     await expect(window.page.locator(".connection-row[data-status]")).to_have_count(1)

@@ -1,17 +1,11 @@
-"""Steps that sign a browser in, or change a connection before a page shows the connection."""
+"""Steps that change a connection before a page shows the connection."""
 
 from __future__ import annotations
 
 from tests.credentials import ANNA
 from tests.running_service import Json
 
-from .harness import Harness, Window
-
-
-async def open_link(window: Window, link: str) -> None:
-    """Open a connect link, and confirm for whom it is."""
-    await window.page.goto(link)
-    await window.page.get_by_role("button", name="Continue", exact=True).click()
+from .harness import Harness
 
 
 async def lose_the_advertiser(harness: Harness) -> None:

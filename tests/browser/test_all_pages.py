@@ -10,7 +10,6 @@ from playwright.async_api import expect
 from connector.web.static_files import FOLDER
 
 from .harness import Harness, Window
-from .steps import open_link
 
 TEXT_KEY_IN_SCRIPT = re.compile(
     r'\bt\("([a-z0-9_]+)"|"((?:callback|connect|error|link|no_access|picker|status)/[a-z0-9_/]+)"'
@@ -70,11 +69,11 @@ async def test_the_layout_does_not_shift_while_a_page_loads(
 ) -> None:
     await harness.connect(advertisers=5)
     page = window.page
-    loaded = page.locator(".picker, .connection, .connection-row[data-status]")
-    await open_link(window, await harness.connect_link())
-    await expect(loaded.first).to_be_visible()
     await page.add_init_script(f"({RECORD_LAYOUT_SHIFTS})()")
+    ticket = (await harness.create_ticket())["ticket"]
     callback = await harness.consent_callback_url(advertisers=5)
-    await page.goto(callback if "callback" in path else f"{harness.url}{path}")
+    await page.goto(callback if "callback" in path else f"{harness.url}{path}#ticket={ticket}")
+    await expect(page.locator("h1")).to_be_visible()
+    loaded = page.locator(".picker, .connection, .connection-row[data-status]")
     await expect(loaded.first).to_be_visible()
     assert await page.evaluate("layoutShift") < 0.1

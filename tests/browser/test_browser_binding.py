@@ -8,7 +8,6 @@ from tests.credentials import ANNA
 
 from .callback_states import callback_after_a_refused_confirmation, callback_asks_for_confirmation
 from .harness import BERT, Harness, Window, open_window
-from .steps import open_link
 from .test_callback import count_exchanges
 
 DONE = "[data-result=done]"
@@ -22,7 +21,7 @@ async def start_at_tiktok(window: Window) -> None:
 async def test_a_strangers_link_in_a_fresh_browser_connects_nothing(
     browser: Browser, harness: Harness, window: Window
 ) -> None:
-    await open_link(window, await harness.connect_link(BERT))
+    await window.page.goto(await harness.connect_link(BERT))
     await start_at_tiktok(window)
     consent_page = window.page.url
     async with open_window(browser, harness) as victim:
@@ -37,7 +36,7 @@ async def test_a_strangers_link_in_a_fresh_browser_connects_nothing(
 async def test_the_browser_that_started_connects_without_a_further_click(
     harness: Harness, window: Window
 ) -> None:
-    await open_link(window, await harness.connect_link())
+    await window.page.goto(await harness.connect_link())
     await start_at_tiktok(window)
     await window.page.get_by_role("button", name="Allow").click()
     await expect(window.page.locator(DONE)).to_be_visible()
@@ -47,7 +46,7 @@ async def test_two_tabs_connect_at_the_same_time(
     browser: Browser, harness: Harness, window: Window
 ) -> None:
     link = await harness.connect_link()
-    await open_link(window, link)
+    await window.page.goto(link)
     await start_at_tiktok(window)
     second = Window(await window.page.context.new_page(), window.allowed_origins)
     await second.page.goto(link)
@@ -84,7 +83,7 @@ async def test_a_connection_can_be_confirmed_with_the_keyboard_only(
 async def test_a_link_to_the_start_on_another_page_connects_nothing_before_the_person_confirms(
     harness: Harness, window: Window
 ) -> None:
-    await open_link(window, await harness.connect_link())
+    await window.page.goto(await harness.connect_link())
     await expect(window.page.locator("[data-part=connect]")).to_have_count(3)
     await window.page.goto(f"{harness.url}/oauth/start?family=login_kit")
     await window.page.get_by_role("button", name="Allow").click()
@@ -113,7 +112,7 @@ async def test_a_refused_confirmation_deletes_the_code_from_the_page(
 async def test_neither_a_session_nor_the_address_replaces_the_confirmation(
     harness: Harness, window: Window
 ) -> None:
-    await open_link(window, await harness.connect_link())
+    await window.page.goto(await harness.connect_link())
     await expect(window.page.locator("[data-part=connect]")).to_have_count(3)
     await window.page.goto(f"{await harness.callback_url_of_a_server()}&confirmed=true")
     await expect(window.page.locator("[data-confirm]")).to_be_visible()

@@ -14,7 +14,7 @@ from .callback_states import (
     callback_without_a_code,
 )
 from .harness import Harness, Window, open_window, running_harness
-from .steps import open_link, revoke_at_tiktok
+from .steps import revoke_at_tiktok
 
 EXCHANGE = "/oauth2/access_token/"
 DEFAULT_SCOPES = "user.info.basic,video.list"
@@ -88,7 +88,7 @@ async def test_consent_cancelled_at_tiktok_can_be_started_again(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
-    await open_link(window, await harness.connect_link())
+    await page.goto(await harness.connect_link())
     await page.get_by_role("button", name="Connect TikTok Ads").click()
     await page.get_by_role("button", name="Cancel").click()
     await expect(page.locator("[data-error=no_code]")).to_be_visible()
@@ -121,7 +121,7 @@ async def test_a_person_who_has_to_reconnect_gets_a_code_from_tiktok(
 ) -> None:
     response = await harness.connect(family="accounts", scopes=DEFAULT_SCOPES)
     await revoke_at_tiktok(harness, response)
-    await open_link(window, await harness.connect_link())
+    await window.page.goto(await harness.connect_link())
     await window.page.get_by_role("button", name="Connect again").click()
     await window.page.get_by_role("button", name="Allow").click()
     await expect(window.page.locator("[data-result=done]")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A link signs a browser in only after the person has seen for whom it is, and has pressed a button."""
+"""A link names its user, and does not replace the user of a browser without a question."""
 
 from __future__ import annotations
 
@@ -15,16 +15,12 @@ from .link_states import (
     BERTS_NAME,
     QUESTION,
     connect_after_another_tab_has_changed_the_user,
-    link_asks_about_a_user_without_a_name,
     link_asks_before_it_changes_the_user,
     link_asks_before_it_replaces_the_operator,
     link_asks_before_it_signs_in_the_operator,
-    link_asks_first,
-    link_is_refused,
     sign_in_as_anna,
 )
 from .status_states import open_as_operator
-from .steps import open_link
 from .test_status import ROWS
 
 CARDS = "[data-part=connect]"
@@ -37,48 +33,31 @@ async def signed_in_user(harness: Harness, window: Window) -> str | None:
     return session["user_id"]
 
 
-async def test_a_strangers_link_names_its_user_and_does_nothing_before_the_button(
+async def test_a_link_names_its_user_and_nothing_is_connected_before_a_button_is_pressed(
     harness: Harness, window: Window
 ) -> None:
     page = window.page
-    requests: list[str] = []
-    page.on("request", lambda request: requests.append(request.method))
-    await link_asks_first(harness, window)
-    heading = page.get_by_role("heading", name=f"Connect TikTok to {BERTS_NAME}?", exact=True)
-    await expect(heading).to_be_focused()
-    await expect(page.locator(QUESTION)).to_contain_text(BERT)
-    await expect(page.locator(QUESTION)).to_contain_text("did not expect this link")
-    assert set(requests) == {"GET"}
-    assert await page.context.cookies() == []
-    for path in ("/session", "/oauth/start"):
-        assert (await page.context.request.get(harness.url + path)).status == 401
-    await page.get_by_role("button", name="Continue", exact=True).click()
+    await page.goto(await harness.connect_link(BERT, display_name=BERTS_NAME))
     await expect(page.locator(CARDS)).to_have_count(3)
+    await expect(page.get_by_role("definition")).to_have_text(f"{BERTS_NAME}{BERT}")
+    await expect(page.locator("main")).to_contain_text("Connect only if you know this user")
     await expect(page).to_have_url(f"{harness.url}/connect")
-    assert await signed_in_user(harness, window) == BERT
+    assert (await harness.get("/connections"))["connections"] == []
 
 
 async def test_a_link_for_a_user_without_a_name_shows_the_user_id(
     harness: Harness, window: Window
 ) -> None:
-    await link_asks_about_a_user_without_a_name(harness, window)
+    await window.page.goto(await harness.connect_link(BERT))
     await expect(window.page.get_by_role("definition")).to_have_text(BERT)
 
 
-async def test_a_refused_link_leaves_nothing_behind(harness: Harness, window: Window) -> None:
-    await link_is_refused(harness, window)
-    assert await window.page.context.cookies() == []
-    window.expect_statuses(401)
-    await window.page.reload()
-    await expect(window.page.locator("[data-no-access=no_link]")).to_be_visible()
-
-
 async def test_a_reload_asks_again(harness: Harness, window: Window) -> None:
-    await link_asks_first(harness, window)
+    await link_asks_before_it_changes_the_user(harness, window)
     await window.page.reload()
     await expect(window.page.locator(QUESTION)).to_be_visible()
     await expect(window.page).to_have_url(f"{harness.url}/connect")
-    assert await window.page.context.cookies() == []
+    assert await signed_in_user(harness, window) == ANNA
 
 
 async def test_a_link_for_another_user_shows_both_users_and_asks(
@@ -199,7 +178,7 @@ async def test_no_address_that_is_sent_and_no_log_line_has_the_ticket_or_the_nam
 
     page.context.on("request", record)
     ticket = await harness.create_ticket(display_name=ANNAS_NAME)
-    await open_link(window, ticket["url"])
+    await window.page.goto(ticket["url"])
     await page.get_by_role("button", name="Connect TikTok profile").click()
     await page.get_by_role("button", name="Allow").click()
     await expect(page.locator("[data-result=done]")).to_be_visible()

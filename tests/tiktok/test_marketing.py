@@ -154,9 +154,9 @@ def test_the_advertiser_call_raises_access_token_rejected_for_a_withdrawn_token(
 def test_the_revocation_of_an_already_revoked_marketing_token_is_an_error_of_its_own() -> None:
     revoke = MARKETING.revoke_call(TOKENS)
     assert json_body(revoke.request)["access_token"] == "fake-marketing-access"
-    for response in (sample_response("business_refused"), business_error(40102)):
+    for rejection in (sample_response("business_refused"), business_error(40102)):
         with pytest.raises(AccessTokenRejected):
-            revoke.parse(response)
+            revoke.parse(rejection)
 
 
 def test_the_credentials_replace_any_credentials_in_a_request() -> None:

@@ -1,53 +1,44 @@
-// A link signs a browser in as the user for whom it was made. Somebody else's link would connect a person's
-// TikTok account to that other user. So the person first sees for whom the link is, and presses a button.
+// A link signs a browser in as the user for whom it was made. If the browser is signed in as somebody else, the
+// person sees both users and decides. Otherwise a TikTok account could be connected to the wrong user.
 
-import { ApiError, request } from "./api.js";
+import { request } from "./api.js";
 import { element, sentence, showView } from "./dom.js";
 import { t } from "./i18n.js";
 import { forgetLink } from "./session.js";
 import { statusIcon } from "./status-icon.js";
 
-/**
- * Returns true if the browser may sign in with the link, and false if it stays signed in as before.
- * If the person refuses and nobody is signed in, the error `not_confirmed` is thrown.
- */
+/** Returns true if the browser may sign in with the link, and false if it stays signed in as before. */
 export async function confirmLink({ ticket }, page) {
   const owner = await request("GET", "/session", { bearer: ticket });
-  const isConfirmed = !mustAsk(owner) || (await ask(owner, page));
+  const isConfirmed = !isForAnother(owner) || (await ask(owner, page));
   forgetLink();
-  if (!isConfirmed && !owner.signed_in_as) throw new ApiError({ code: "not_confirmed" });
   return isConfirmed;
 }
 
-/** An operator's session connects no account without a question of its own (on the callback page). */
-function mustAsk({ kind, user_id: userId, signed_in_as: current }) {
-  if (current && current.kind === kind && current.user_id === userId) return false;
-  return kind === "user" || (kind === "server" && current !== null);
-}
+const isForAnother = ({ kind, user_id: userId, signed_in_as: current }) =>
+  current !== null && (current.kind !== kind || current.user_id !== userId);
 
 function ask(owner, page) {
   const { signed_in_as: current } = owner;
   const isOperator = owner.kind === "server";
   const user = isOperator ? "" : owner.display_name ?? t("link/this_user");
-  const lead = isOperator ? "link/operator/lead" : current ? "link/lead_other" : "link/lead";
-  const items = [namedOwner("link/owner", owner)];
-  if (current) items.unshift(namedOwner("link/signed_in_as", current));
+  const items = [namedOwner("link/signed_in_as", current), namedOwner("link/owner", owner)];
   return new Promise((resolve) => {
     const button = (kind, key, answer) =>
       element("button", { class: `button ${kind}`, type: "button", onclick: () => resolve(answer) }, t(key));
     showView(
       element(
         "section",
-        { class: "message", "data-link-question": current ? "other" : "first" },
+        { class: "message", "data-link-question": owner.kind },
         statusIcon("none", { large: true }),
         element("h1", {}, ...sentence(`link/${isOperator ? "operator" : page}/title`, user)),
         element("dl", { class: "named-items" }, ...items),
-        element("p", { class: "lead" }, t(lead)),
+        element("p", { class: "lead" }, t(isOperator ? "link/operator/lead" : "link/lead")),
         element(
           "div",
           { class: "actions" },
-          button("", current ? "link/change" : "link/continue", true),
-          button("secondary", current ? "link/stay" : "link/refuse", false),
+          button("", "link/change", true),
+          button("secondary", "link/stay", false),
         ),
       ),
     );
