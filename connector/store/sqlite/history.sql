@@ -22,10 +22,7 @@ order by 1, 2, 3;
 -- count_user_attempts_by_hour (user_id, since)
 
 select
-    (
-        unixepoch(substr(a.at, 1, 19)) - unixepoch(substr(:since, 1, 19))
-        - (substr(a.at, 20, 7) < substr(:since, 20, 7))
-    ) / 3600 as hour,
+    (unixepoch(substr(a.at, 1, 19)) - unixepoch(substr(:since, 1, 19))) / 3600 as hour,
     a.operation, a.result, count(*) as count
 from connections c
 cross join attempts a on a.connection_id = c.id
