@@ -139,6 +139,8 @@ async def test_filters_are_combined(store: Store) -> None:
     assert await found(store, user_id=user) == {wanted, ended, *others[1:]}
     assert await found(store, family="login_kit") == {others[1]}
     assert await found(store, status="reconnect_required") == {ended}
+    assert await found(store, family="marketing", status="reconnect_required") == {ended}
+    assert await found(store, family="marketing", status="active") == {wanted, others[0], others[2]}
 
 
 async def test_a_connection_is_found_by_a_user_id_that_is_no_uuid(store: Store) -> None:

@@ -66,7 +66,8 @@ async def test_erasing_a_user_leaves_audit_entries_without_the_person(
         [
             audit_entry(id="1", user_id=user, connection_id="c", peer="192.0.2.1"),
             audit_entry(id="2", user_id=user, actor="user", peer="192.0.2.2"),
-            audit_entry(id="3", user_id=other, actor="user", connection_id="d", peer="192.0.2.3"),
+            audit_entry(id="3", user_id=user, actor="person", peer="192.0.2.3"),
+            audit_entry(id="4", user_id=other, actor="user", connection_id="d", peer="192.0.2.4"),
         ]
     )
     await store.erase_user(user)
@@ -75,7 +76,8 @@ async def test_erasing_a_user_leaves_audit_entries_without_the_person(
     assert sorted(rows) == [
         ("1", "erased", "erased", "192.0.2.1"),
         ("2", "erased", None, None),
-        ("3", other, "d", "192.0.2.3"),
+        ("3", "erased", None, None),
+        ("4", other, "d", "192.0.2.4"),
     ]
 
 

@@ -84,6 +84,17 @@ async def test_a_grant_that_was_claimed_before_a_disconnect_does_not_revive_the_
     assert (await stored_connection(store, id)).status == "revoked"
 
 
+async def test_a_grant_that_was_claimed_at_the_time_of_the_disconnect_is_superseded(
+    store: Store,
+) -> None:
+    user = new_user_id()
+    id = await connect(store, user)
+    await claim_code(store, "late", user, now=NOON + MINUTE)
+    await store.mark_disconnected(id, now=NOON + MINUTE)
+    saved = await save(store, user, "late", claimed_at=NOON + MINUTE)
+    assert saved.error_code == "superseded"
+
+
 async def test_a_disconnect_also_drops_a_late_grant_for_another_tiktok_user_of_the_family(
     database: DatabaseUnderTest,
 ) -> None:

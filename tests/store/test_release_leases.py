@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import asyncpg
+import pytest
+
 from connector.store import Store
 from connector.store.sqlite import SQLite, load_operations
 from tests.manual_clock import NOON
+from tests.supabase_stack import Stack
 
 from .builders import (
     HOUR,
@@ -140,6 +144,21 @@ async def test_new_tokens_are_stored_although_their_owners_lease_was_released_by
     ended_outcome = outcome(id, lease_owner=OTHER_OWNER, status="reconnect_required")
     assert await apply(store, ended_outcome) == set()
     assert (await stored_tokens(store, id)).status == "active"
+
+
+@pytest.mark.parametrize("database", ["supabase", "postgres"], indirect=True)
+async def test_a_row_that_another_transaction_has_locked_keeps_its_lease_and_delays_no_other(
+    store: Store, stack: Stack
+) -> None:
+    locked, other = await connect(store), await connect(store)
+    for id in (locked, other):
+        await acquire_lease(store, id)
+    blocker = await asyncpg.connect(stack.dsn)
+    async with blocker.transaction():
+        await blocker.execute("select from connector.connections where id = $1 for update", locked)
+        assert await release(store) == 1
+    await blocker.close()
+    assert (await due_at(store, locked), await due_at(store, other)) == (NOON + MINUTE, NOON)
 
 
 async def test_sqlite_finds_the_leases_with_the_index_on_due_at(tmp_path: Path) -> None:

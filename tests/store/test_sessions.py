@@ -23,3 +23,9 @@ async def test_ending_a_session_deletes_the_rows_that_are_no_longer_needed(
     await store.end_session("old", keep_until=NOON, now=NOON)
     await store.end_session("new", keep_until=NOON + 9 * HOUR, now=NOON + HOUR)
     assert [row["session_hash"] for row in database.rows("ended_sessions")] == ["new"]
+
+
+async def test_ending_a_session_leaves_the_other_ended_sessions_ended(store: Store) -> None:
+    await store.end_session("first", keep_until=NOON + HOUR, now=NOON)
+    await store.end_session("second", keep_until=NOON + 9 * HOUR, now=NOON + HOUR)
+    assert await store.is_session_ended("first")
