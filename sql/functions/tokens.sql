@@ -45,6 +45,13 @@ declare
     v_was_in_user_accounts boolean;
 begin
     perform connector.require_service_role();
+    select c.user_id
+    into v_user_id
+    from connector.connections c
+    where c.id = p_connection_id;
+    -- As in connector_upsert_connections. Otherwise an older grant that is saved at the same time does not see
+    -- the disconnect, and makes the connection active again.
+    perform pg_advisory_xact_lock(hashtextextended(v_user_id, 0));
     select c.in_user_accounts
     into v_was_in_user_accounts
     from connector.connections c

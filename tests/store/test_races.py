@@ -5,26 +5,37 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import pytest
 
 from connector.store import AnsweredCode, Store
 from connector.store.sqlite import SQLite
 from tests.manual_clock import NOON
+from tests.supabase_stack import Stack
 
 from .builders import (
     HOUR,
+    MINUTE,
     acquire_lease,
     apply,
     claim_code,
     connect,
+    connection_upsert,
     lease_due,
     new_user_id,
     outcome,
+    stored_connection,
     stored_tokens,
 )
 from .conftest import DatabaseUnderTest, open_store
+
+T = TypeVar("T")
 
 
 async def lease_all_due(store: Store, owner: str, *, batch_size: int = 7) -> list[str]:
@@ -134,3 +145,40 @@ async def test_64_concurrent_users_each_get_their_own_results(database: Database
         assert listed == [id]
 
     await asyncio.gather(*map(connect_and_refresh, range(64)))
+
+
+# An operation waits for a row that another replica's transaction has changed. SQLite has one writer.
+
+
+on_postgres = pytest.mark.parametrize("database", ["supabase", "postgres"], indirect=True)
+
+
+@asynccontextmanager
+async def uncommitted(stack: Stack, call: str, *arguments: object) -> AsyncIterator[None]:
+    """Calls an operation as another replica does, and commits at the end of the block."""
+    replica = await asyncpg.connect(stack.dsn)
+    async with replica.transaction():
+        await replica.execute(f"select public.connector_{call}", *arguments)
+        yield
+    await replica.close()
+
+
+async def until_it_waits(stack: Stack, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+    task = asyncio.create_task(work)
+    while not stack.sql("select from pg_catalog.pg_locks where not granted"):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    return task
+
+
+@on_postgres
+async def test_a_grant_that_is_saved_during_a_disconnect_does_not_revive_the_connection(
+    store: Store, stack: Stack
+) -> None:
+    user = new_user_id()
+    id = await connect(store, user)
+    await claim_code(store, "late", user)
+    upsert = store.upsert_connection(connection_upsert(user, "late"), now=NOON + HOUR)
+    async with uncommitted(stack, "mark_disconnected($1, $2)", id, NOON + MINUTE):
+        saving = await until_it_waits(stack, upsert)
+    assert (await saving).error_code == "superseded"
+    assert (await stored_connection(store, id)).status == "revoked"
