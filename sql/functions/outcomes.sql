@@ -28,9 +28,10 @@ begin
             delete_tokens boolean, event text, attempt jsonb
         )
     ),
-    -- Locked first, so that the mark is read as it is now and not as it was when the statement started.
+    -- Locked first, so that the row before the update is read as it is now and not as it was when the statement
+    -- started.
     locked as (
-        select c.id, c.in_user_accounts
+        select c.id, c.status, c.advertiser_lost, c.in_user_accounts
         from connector.connections c
         where c.id = any (array (select n.connection_id from input n))
         order by c.id
@@ -85,26 +86,24 @@ begin
             and c.token_version = i.token_version
             and (c.lease_owner = i.lease_owner or i.encrypted_tokens is not null)
         returning
-            c.id, c.user_id, c.status, c.token_version, c.selected_advertiser, c.advertiser_lost,
+            c.id, c.user_id, c.token_version, c.selected_advertiser,
+            l.status = 'reconnect_required' and c.status = 'active' as has_recovered,
+            c.advertiser_lost and not l.advertiser_lost as has_lost_advertiser,
             l.in_user_accounts and not c.in_user_accounts as left_user_accounts, i.event
     ),
     inserted_events as (
         insert into connector.events (at, kind, connection_id, user_id, detail)
         select v_now, coalesce(u.event, 'recovered'), u.id, u.user_id, '{}'::jsonb
         from updated u
-        -- The row before the update: all parts of a statement see the rows as they were at its start.
-        join connector.connections c on c.id = u.id
         where u.event is not null
             -- An event has reported the end of the connection before a late owner wrote the newest tokens.
-            or (c.status = 'reconnect_required' and u.status = 'active')
+            or u.has_recovered
         union all
         select
             v_now, 'advertiser_lost', u.id, u.user_id,
             jsonb_build_object('selected_advertiser', u.selected_advertiser)
         from updated u
-        join connector.connections c on c.id = u.id
-        where u.advertiser_lost
-            and not c.advertiser_lost
+        where u.has_lost_advertiser
     ),
     inserted_attempts as (
         insert into connector.attempts (

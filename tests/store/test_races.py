@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from json import dumps
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,8 +21,10 @@ from tests.manual_clock import NOON
 from tests.supabase_stack import Stack
 
 from .builders import (
+    BAR,
     HOUR,
     MINUTE,
+    SHOP,
     acquire_lease,
     apply,
     claim_code,
@@ -182,3 +185,30 @@ async def test_a_grant_that_is_saved_during_a_disconnect_does_not_revive_the_con
         saving = await until_it_waits(stack, upsert)
     assert (await saving).error_code == "superseded"
     assert (await stored_connection(store, id)).status == "revoked"
+
+
+@on_postgres
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({"status": "reconnect_required"}, {}, ["connected", "recovered"]),
+        ({"accounts": (BAR,)}, {"accounts": (BAR,)}, ["connected", "advertiser_lost"]),
+    ],
+    ids=["the connection ends", "the advertiser is lost"],
+)
+async def test_new_tokens_that_wait_for_another_outcome_write_the_events_that_follow_it(
+    database: DatabaseUnderTest,
+    stack: Stack,
+    first: dict[str, object],
+    second: dict[str, object],
+    expected: list[str],
+) -> None:
+    store = await database.open_store()
+    id = await connect(store, selected_advertiser=SHOP)
+    await acquire_lease(store, id)
+    late = outcome(id, lease_owner="late", encrypted_tokens="second", **second)
+    earlier = dumps([outcome(id, **first).as_json])
+    async with uncommitted(stack, "apply_outcomes($1, $2)", earlier, NOON):
+        applying = await until_it_waits(stack, apply(store, late))
+    assert await applying == {id}
+    assert database.event_kinds() == expected
