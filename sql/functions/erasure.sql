@@ -12,6 +12,13 @@ begin
     perform connector.require_service_role();
     -- As in connector_upsert_connections: no connection of the user is saved meanwhile.
     perform pg_advisory_xact_lock(hashtextextended(p_user_id, 0));
+    -- Locked first, in the order of connector_apply_outcomes, so that an outcome that is applied meanwhile adds no
+    -- event after the events are deleted.
+    perform
+    from connector.connections c
+    where c.user_id = p_user_id
+    order by c.id
+    for update;
     delete from connector.attempts
     where connection_id in (
         select c.id

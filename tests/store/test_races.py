@@ -212,3 +212,17 @@ async def test_new_tokens_that_wait_for_another_outcome_write_the_events_that_fo
         applying = await until_it_waits(stack, apply(store, late))
     assert await applying == {id}
     assert database.event_kinds() == expected
+
+
+@on_postgres
+async def test_erasing_a_user_deletes_the_event_of_an_outcome_that_is_applied_meanwhile(
+    database: DatabaseUnderTest, stack: Stack
+) -> None:
+    store, user = await database.open_store(), new_user_id()
+    id = await connect(store, user)
+    await acquire_lease(store, id)
+    ended = outcome(id, status="reconnect_required", event="reconnect_required")
+    async with uncommitted(stack, "apply_outcomes($1, $2)", dumps([ended.as_json]), NOON):
+        erasing = await until_it_waits(stack, store.erase_user(user))
+    assert await erasing == [id]
+    assert (database.rows("events"), database.rows("attempts")) == ([], [])
