@@ -187,6 +187,13 @@ begin
     where c.id = p_connection_id;
     -- As in connector_upsert_connections: one decision after another for each user.
     perform pg_advisory_xact_lock(hashtextextended(v_user_id, 0));
+    -- Locked first, in the order of connector_apply_outcomes. If the statement below locked a row that an outcome
+    -- has changed meanwhile, it would still read the former accounts.
+    perform
+    from connector.connections c
+    where c.user_id = v_user_id
+    order by c.id
+    for update;
     select a.value
     into v_advertiser
     from connector.connections c
@@ -195,8 +202,7 @@ begin
         and c.token_version = p_token_version
         and c.status in ('active', 'refresh_failing')
         and a.value ->> 'id' = p_advertiser_id
-    limit 1
-    for update of c;
+    limit 1;
     if not found then
         return;
     end if;

@@ -33,6 +33,7 @@ from .builders import (
     lease_due,
     new_user_id,
     outcome,
+    select,
     stored_connection,
     stored_tokens,
 )
@@ -226,3 +227,17 @@ async def test_erasing_a_user_deletes_the_event_of_an_outcome_that_is_applied_me
         erasing = await until_it_waits(stack, store.erase_user(user))
     assert await erasing == [id]
     assert (database.rows("events"), database.rows("attempts")) == ([], [])
+
+
+@on_postgres
+async def test_an_advertiser_that_an_outcome_takes_away_meanwhile_is_not_selected(
+    database: DatabaseUnderTest, stack: Stack
+) -> None:
+    store, user = await database.open_store(), new_user_id()
+    id = await connect(store, user, accounts=[SHOP, BAR])
+    await acquire_lease(store, id)
+    lost = dumps([outcome(id, accounts=(BAR,)).as_json])
+    async with uncommitted(stack, "apply_outcomes($1, $2)", lost, NOON):
+        selecting = await until_it_waits(stack, select(store, id, SHOP))
+    assert await selecting is None
+    assert database.user_account(user) is None
