@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from connector.errors import InvalidRequest
 from connector.model import UserId, UtcDatetime, format_utc
-from connector.store import AuditAction, AuditEntry, AuditFilter, AuditPosition
+from connector.store import AuditAction, AuditFilter, AuditPosition
 
 from .app_keys import PRINCIPAL, REQUEST_ID, SERVICES
 from .peer import peer_address
@@ -19,6 +20,8 @@ from .schemas import Cursor, RequestModel, ResponseModel, ShortText, UserIdField
 
 MAX_PAGE_SIZE = 500
 """PostgREST returns at most 1,000 rows."""
+
+ENTRY_ID = re.compile("[!-~]+")
 
 
 class AuditQuery(RequestModel, extra="forbid"):
@@ -78,26 +81,28 @@ async def list_audit_entries(request: web.Request, query: AuditQuery) -> AuditLi
         before=None if query.after is None else _parse_cursor(query.after),
         max_rows=query.limit + 1,
     )
-    page = entries[: query.limit]
+    page, has_next = entries[: query.limit], len(entries) > query.limit
     return AuditList(
         entries=[AuditEntryResponse(**dict(entry)) for entry in page],
-        next=_cursor(page[-1]) if len(entries) > query.limit else None,
+        next=_cursor(AuditPosition(page[-1].at, page[-1].id)) if has_next else None,
     )
 
 
-def _cursor(entry: AuditEntry) -> str:
-    text = f"{format_utc(entry.at)} {entry.id}"
+def _cursor(position: AuditPosition) -> str:
+    text = f"{format_utc(position.at)} {position.id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def _parse_cursor(after: str) -> AuditPosition:
+    """Refuses everything that `_cursor` does not return, because a database refuses some times and characters."""
     try:
         text = base64.b64decode(after + "=" * (-len(after) % 4), b"-_", validate=True).decode()
         at, _, id = text.partition(" ")
         position = AuditPosition(datetime.fromisoformat(at), id)
-    except ValueError:
+        is_own = _cursor(position) == after
+    except (ValueError, OverflowError):
         raise _invalid_cursor_error() from None
-    if position.at.tzinfo is None or not id:
+    if not is_own or not ENTRY_ID.fullmatch(id):
         raise _invalid_cursor_error()
     return position
 

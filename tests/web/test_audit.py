@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -103,3 +104,22 @@ async def test_a_wrong_parameter_is_refused_with_its_name(
     response = await harness.get(f"/audit{query}", AS_SERVER)
     assert (response.status, response.code) == (400, "invalid_request")
     assert message in response.json["error"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"0001-01-01T00:00:00+23:59 1",
+        b"9999-12-31T23:59:59.999999-23:59 1",
+        b"2026-11-20T12:00:00 1",
+        b"2026-11-20T12:00:00.000000+00:00 ",
+        b"2026-11-20T12:00:00.000000+00:00 \0",
+        b"2026-11-20T12:00:00.000000+00:00 \xff",
+    ],
+)
+async def test_a_cursor_that_this_service_did_not_issue_is_refused(
+    each_store: Harness, content: bytes
+) -> None:
+    after = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    response = await each_store.get(f"/audit?after={after}", AS_SERVER)
+    assert (response.status, response.code) == (400, "invalid_request")
