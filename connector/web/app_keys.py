@@ -94,4 +94,4 @@ CLEAR_SESSION_COOKIE = web.RequestKey("clear_session_cookie", bool)
 """Set if the browser sent an invalid session cookie. The response then deletes the cookie."""
 
 IS_MALFORMED = web.RequestKey("is_malformed", bool)
-"""Set on the empty request that stands for bytes which are not a valid HTTP request."""
+"""Set on the request that stands for bytes which are not a valid HTTP request. Its route is unknown."""

@@ -18,15 +18,16 @@ from functools import partial
 from typing import Any, NoReturn
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
+from aiohttp.http import HttpProcessingError, HttpVersion10, HttpVersion11
 
-from .app_keys import IS_MALFORMED
+from .app_keys import IS_MALFORMED, REQUEST_ID
 from .middleware import request_middleware
 from .request_parsing import MAX_LINE_BYTES
 
 log = logging.getLogger(__name__)
 
 LISTEN_BACKLOG = 1024
+VERSIONS = (HttpVersion10, HttpVersion11)
 KEEP_ALIVE_SECONDS = 75.0
 """An idle connection is closed. Longer than the 60 seconds of common proxies, which then close first."""
 
@@ -79,7 +80,11 @@ async def _bind(
 
 
 def _note_headers(server: web.Server) -> None:
-    """aiohttp calls the request factory when a header is complete, also if the header is malformed."""
+    """aiohttp calls the request factory when a header is complete, also if the header is malformed.
+
+    aiohttp also accepts HTTP/0.9 and HTTP/2.0, which this service does not speak, and repeats the version in
+    its response. Such a request is malformed, and its response has a version that exists.
+    """
     create_request = server.request_factory
 
     def request_factory(
@@ -87,7 +92,12 @@ def _note_headers(server: web.Server) -> None:
     ) -> web.BaseRequest:
         assert isinstance(protocol, RequestHandler)  # noqa: S101
         protocol.note_complete_header()
-        return create_request(message, payload, protocol, *arguments)
+        if message.version in VERSIONS:
+            return create_request(message, payload, protocol, *arguments)
+        message = message._replace(method="-", version=HttpVersion10)
+        request = create_request(message, payload, protocol, *arguments)
+        request[IS_MALFORMED] = True
+        return request
 
     server.request_factory = request_factory
 
@@ -161,17 +171,21 @@ class RequestHandler(web.RequestHandler):
             # aiohttp could not parse the bytes, so `request` is an empty request.
             request[IS_MALFORMED] = True
             return web.Response(status=400)  # `finish_response` replaces it.
+        if isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers:
+            # aiohttp quotes the unknown value in its response, and this value is not valid UTF-8.
+            return web.HTTPExpectationFailed()
         return super().handle_error(request, status, exc, message)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if IS_MALFORMED in request:
-            resp = await self.dispatch(request)
-            resp.force_close()
-        elif isinstance(resp, web.HTTPException) and isinstance(request, web.Request):
+        if isinstance(resp, web.HTTPException) and isinstance(request, web.Request):
             # The middleware handles every exception after it, so this one was raised before it.
             resp = await request_middleware(request, partial(_raise, error=resp))
+        elif IS_MALFORMED in request and REQUEST_ID not in request:
+            resp = await self.dispatch(request)
+        if IS_MALFORMED in request:
+            resp.force_close()
         result = await super().finish_response(request, resp, start_time)
         self._is_responding = False
         return result

@@ -23,6 +23,9 @@ from .test_errors import ERROR_FIELDS, assert_error
 TOO_LONG = b"canary" * (MAX_LINE_BYTES // 6 + 1)
 MALFORMED = {
     "invalid method": b"G(T /x?code=canary HTTP/1.1\r\nHost: x\r\n\r\n",
+    "HTTP/0.9": b"GET /x?code=canary\r\n\r\n",
+    "HTTP/2.0": b"GET /healthz?code=canary HTTP/2.0\r\nHost: x\r\n\r\n",
+    "HTTP/2.0 and Expect": b"GET /x HTTP/2.0\r\nHost: x\r\nExpect: canary\r\n\r\n",
     "unknown version": b"GET /x?code=canary HTTP/9\r\n\r\n",
     "NUL in the path": b"GET /x?code=canary\0 HTTP/1.1\r\n\r\n",
     "too long path": b"GET /x?code=" + TOO_LONG + b" HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -180,6 +183,21 @@ async def test_an_unknown_expect_header_is_rejected_on_every_path(
     assert line.startswith("request answered")
     assert "status=400" in line
     assert "canary" not in line
+
+
+@pytest.mark.parametrize("path", [b"/oauth/exchange", b"/nothing"])
+async def test_an_expect_header_that_is_not_utf_8_is_rejected(
+    harness: Harness, caplog: pytest.LogCaptureFixture, path: bytes
+) -> None:
+    caplog.set_level(logging.INFO)
+    response = await send(
+        harness,
+        b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n",
+    )
+    assert response.status_line == b"HTTP/1.1 400 Bad Request"
+    assert response.json["code"] == "invalid_request"
+    assert "Expect header" in response.json["error"]
+    assert [record.levelname for record in caplog.records] == ["INFO"]
 
 
 async def test_a_request_that_expects_100_continue_is_continued(harness: Harness) -> None:
