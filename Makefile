@@ -25,9 +25,11 @@ run: .venv/.run ## run the service with a TikTok simulator, without credentials,
 test: check node_modules/.installed ## run all checks and all tests, like CI
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-drill: .venv/.dev ## try many random orders of events and a million rows; the seed is random, and this takes minutes
+drill: .venv/.dev ## try many random orders of events and requests, and a million rows; the seed is random, and this takes minutes
 	@CONNECTOR_MACHINE_EXAMPLES=$${EXAMPLES:-1000} $(BIN)/python -m pytest -q \
 		tests/tokens/test_interleavings.py tests/store/test_grant_machine.py $(ARGS)
+	@CONNECTOR_GENERATED_REQUESTS=$${REQUESTS:-10000} $(BIN)/python -m pytest -q \
+		tests/end_to_end/test_generated_requests.py $(ARGS)
 	@CONNECTOR_LIST_ROWS=1000000 CONNECTOR_HISTORY_ROWS=1000000 $(BIN)/python -m pytest -q tests/store/test_rows_read.py $(ARGS)
 
 coverage: .venv/.dev node_modules/.installed ## run the tests with branch coverage of all processes

@@ -26,8 +26,11 @@ RETRYABLE_CODES = {"tiktok_unreachable", "store_unreachable", "busy"}
 class ServiceProcess:
     """Each start uses the same port and the same files, as a restart does."""
 
-    def __init__(self, folder: Path, simulator_url: str, **environ: str) -> None:
+    def __init__(
+        self, folder: Path, simulator_url: str, *, module: str = "connector", **environ: str
+    ) -> None:
         self._folder = folder
+        self._module = module
         self._environ = environ_for(folder, simulator_url) | environ
         self._process: subprocess.Popen[bytes] | None = None
         self.url = self._environ["CONNECTOR_PUBLIC_URL"]
@@ -39,7 +42,7 @@ class ServiceProcess:
         inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-                kill_with_parent(sys.executable, "-m", "connector", "serve"),
+                kill_with_parent(sys.executable, "-m", self._module, "serve"),
                 cwd=self._folder,
                 env=inherited | self._environ | environ,
                 stdin=subprocess.DEVNULL,
@@ -58,6 +61,12 @@ class ServiceProcess:
                 return response.status == 200
         except ClientConnectionError:
             return False
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()
+        return self._process.pid
 
     def kill(self) -> None:
         """Kills the process with SIGKILL, which the process cannot handle."""
