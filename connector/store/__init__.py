@@ -11,6 +11,7 @@ from .connection_lists import SEVERITIES, ConnectionFilter, ListPosition
 from .database import Database
 from .database_errors import APPLY_SQL
 from .history import Retention
+from .operations import ERRORS_OF_ONE_ITEM
 from .outcome import Outcome
 from .postgres_address import weak_ssl_mode
 from .records import (
@@ -35,6 +36,7 @@ from .store import SCHEMA_VERSION, Store
 
 __all__ = [
     "APPLY_SQL",
+    "ERRORS_OF_ONE_ITEM",
     "SCHEMA_VERSION",
     "SEVERITIES",
     "AnsweredCode",

@@ -18,7 +18,7 @@ from connector.concurrency import Batcher
 from connector.errors import ConnectorError, InternalError
 from connector.journal import Journal
 from connector.model import StoredTokens
-from connector.store import Outcome, Store
+from connector.store import ERRORS_OF_ONE_ITEM, Outcome, Store
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class OutcomeWriter:
             self._write_batch,
             # The second outcome of a connection depends on its first.
             conflict_key=lambda outcome: outcome.connection_id,
-            retry_singly_on=(InternalError,),
+            retry_singly_on=ERRORS_OF_ONE_ITEM,
             max_size=MAX_BATCH_SIZE,
             max_wait_seconds=MAX_WAIT_SECONDS,
             max_running=MAX_RUNNING_CALLS,

@@ -6,11 +6,15 @@ drop function if exists public.connector_apply_outcomes;
 -- has the tokens that the operation started from. An outcome without new tokens is also refused if another
 -- owner has acquired the lease. New tokens are accepted from a late owner if no newer tokens were written,
 -- because they may be the only valid pair.
+--
+-- As in connector_upsert_connections, the customer's table can make the call fail because of one connection. Then the
+-- caller sends each outcome in a separate call.
 create function public.connector_apply_outcomes(p_outcomes jsonb, p_now timestamptz)
 returns table (id uuid, token_version integer)
 language plpgsql security definer
 set search_path = ''
 set enable_seqscan = off
+set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
 declare
