@@ -258,6 +258,12 @@ class CodeExchange:
         if isinstance(claim, AnsweredCode):
             await self.pending_grants.remove_entries(pending)
             return await self._replay(claim)
+        if claim.claimed_at != pending.claimed_at:
+            # The row of the first claim was deleted: the person was erased, or the grant is too old.
+            error = refusal_error("superseded")
+            await self._record_error(request, error)
+            await self.pending_grants.remove_entries(pending)
+            raise error
         return await self._create_connection(request, claim, pending)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from connector.errors import InvalidState, Superseded, TikTokUnreachable, UnknownAdvertiser
+from connector.maintenance import erase_person
 from connector.model import UserId
 from tests.credentials import ANNA
 
-from .harness import ExchangeHarness, error_of
+from .harness import ExchangeHarness, error_of, running_process
 
 BERT = UserId("b0b0b0b0-0000-4000-8000-000000000000")
 SHOPS = [{"id": "1", "name": "Foo"}, {"id": "2", "name": "Bar"}]
@@ -51,6 +54,26 @@ async def test_a_pending_grant_does_not_revive_a_connection_that_was_disconnecte
     assert harness.row("user_accounts")["tiktok_business_id"] is None
     assert isinstance(await error_of(harness.post(code, state)), Superseded)
     assert harness.service.journal.entry_count == 0
+
+
+async def test_a_pending_grant_of_a_running_process_does_not_bring_back_an_erased_person(
+    harness: ExchangeHarness, tmp_path: Path
+) -> None:
+    code, state = await leave_grant_pending(harness)
+    async with running_process(harness.database, harness.simulator, tmp_path / "second") as command:
+        service = command.service
+        await erase_person(
+            ANNA,
+            actor="command line",
+            store=service.store,
+            connections=service.connections,
+            code_exchange=service.code_exchange,
+        )
+    harness.clock.advance(60)
+    await harness.retry_pending()
+    assert (harness.rows("connections"), harness.rows("user_accounts")) == ([], [])
+    assert harness.service.journal.entry_count == 0
+    assert isinstance(await error_of(harness.post(code, state)), Superseded)
 
 
 async def test_the_tokens_of_a_superseded_grant_are_not_revoked_at_tiktok(
