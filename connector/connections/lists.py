@@ -54,10 +54,11 @@ def decode_cursor(cursor: str) -> ListPosition:
     try:
         severity, connected_at, id = content.decode().split()
         position = ListPosition(int(severity), datetime.fromisoformat(connected_at), str(UUID(id)))
-    except ValueError:
+        expected = encode_cursor(position)
+    except (ValueError, OverflowError):  # A time near the year 1 or 9999 may have no equal in UTC.
         raise _damaged() from None
     # Also refuses a cursor whose last character has other bits that base64 ignores.
-    if encode_cursor(position) != cursor or position.severity not in SEVERITIES.values():
+    if expected != cursor or position.severity not in SEVERITIES.values():
         raise _damaged()
     return position
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -59,6 +61,13 @@ def test_a_cursor_with_a_right_checksum_and_wrong_content_is_refused(
 ) -> None:
     with pytest.raises(InvalidRequest):
         decode_cursor(encode_cursor(position))
+
+
+def test_a_cursor_whose_time_has_no_equal_in_utc_is_refused() -> None:
+    content = f"1 9999-12-31T23:59:59-23:59 {POSITION.id}".encode()
+    signed = zlib.crc32(content).to_bytes(4) + content
+    with pytest.raises(InvalidRequest):
+        decode_cursor(base64.urlsafe_b64encode(signed).decode().rstrip("="))
 
 
 def test_a_position_above_a_status_is_before_all_its_connections() -> None:
