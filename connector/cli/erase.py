@@ -9,6 +9,7 @@ from argparse import Namespace
 from connector.app import Service
 from connector.maintenance import ErasureReport, erase_person
 from connector.model import UserId, parse_user_id
+from connector.store import ERASED
 
 from .bootstrap import ACTOR, build_service
 from .terminal import print_error, print_result
@@ -44,10 +45,12 @@ def _is_confirmed(user_id: UserId) -> bool:
 
 async def _erase(service: Service, user_id: UserId) -> ErasureReport:
     async with service:
-        return await erase_person(
+        report = await erase_person(
             user_id,
             actor=ACTOR,
             store=service.store,
             connections=service.connections,
             code_exchange=service.code_exchange,
         )
+        service.audit.record("erase_user", actor=ACTOR, user_id=ERASED)
+    return report

@@ -6,7 +6,7 @@ An operation is one transaction. All errors are classes of `connector.errors`.
 
 from __future__ import annotations
 
-from .audit import AuditAction, AuditEntry, AuditFilter, AuditPosition
+from .audit import ERASED, AuditAction, AuditEntry, AuditFilter, AuditPosition
 from .connection_lists import SEVERITIES, ConnectionFilter, ListPosition
 from .database import Database
 from .database_errors import APPLY_SQL
@@ -36,6 +36,7 @@ from .store import SCHEMA_VERSION, Store
 
 __all__ = [
     "APPLY_SQL",
+    "ERASED",
     "ERRORS_OF_ONE_ITEM",
     "SCHEMA_VERSION",
     "SEVERITIES",

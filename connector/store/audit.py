@@ -15,8 +15,16 @@ from .records import CleanupResult
 AUDIT_CLEANUP_BATCH = 5000
 
 AuditAction = Literal[
-    "read_token", "create_ticket", "select_advertiser", "disconnect", "refresh_token"
+    "read_token",
+    "create_ticket",
+    "select_advertiser",
+    "disconnect",
+    "refresh_token",
+    "erase_user",
 ]
+
+ERASED = UserId("erased")
+"""Replaces the id of an erased user, and the ids of the user's connections."""
 
 
 class AuditEntry(FrozenModel):

@@ -71,7 +71,7 @@ def record(
 
 
 async def list_audit_entries(request: web.Request, query: AuditQuery) -> AuditList:
-    """List who read tokens, created tickets, selected, refreshed or disconnected, newest first.
+    """List who read tokens, created tickets, selected, refreshed, disconnected or erased, newest first.
 
     An entry appears here within a second. Entries are kept for 90 days.
     """

@@ -38,6 +38,20 @@ async def test_a_link_and_a_refresh_by_a_command_are_listed(
         assert (entry["actor"], entry["user_id"]) == ("command line", ANNA)
 
 
+async def test_an_erasure_is_listed_without_the_person(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    id = await cli.connect(tiktok)
+    await cli.access_token(id)
+    await cli.run("erase", "--user", ANNA, "--yes")
+    entries = json.loads((await cli.run("audit", "--json")).out)
+    assert [(entry["actor"], entry["action"]) for entry in entries] == [
+        ("command line", "erase_user"),
+        ("command line", "read_token"),
+    ]
+    assert {entry["user_id"] for entry in entries} == {"erased"}
+
+
 async def test_the_list_is_filtered_and_limited(cli: CommandRunner, tiktok: Simulator) -> None:
     id = await cli.connect(tiktok)
     await cli.access_token(id)
