@@ -45,7 +45,7 @@ async def _handle(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = request[REQUEST_ID]
     if IS_MALFORMED in request:
         return error_response(MALFORMED_REQUEST, request_id=request_id)
-    if is_preflight(request):
+    if await is_preflight(request):
         return preflight_response()
     try:
         await authorize(request)

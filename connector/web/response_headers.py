@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from .access import ACCESS_RULES
 from .app_keys import HTTP_SETTINGS, REQUEST_ID
 
 CORS_METHODS = "GET, POST, DELETE"
@@ -37,17 +38,29 @@ async def add_response_headers(request: web.Request, response: web.StreamRespons
         headers["Vary"] = "Origin"
         origin = request.headers.get("Origin")
         # Without Allow-Credentials: the session cookie is only for this service's own pages.
-        if origin in allowed_origins:
+        if origin in allowed_origins and not await _returns_tokens(request):
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
 
 
-def is_preflight(request: web.Request) -> bool:
+async def is_preflight(request: web.Request) -> bool:
     return (
         request.method == "OPTIONS"
         and "Access-Control-Request-Method" in request.headers
         and request.headers.get("Origin") in request.app[HTTP_SETTINGS].allowed_origins
+        and not await _returns_tokens(request)
     )
+
+
+async def _returns_tokens(request: web.Request) -> bool:
+    """An address that returns tokens is for servers, so no page of another origin may read it. A preflight is
+    about the address that the page wants to call."""
+    match = request.match_info
+    requested_method = request.headers.get("Access-Control-Request-Method")
+    if request.method == "OPTIONS" and requested_method:
+        match = await request.app.router.resolve(request.clone(method=requested_method))
+    rule = request.app[ACCESS_RULES].get(match.route)
+    return rule is not None and rule.scope == "tokens"
 
 
 def preflight_response() -> web.Response:

@@ -89,6 +89,21 @@ async def test_other_origins_may_not_call_the_api(harness: Harness, origin: str)
         assert response.headers["Vary"] == "Origin"
 
 
+async def test_no_page_of_another_origin_may_read_a_token(harness: Harness) -> None:
+    id = (await harness.connect())["connection_id"]
+    for path in (f"/connections/{id}/token", "/token"):
+        preflight = await harness.call(
+            "OPTIONS", path, headers=PREFLIGHT | {"Access-Control-Request-Method": "GET"}
+        )
+        assert preflight.status == 405
+        for response in (
+            preflight,
+            await harness.get(path, AS_SERVER | {"Origin": ALLOWED_ORIGIN}),
+            await harness.get(path, {"Origin": ALLOWED_ORIGIN}),
+        ):
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
 async def test_the_log_line_contains_the_route_but_never_the_path_or_query(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
