@@ -25,6 +25,7 @@ WarningKind = Literal[
     "row_level_security",
     "user_accounts_key",
     "user_accounts_required_columns",
+    "user_accounts_columns",
     "hold",
     "encryption_keys",
     "journal_orphans",
@@ -39,6 +40,7 @@ CHANGE_KEY = (
     "Give the table a primary key of one column of type uuid, text or bigint. Then, to create the read policy: "
     + APPLY_SQL
 )
+MAKE_COLUMNS_TEXT = "Change each column to text that may be null."
 FILL_COLUMNS = "Give each column a default, or create a person's row before the person connects."
 
 
@@ -148,6 +150,12 @@ def _user_accounts_warnings(report: UserAccountsReport) -> Iterator[ServiceWarni
             "connector cannot create a row."
         )
         yield ServiceWarning("user_accounts_required_columns", message, FILL_COLUMNS)
+    if report.unsuitable_columns:
+        message = (
+            f"In public.user_accounts, {_join(report.unsuitable_columns)} is not text of any length that may be "
+            "null, so exchanges or disconnects fail."
+        )
+        yield ServiceWarning("user_accounts_columns", message, MAKE_COLUMNS_TEXT)
 
 
 def _describe_key(report: UserAccountsReport) -> str:

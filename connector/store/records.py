@@ -134,11 +134,13 @@ class KeyColumn(FrozenModel):
 
 
 class UserAccountsReport(FrozenModel):
-    """The primary key of `user_accounts`, and other columns that an insert must fill."""
+    """The primary key of `user_accounts`, other columns that an insert must fill, and columns of the service
+    that cannot contain its values."""
 
     key_columns: tuple[KeyColumn, ...]
     key_is_usable: bool
     required_columns: tuple[str, ...]
+    unsuitable_columns: tuple[str, ...] = ()
 
 
 class PrivilegeProblem(FrozenModel):

@@ -6,7 +6,6 @@
 
 drop function if exists
     public.connector_select_advertiser,
-    public.connector_check_user_accounts,
     connector.user_accounts_key,
     connector.read_user_accounts,
     connector.write_user_accounts;
@@ -233,55 +232,6 @@ begin
     );
     return query
     select v_advertiser;
-end
-$$;
-
--- What is wrong with the table, for `connector check`: its key, and the columns that an insert must fill.
-create function public.connector_check_user_accounts()
-returns table (key_columns jsonb, key_is_usable boolean, required_columns jsonb)
-language plpgsql stable security definer
-set search_path = ''
-as $$
-begin
-    perform connector.require_service_role();
-    return query
-    select
-        (
-            select coalesce(
-                jsonb_agg(
-                    jsonb_build_object('name', a.attname, 'type', a.atttypid::regtype::text)
-                    order by array_position(i.indkey, a.attnum)
-                ),
-                '[]'
-            )
-            from pg_catalog.pg_index i
-            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid
-                and a.attnum = any (i.indkey)
-            where i.indrelid = to_regclass('public.user_accounts')
-                and i.indisprimary
-        ),
-        exists (
-            select
-            from connector.user_accounts_key()
-        ),
-        (
-            select coalesce(jsonb_agg(a.attname order by a.attnum), '[]')
-            from pg_catalog.pg_attribute a
-            where a.attrelid = to_regclass('public.user_accounts')
-                and a.attnum > 0
-                and not a.attisdropped
-                and a.attnotnull
-                and not a.atthasdef
-                and a.attidentity = ''
-                and a.attname not in (
-                    'tiktok_access_token', 'tiktok_account_id', 'tiktok_business_id'
-                )
-                and not exists (
-                    select
-                    from connector.user_accounts_key() k
-                    where k.key_column = a.attname
-                )
-        );
 end
 $$;
 

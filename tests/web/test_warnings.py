@@ -126,6 +126,18 @@ async def test_a_wrong_privilege_is_a_warning_until_sql_is_applied_again(
             },
         ),
         ("person bigint primary key, company text", {}),
+        (
+            "person text primary key, tiktok_business_id bigint, tiktok_account_id text not null",
+            {
+                "user_accounts_columns": "In public.user_accounts, tiktok_business_id, "
+                "tiktok_account_id is not text"
+            },
+        ),
+        (
+            "person text primary key, tiktok_access_token varchar(254)",
+            {"user_accounts_columns": "In public.user_accounts, tiktok_access_token is not text"},
+        ),
+        ("person text primary key, tiktok_access_token varchar(255)", {}),
     ],
 )
 async def test_what_is_wrong_with_the_customers_table_is_a_warning(

@@ -39,6 +39,7 @@ JSON_COLUMNS = frozenset(
         "advertiser",
         "key_columns",
         "required_columns",
+        "unsuitable_columns",
         "detail",
     },
 )

@@ -52,9 +52,3 @@ from selection s;
 
 select s.advertiser
 from selection s;
-
--- check_user_accounts ()
-
-select
-    json_array(json_object('name', 'id', 'type', 'text')) as key_columns, true as key_is_usable,
-    json_array() as required_columns;
