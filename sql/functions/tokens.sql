@@ -127,7 +127,8 @@ end
 $$;
 
 -- Returns no row if another owner has the lease, the row has no usable tokens, or the row has another version
--- than `p_token_version`.
+-- than `p_token_version`. An owner that has the lease gets it again: the response of its first call may be lost,
+-- or its background may have leased a row whose refresh was just ending.
 create function public.connector_acquire_refresh_lease(
     p_connection_id uuid, p_token_version integer, p_owner text, p_now timestamptz,
     p_lease_seconds double precision
@@ -149,7 +150,7 @@ begin
         and c.token_version = p_token_version
         and c.encrypted_tokens is not null
         and c.status <> 'reconnect_required'
-        and (c.lease_owner is null or c.due_at <= v_now);
+        and (c.lease_owner is null or c.lease_owner = p_owner or c.due_at <= v_now);
     if not found then
         return;
     end if;

@@ -47,10 +47,11 @@ async def test_a_leased_connection_cannot_be_leased_by_another_owner(store: Stor
     assert await acquire_lease(store, id, owner=OTHER_OWNER) is None
 
 
-async def test_a_leased_connection_cannot_be_leased_again_by_its_own_owner(store: Store) -> None:
+async def test_an_owner_gets_its_lease_again_and_for_longer(store: Store) -> None:
     id = await connect(store)
     await acquire_lease(store, id)
-    assert await acquire_lease(store, id) is None
+    assert await acquire_lease(store, id, now=NOON + MINUTE / 2) is not None
+    assert await acquire_lease(store, id, owner=OTHER_OWNER, now=NOON + MINUTE) is None
 
 
 async def test_another_owner_can_acquire_an_expired_lease(store: Store) -> None:

@@ -252,6 +252,22 @@ async def test_a_disconnect_during_a_refresh_revokes_the_new_tokens_too(
     assert not harness.has_active_grant("robin")
 
 
+async def test_a_lease_that_the_background_could_not_use_delays_no_disconnect(
+    harness: TokenHarness, replica: Replica
+) -> None:
+    connection_id = await harness.connect(replica)
+
+    async def lease_at_the_end_of_the_refresh() -> None:
+        del replica.database.after_call["apply_outcomes"]
+        await replica.store.mark_disconnected(connection_id, now=harness.clock.now())
+        assert (await replica.background.run_batch()).started == ()
+
+    replica.database.after_call["apply_outcomes"] = lease_at_the_end_of_the_refresh
+    await replica.refresh(connection_id)
+    assert (await replica.disconnect(connection_id)).due_at is None
+    assert not harness.has_active_grant("robin")
+
+
 async def test_a_failed_revocation_is_retried_until_it_succeeds(
     harness: TokenHarness, replica: Replica
 ) -> None:

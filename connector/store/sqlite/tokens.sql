@@ -74,7 +74,7 @@ where c.id = :connection_id
     and c.token_version = :token_version
     and c.encrypted_tokens is not null
     and c.status <> 'reconnect_required'
-    and (c.lease_owner is null or c.due_at <= :now);
+    and (c.lease_owner is null or c.lease_owner = :owner or c.due_at <= :now);
 
 select t.*
 from stored_tokens t
