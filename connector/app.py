@@ -158,6 +158,7 @@ class Service:
                 tiktok_client=tiktok_client,
                 journal=journal,
                 cipher=cipher,
+                user_accounts_token=user_accounts_token,
                 clock=clock,
                 probe_every=settings.probe_every,
                 random=random,

@@ -41,6 +41,9 @@ class Outcome(FrozenModel):
     last_failure: Failure | None = None
     due_at: UtcDatetime | None = None
     accounts: tuple[Account, ...] | None = None
+    account_token: str | None = None
+    """For the row in `user_accounts`, if the lost advertiser is among the accounts again."""
+
     delete_tokens: bool = False
     event: str | None = None
     attempt: Attempt
@@ -81,6 +84,7 @@ class Outcome(FrozenModel):
         verified_at: datetime,
         due_at: datetime,
         accounts: tuple[Account, ...],
+        account_token: str | None,
     ) -> Outcome:
         """A probe found that TikTok still accepts the tokens."""
         return cls(
@@ -91,6 +95,7 @@ class Outcome(FrozenModel):
             verified_at=verified_at,
             due_at=due_at,
             accounts=accounts,
+            account_token=account_token,
             event="recovered" if stored.status == "refresh_failing" else None,
             attempt=attempt,
         )

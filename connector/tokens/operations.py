@@ -15,6 +15,7 @@ from random import Random
 from typing import Literal
 
 from connector import schedule
+from connector.advertisers import UserAccountsToken
 from connector.attempts import AttemptTimer
 from connector.clock import Clock
 from connector.encryption import TokenCipher, stored_tokens_associated_data
@@ -84,6 +85,7 @@ class TokenOperations:
         tiktok_client: TikTokClient,
         journal: Journal,
         cipher: TokenCipher,
+        user_accounts_token: UserAccountsToken,
         clock: Clock,
         probe_every: timedelta,
         random: Random,
@@ -92,6 +94,7 @@ class TokenOperations:
         self._tiktok_client = tiktok_client
         self._journal = journal
         self._cipher = cipher
+        self._user_accounts_token = user_accounts_token
         self._clock = clock
         self._probe_every = probe_every
         self._random = random
@@ -215,8 +218,9 @@ class TokenOperations:
 
     async def _probe(self, context: OperationContext) -> OperationSucceeded:
         lease, now = context.lease, self._clock.now()
+        family, access = context.family, context.tokens.access
         accounts = await self._tiktok_client.execute(
-            context.family.accounts_call(context.tokens, tiktok_user_id=lease.stored.tiktok_user_id)
+            family.accounts_call(context.tokens, tiktok_user_id=lease.stored.tiktok_user_id)
         )
         outcome = Outcome.verified(
             lease.stored,
@@ -225,6 +229,9 @@ class TokenOperations:
             verified_at=now,
             due_at=schedule.next_probe(now, self._probe_every, random=self._random),
             accounts=accounts,
+            account_token=self._user_accounts_token.for_access_token(access, lease.stored.user_id)
+            if family.has_advertisers
+            else None,
         )
         return OperationSucceeded(outcome, context.tokens)
 

@@ -20,7 +20,7 @@ as $$
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_updated jsonb;
-    v_left_user_accounts jsonb;
+    v_user_accounts jsonb;
 begin
     perform connector.require_service_role();
     with input as (
@@ -29,7 +29,7 @@ begin
             connection_id uuid, token_version integer, lease_owner text, status text,
             encrypted_tokens text, expires_at timestamptz, refresh_expires_at timestamptz,
             verified_at timestamptz, last_failure jsonb, due_at timestamptz, accounts jsonb,
-            delete_tokens boolean, event text, attempt jsonb
+            account_token text, delete_tokens boolean, event text, attempt jsonb
         )
     ),
     -- Locked first, so that the row before the update is read as it is now and not as it was when the statement
@@ -71,15 +71,28 @@ begin
                         jsonb_build_object('id', c.selected_advertiser ->> 'id')
                     )
             end,
-            -- Only a live connection whose advertiser is granted stays in user_accounts.
-            in_user_accounts = c.in_user_accounts
-                and i.status in ('active', 'refresh_failing')
-                and (
-                    i.accounts is null
-                    or i.accounts @> jsonb_build_array(
-                        jsonb_build_object('id', c.selected_advertiser ->> 'id')
-                    )
-                ),
+            -- Only a live connection whose advertiser is granted stays in user_accounts. If a lost advertiser is
+            -- granted again, it returns, unless another connection is there now.
+            in_user_accounts = i.status in ('active', 'refresh_failing')
+                and case
+                    when i.accounts is null then c.in_user_accounts
+                    else i.accounts @> jsonb_build_array(
+                            jsonb_build_object('id', c.selected_advertiser ->> 'id')
+                        )
+                        and (
+                            c.in_user_accounts
+                            or (
+                                c.advertiser_lost
+                                and c.status <> 'revoked'
+                                and not exists (
+                                    select
+                                    from connector.connections o
+                                    where o.user_id = c.user_id
+                                        and o.in_user_accounts
+                                )
+                            )
+                        )
+                end,
             lease_owner = null,
             token_version = c.token_version + (i.encrypted_tokens is not null)::integer,
             updated_at = v_now
@@ -93,7 +106,7 @@ begin
             c.id, c.user_id, c.token_version, c.selected_advertiser,
             l.status = 'reconnect_required' and c.status = 'active' as has_recovered,
             c.advertiser_lost and not l.advertiser_lost as has_lost_advertiser,
-            l.in_user_accounts and not c.in_user_accounts as left_user_accounts, i.event
+            l.in_user_accounts as was_in_user_accounts, c.in_user_accounts, i.account_token, i.event
     ),
     inserted_events as (
         insert into connector.events (at, kind, connection_id, user_id, detail)
@@ -123,11 +136,19 @@ begin
     )
     select
         jsonb_agg(jsonb_build_object('id', u.id, 'token_version', u.token_version)),
-        jsonb_agg(jsonb_build_object('user_id', u.user_id)) filter (where u.left_user_accounts)
-    into v_updated, v_left_user_accounts
+        jsonb_agg(
+            case when u.in_user_accounts
+                then jsonb_build_object(
+                    'user_id', u.user_id, 'advertiser_id', u.selected_advertiser ->> 'id',
+                    'advertiser_name', u.selected_advertiser ->> 'name', 'token', u.account_token
+                )
+                else jsonb_build_object('user_id', u.user_id)
+            end
+        ) filter (where u.in_user_accounts <> u.was_in_user_accounts)
+    into v_updated, v_user_accounts
     from updated u;
 
-    perform connector.write_user_accounts(v_left_user_accounts);
+    perform connector.write_user_accounts(v_user_accounts);
 
     return query
     select u.id, u.token_version

@@ -228,6 +228,9 @@ async def test_a_probe_reports_each_time_that_the_selected_advertiser_is_lost(
     await probe_once(harness, replica)
     connection = await replica.connection(connection_id)
     assert not connection.advertiser_lost
+    [row] = harness.rows("user_accounts")
+    assert row["tiktok_business_id"] == SHOP["id"]
+    assert row["tiktok_access_token"] is not None
     await grant_only(harness, BAR)
     await probe_once(harness, replica)
     assert harness.events() == ["connected", "advertiser_lost", "advertiser_lost"]

@@ -39,7 +39,13 @@ def refreshed(stored: StoredTokens) -> Outcome:
 def verified(stored: StoredTokens) -> Outcome:
     accounts = (Account(id="1"),)
     return Outcome.verified(
-        stored, ATTEMPT, lease_owner=OWNER, verified_at=NOON, due_at=NOON, accounts=accounts
+        stored,
+        ATTEMPT,
+        lease_owner=OWNER,
+        verified_at=NOON,
+        due_at=NOON,
+        accounts=accounts,
+        account_token=None,
     )
 
 

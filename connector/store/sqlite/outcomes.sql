@@ -78,6 +78,35 @@ where id in (
         )
 );
 
+insert into user_accounts (id, tiktok_access_token, tiktok_account_id, tiktok_business_id)
+select
+    c.user_id, i.value ->> 'account_token', c.selected_advertiser ->> 'name',
+    c.selected_advertiser ->> 'id'
+from json_each(:outcomes) i
+join connections c on c.id = i.value ->> 'connection_id'
+where c.advertiser_lost
+    and c.status <> 'revoked'
+    and i.value ->> 'status' in ('active', 'refresh_failing')
+    and c.token_version = i.value ->> 'token_version'
+    and (c.lease_owner = i.value ->> 'lease_owner' or i.value ->> 'encrypted_tokens' is not null)
+    and exists (
+        select 1
+        from json_each(i.value ->> 'accounts') a
+        where a.value ->> 'id' = c.selected_advertiser ->> 'id'
+    )
+    and not exists (
+        select 1
+        from connections o
+        where o.user_id = c.user_id
+            and o.in_user_accounts
+    )
+on conflict (id) do update
+set
+    tiktok_access_token = excluded.tiktok_access_token,
+    tiktok_account_id = excluded.tiktok_account_id,
+    tiktok_business_id = excluded.tiktok_business_id
+where tiktok_business_id is null;
+
 update connections as c
 set
     status = case when c.status = 'revoked' then 'revoked' else i.value ->> 'status' end,
@@ -109,16 +138,28 @@ set
                 where a.value ->> 'id' = c.selected_advertiser ->> 'id'
             )
     end,
-    in_user_accounts = c.in_user_accounts
-        and i.value ->> 'status' in ('active', 'refresh_failing')
-        and (
-            i.value ->> 'accounts' is null
-            or exists (
-                select 1
-                from json_each(i.value ->> 'accounts') a
-                where a.value ->> 'id' = c.selected_advertiser ->> 'id'
-            )
-        ),
+    in_user_accounts = i.value ->> 'status' in ('active', 'refresh_failing')
+        and case
+            when i.value ->> 'accounts' is null then c.in_user_accounts
+            else exists (
+                    select 1
+                    from json_each(i.value ->> 'accounts') a
+                    where a.value ->> 'id' = c.selected_advertiser ->> 'id'
+                )
+                and (
+                    c.in_user_accounts
+                    or (
+                        c.advertiser_lost
+                        and c.status <> 'revoked'
+                        and not exists (
+                            select 1
+                            from connections o
+                            where o.user_id = c.user_id
+                                and o.in_user_accounts
+                        )
+                    )
+                )
+        end,
     lease_owner = null,
     token_version = c.token_version + (i.value ->> 'encrypted_tokens' is not null),
     updated_at = :now
