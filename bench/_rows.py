@@ -39,6 +39,7 @@ COLUMNS = (
     "verified_at",
     "due_at",
     "token_version",
+    "granted_at",
     "connected_at",
     "created_at",
     "updated_at",
@@ -49,7 +50,7 @@ INSERT_FILLER = f"""
     select
         gen_random_uuid(), gen_random_uuid(), '{FAMILY}', md5(n::text), 'active', '["user.info.basic"]',
         '[]', false, repeat('x', 400), $2::timestamptz, $3::timestamptz, $2::timestamptz, 1,
-        $3::timestamptz, $3::timestamptz, $3::timestamptz
+        $3::timestamptz, $3::timestamptz, $3::timestamptz, $3::timestamptz
     from generate_series(1, $1::integer) n
 """
 
@@ -119,6 +120,7 @@ class TokenState:
             now,
             now + self.due_in,
             1,
+            now,
             now,
             now,
             now,
