@@ -116,8 +116,6 @@ class CodeExchange:
             pending = self.pending_grants.pop(request.code_hash) or PendingGrant(
                 request, claim.encrypted_grant, claim.claimed_at, is_in_own_journal=False
             )
-            # The stored ciphertext is the newer one: a key rotation may have replaced it.
-            pending = replace(pending, encrypted_grant=claim.encrypted_grant)
         return await self._create_connection(request, claim, pending)
 
     async def _replay(self, claim: AnsweredCode) -> SuccessReply:
@@ -201,6 +199,9 @@ class CodeExchange:
     async def _create_connection(
         self, request: ExchangeRequest, claim: ClaimedCode, pending: PendingGrant
     ) -> SuccessReply:
+        if claim.encrypted_grant is not None:
+            # The stored ciphertext is the newer one: a key rotation may have replaced it.
+            pending = replace(pending, encrypted_grant=claim.encrypted_grant)
         try:
             grant = pending.grant or decrypt_grant(self._cipher, pending)
             created = await self._connection_creator.create(request, claim, grant)

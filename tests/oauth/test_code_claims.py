@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connector.encryption import pending_grant_associated_data
 from connector.errors import (
     Busy,
     CodeSpent,
@@ -21,10 +22,13 @@ from connector.errors import (
 )
 from connector.oauth.code_claims import CLAIM_LEASE, CLAIM_WAIT_SECONDS
 from connector.schedule import MIN_RETRY_DELAY
+from connector.store import Replacement
 from tests.database_views import DatabaseView
 from tests.running_service import Simulator
+from tests.tokens.harness import Gate, Replica
 
 from .harness import ADVERTISERS, ExchangeHarness, error_of, on_sqlite, running_process
+from .test_pending_grants import leave_grant_pending
 
 
 async def test_concurrent_posts_to_two_processes_cause_one_exchange(
@@ -107,6 +111,65 @@ async def test_a_pending_grant_is_not_completed_while_another_process_has_the_cl
         reply = await posting
     assert await harness.post(code, state) == reply
     assert harness.row("connections")["token_version"] == 1
+
+
+async def test_a_pending_grant_is_completed_after_the_claim_of_another_process_has_expired(
+    harness: ExchangeHarness, tmp_path: Path
+) -> None:
+    code, state = await leave_grant_pending(harness)
+    async with running_process(harness.database, harness.simulator, tmp_path / "second") as other:
+        await harness.simulator.fault(ADVERTISERS, "hang")
+        lost = asyncio.create_task(other.post(code, state))
+        await harness.wait_for_call(ADVERTISERS, count=2)
+        harness.clock.advance(MIN_RETRY_DELAY.total_seconds())
+        await harness.retry_pending()
+        assert harness.rows("connections") == []
+        harness.clock.advance(CLAIM_LEASE.total_seconds())
+        await harness.retry_pending()
+        assert harness.row("connections")["status"] == "active"
+        harness.simulator.state.faults.clear()
+        await asyncio.wait([lost])
+
+
+@on_sqlite
+async def test_a_pending_grant_is_not_retried_while_its_code_is_posted_again(
+    harness: ExchangeHarness,
+) -> None:
+    code, state = await leave_grant_pending(harness)
+    harness.clock.advance(MIN_RETRY_DELAY.total_seconds())
+    database = Replica(harness.service).database
+    gate = database.before_call["claim_codes"] = Gate()
+    posting = asyncio.create_task(harness.post(code, state))
+    await gate.reached.wait()
+    retrying = asyncio.create_task(harness.retry_pending())
+    gate.open.set()
+    assert (await posting).success
+    await retrying
+    assert database.calls["claim_codes"] == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize("continued_by", ["a second post", "the background"])
+async def test_a_failed_retry_does_not_undo_the_rotation_of_the_key_of_a_grant(
+    harness: ExchangeHarness, continued_by: str
+) -> None:
+    code, state = await harness.consent(), harness.state()
+    await harness.simulator.fault(ADVERTISERS, "status", 503, times=2)
+    await error_of(harness.post(code, state))
+    row, cipher = harness.row("codes"), harness.service.cipher
+    code_hash, old = row["code_hash"], row["encrypted_grant"]
+    associated_data = pending_grant_associated_data(code_hash)
+    text = cipher.decrypt(old, associated_data=associated_data)
+    new = cipher.encrypt(text, associated_data=associated_data)
+    replacement = Replacement(row_key=code_hash, old=old, new=new)
+    await harness.service.store.replace_ciphertexts("codes", [replacement])
+    if continued_by == "a second post":
+        await error_of(harness.post(code, state))
+    else:
+        harness.clock.advance(MIN_RETRY_DELAY.total_seconds())
+        await harness.retry_pending()
+    assert harness.count_calls(ADVERTISERS) == 2
+    assert harness.row("codes")["encrypted_grant"] == new
 
 
 async def test_a_family_that_is_not_configured_is_refused_before_its_code_is_claimed(
