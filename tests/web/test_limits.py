@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 
 import pytest
+from multidict import CIMultiDict
 
 from connector.identity.credential_limiter import (
     MAX_FAILURES_PER_BEGINNING,
@@ -131,6 +132,12 @@ async def test_a_trusted_proxy_names_the_peer_in_the_audit(
     assert await audited_peer(harness, forwarded_for) == expected
 
 
+async def test_a_trusted_proxy_may_add_a_header_of_its_own(start_service: StartService) -> None:
+    """The caller wrote the first header."""
+    harness = await start_service(CONNECTOR_TRUSTED_PROXIES="127.0.0.1")
+    assert await audited_peer(harness, "6.6.6.6", "203.0.113.7") == "203.0.113.7"
+
+
 async def test_a_trusted_proxy_that_names_nobody_is_not_limited_as_a_peer(
     start_service: StartService,
 ) -> None:
@@ -148,9 +155,11 @@ async def test_the_addresses_of_one_ipv6_network_are_one_peer(start_service: Sta
     assert (await statuses(harness, requests))[401] == MAX_FAILURES_PER_PEER
 
 
-async def audited_peer(harness: Harness, forwarded_for: str) -> str:
+async def audited_peer(harness: Harness, *forwarded_for: str) -> str:
     connection_id = (await harness.connect())["connection_id"]
-    headers = AS_SERVER | {"X-Forwarded-For": forwarded_for}
+    headers = CIMultiDict(AS_SERVER)
+    for value in forwarded_for:
+        headers.add("X-Forwarded-For", value)
     await harness.get(f"/connections/{connection_id}/token", headers)
     await harness.service.audit.write()
     return str((await harness.get("/audit", AS_SERVER)).json["entries"][0]["peer"])
