@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -82,6 +83,13 @@ async def test_keys_are_not_fetched_over_http_from_another_host(
     with pytest.raises(Busy):
         await sign_in(authenticator, issuer.token())
     assert issuer.jwks.request_count == 0
+
+
+def test_an_issuer_on_another_host_may_not_name_an_http_address_of_this_machine() -> None:
+    issuer = "https://login.example.com"
+    document = {"issuer": issuer, "jwks_uri": "http://127.0.0.1:8080/keys"}
+    with pytest.raises(ValueError, match="not an https URL"):
+        DiscoveredKeys(issuer, clock=ManualClock())._jwks_uri(json.dumps(document).encode())
 
 
 async def test_a_discovery_document_whose_issuer_differs_in_the_last_slash_is_not_used(
