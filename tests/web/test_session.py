@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
+from connector.app import Service
+from connector.errors import Unauthenticated
+from connector.identity import TICKET_LIFETIME
 from connector.model import UserId
 from tests.credentials import ANNA, API_KEYS, NOON_TIMESTAMP, hs256_jwt
+from tests.manual_clock import ManualClock
 from tests.running_service import AS_SERVER
 
 from .conftest import Harness, StartService
@@ -123,6 +131,21 @@ async def test_a_copied_cookie_does_not_work_in_another_process_after_the_sign_o
     assert (await first.get("/connections", {"Cookie": cookie})).status == 401
 
 
+async def test_an_ended_session_stays_ended_for_a_replica_whose_clock_is_behind(
+    harness: Harness,
+) -> None:
+    ended, other = [await harness.session_cookie(harness.as_user()) for _ in range(2)]
+    assert await sign_out(harness, ended) == 200
+    harness.simulator.clock.advance(TICKET_LIFETIME.total_seconds() + 59 * 60)
+    # Ending a session also deletes the rows that are no longer needed.
+    assert await sign_out(harness, await harness.session_cookie(AS_SERVER)) == 200
+    behind = ManualClock(harness.simulator.clock.now() - timedelta(minutes=60))
+    async with Service.build(harness.service.settings, clock=behind) as replica:
+        with pytest.raises(Unauthenticated, match="has ended"):
+            await replica.sessions.verify(ended.partition("=")[2])
+        assert await replica.sessions.verify(other.partition("=")[2])
+
+
 async def test_signing_out_ends_no_other_session(harness: Harness) -> None:
     ended, other = [await harness.session_cookie(AS_SERVER) for _ in range(2)]
     headers = {"Cookie": ended, "Sec-Fetch-Site": "same-origin"}
@@ -136,3 +159,8 @@ async def test_the_session_is_not_ended_if_the_request_has_other_credentials(
     cookie = {"Cookie": await harness.session_cookie(AS_SERVER)}
     assert (await harness.call("DELETE", "/session", headers=cookie | AS_SERVER)).status == 200
     assert (await harness.get("/session", cookie)).status == 200
+
+
+async def sign_out(harness: Harness, cookie: str) -> int:
+    headers = {"Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
+    return (await harness.call("DELETE", "/session", headers=headers)).status
