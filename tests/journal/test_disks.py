@@ -113,6 +113,16 @@ async def test_entries_recovered_on_a_full_disk_are_recovered_again_by_the_next_
         assert names(after) == ["a", "b", "c"]
 
 
+async def test_a_clean_stop_on_a_full_disk_removes_no_recovered_entry(folder: Path) -> None:
+    """The dead process's file is the only copy."""
+    await file_of_killed_process(folder, *"abc")
+    with files_up_to(0):
+        async with running(folder) as journal:
+            assert names(journal) == ["a", "b", "c"]
+    async with running(folder) as after:
+        assert names(after) == ["a", "b", "c"]
+
+
 async def test_a_disk_that_rejects_writes_is_logged_once_and_its_recovery_is_logged_once(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
