@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,21 @@ async def test_a_recovered_grant_that_the_store_rejects_is_retried_later(
         await harness.retry_pending()
         assert harness.row("connections")["status"] == "active"
         assert harness.exchange_count == 1
+
+
+@on_sqlite
+async def test_a_grant_whose_claim_the_store_rejects_is_retried_after_a_growing_delay(
+    harness: ExchangeHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    await leave_grant_pending(harness)
+    harness.database.script(
+        "create trigger no before update on codes begin select raise(abort, 'no'); end"
+    )
+    with caplog.at_level(logging.INFO):
+        for _ in range(60):
+            harness.clock.advance(2)
+            await harness.retry_pending()
+    assert 2 <= caplog.text.count("code exchange failed error=internal_error") <= 4
 
 
 @on_sqlite

@@ -34,6 +34,14 @@ def rejected_user(database: DatabaseUnderTest, stack: Stack) -> Iterator[UserId]
 
 
 @pytest.fixture
+def refused_code(database: DatabaseUnderTest, stack: Stack) -> Iterator[str]:
+    table = "alter table connector.codes"
+    stack.script(f"{table} add constraint refused check (code_hash <> 'refused')")
+    yield "refused"
+    stack.script(f"{table} drop constraint refused")
+
+
+@pytest.fixture
 async def locked_user(database: DatabaseUnderTest, stack: Stack) -> AsyncIterator[UserId]:
     """A user whose row in `user_accounts` is locked by a transaction of the customer."""
     user, function = new_user_id(), "alter function public.connector_upsert_connections"
@@ -86,6 +94,19 @@ async def test_an_upsert_that_waits_for_a_locked_row_does_not_fail_the_other_ups
     users = [new_user_id(), locked_user, new_user_id()]
     assert await upsert_in_one_batch(pausable, users) == {locked_user: RolledBack}
     assert connected_users(database) == {users[0], users[2]}
+
+
+@on_postgres
+@pytest.mark.usefixtures("unlimited_wait")
+async def test_a_claim_that_the_database_rejects_does_not_fail_the_other_claims(
+    pausable: PausableDatabase, refused_code: str
+) -> None:
+    store, codes = Store(pausable), [uuid4().hex, refused_code, uuid4().hex]
+    claims = await run_together(
+        pausable, [claim_code(store, code, new_user_id()) for code in codes]
+    )
+    assert [type(claim) for claim in claims] == [ClaimedCode, InternalError, ClaimedCode]
+    assert pausable.batch_sizes("claim_codes")[0] == len(codes)
 
 
 @on_postgres
