@@ -21,6 +21,7 @@ from tests.supabase_stack import Stack
 from .cluster import SERVE, Cluster, ServiceProcess, wait_until
 from .harness import REFRESH_PATH, Gate, Replica, TokenHarness
 from .replicas import FileClock
+from .test_dead_process_leases import connect_expired, kill_during_calls, lease_owner
 
 LEASE_SECONDS = REFRESH_LEASE.total_seconds()
 
@@ -77,6 +78,25 @@ async def test_a_running_process_releases_the_leases_of_a_killed_process(
     started = harness.clock.now()
     await other.refresh(connection_id)
     assert harness.clock.now() == started
+
+
+async def test_a_process_that_dies_while_the_leases_of_another_one_are_released_is_not_forgotten(
+    harness: TokenHarness, replica: Replica, other: Replica
+) -> None:
+    connection_ids = await connect_expired(harness, replica, 2)
+    survivor = await harness.start_replica()
+    recovery = survivor.service.token_recovery
+    await kill_during_calls(REFRESH_PATH, harness, replica, replica.read(connection_ids[0]))
+    gate = survivor.database.before_call["release_leases"] = Gate()
+    first = asyncio.create_task(recovery.adopt())
+    await gate.reached.wait()
+    await kill_during_calls(REFRESH_PATH, harness, other, other.read(connection_ids[1]))
+    second = asyncio.create_task(recovery.adopt())
+    while len(recovery._dead_owners) < 2:  # noqa: ASYNC110 - there is no event
+        await asyncio.sleep(0.001)
+    gate.open.set()
+    await asyncio.gather(first, second)
+    assert [lease_owner(harness, connection_id) for connection_id in connection_ids] == [None, None]
 
 
 async def test_a_rejected_refresh_token_ends_no_connection_if_a_dead_process_has_the_newer_tokens(

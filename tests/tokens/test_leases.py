@@ -103,6 +103,19 @@ async def test_a_process_delayed_until_its_lease_may_have_expired_does_not_call_
     assert await harness.refresh_count() == 1
 
 
+async def test_a_background_delayed_until_its_lease_may_have_expired_does_not_call_tiktok(
+    harness: TokenHarness, replica: Replica
+) -> None:
+    async def delay() -> None:
+        harness.clock.advance((REFRESH_LEASE - MAX_TIKTOK_CALL).total_seconds() + 1)
+
+    connection_id = await harness.connect(replica)
+    harness.advance_past_expiry(await replica.tokens(connection_id))
+    replica.database.before_call["lease_due_connections"] = delay
+    await replica.run_batch()
+    assert await harness.refresh_count() == 0
+
+
 async def test_a_process_whose_disk_is_slower_than_its_lease_does_not_call_tiktok(
     harness: TokenHarness, replica: Replica
 ) -> None:
