@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -10,11 +11,12 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from connector.errors import StoreUnreachable
+from connector.errors import ConnectorError, StoreUnreachable
 from connector.maintenance.cleanup import CLEANUP_INTERVAL, RETENTION
 from connector.store import Store, supabase
 from connector.store.supabase import Supabase
 from tests.manual_clock import NOON
+from tests.raw_servers import ok_response, respond_with, tcp_server
 
 from .builders import apply, claim_code, new_user_id, outcome
 from .conftest import open_store
@@ -34,9 +36,11 @@ BODIES = [
 
 
 @asynccontextmanager
-async def store_with_response(body: str, status: int = 200) -> AsyncIterator[Store]:
+async def store_with_response(body: str, status: int = 200, **headers: str) -> AsyncIterator[Store]:
     async def respond(request: web.Request) -> web.Response:
-        return web.Response(status=status, text=body, content_type="application/json")
+        return web.Response(
+            status=status, text=body, content_type="application/json", headers=headers
+        )
 
     application = web.Application()
     application.router.add_post("/rest/v1/rpc/{operation}", respond)
@@ -85,6 +89,23 @@ async def test_a_gateways_own_error_is_reported_unreachable(status: int, body: s
     async with store_with_response(body, status) as store:
         with pytest.raises(StoreUnreachable):
             await store.count_connections()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_the_service_role_key_is_not_sent_to_the_target_of_a_redirect(status: int) -> None:
+    requests: list[bytes] = []
+
+    async def record(reader: StreamReader, writer: StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        await respond_with(ok_response(b"[]", "Content-Type: application/json"))(reader, writer)
+
+    async with (
+        tcp_server(record) as target,
+        store_with_response("", status, Location=target) as store,
+    ):
+        with pytest.raises(ConnectorError):
+            await store.count_connections()
+    assert requests == []
 
 
 async def test_a_response_that_is_too_large_is_reported_unreachable(
