@@ -131,6 +131,14 @@ async def test_a_header_takes_precedence_over_the_session_cookie(harness: Harnes
     assert rejected.status == 401
 
 
+async def test_an_api_key_beside_the_projects_public_key_is_not_ignored(harness: Harness) -> None:
+    both = {"Authorization": "Bearer sb_publishable_0123456789", "X-API-Key": API_KEYS[0]}
+    body = {"code": await harness.simulator.consent(), "state": await harness.state()}
+    response = await harness.post("/oauth/exchange", both, **body)
+    assert (response.status, response.code) == (401, "unauthenticated")
+    assert "Two credentials" in response.json["error"]
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -92,6 +92,17 @@ async def test_a_failed_refresh_also_counts_for_the_limit_of_a_user(harness: Har
     assert (await harness.post(path, harness.as_user(BEN))).status == 404
 
 
+async def test_a_replica_whose_clock_is_ahead_makes_a_user_wait_no_longer_than_the_interval(
+    harness: Harness,
+) -> None:
+    path = f"/connections/{(await harness.connect(family='login_kit'))['connection_id']}/refresh"
+    harness.simulator.clock.advance(600)
+    assert (await harness.post(path, AS_SERVER)).status == 200
+    harness.simulator.clock.advance(-600)
+    response = await harness.post(path, harness.as_user())
+    assert (response.status, response.headers["Retry-After"]) == (429, "10")
+
+
 async def test_refreshing_an_ended_connection_is_refused_without_waiting_for_the_limit(
     harness: Harness,
 ) -> None:

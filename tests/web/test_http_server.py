@@ -205,6 +205,15 @@ async def test_a_request_that_expects_100_continue_is_continued(harness: Harness
     assert assert_error(response, 400, "invalid_request").json["error"] == "state is missing."
 
 
+@pytest.mark.parametrize("header", [b"X-API-Key: \xff\xfe", b"Authorization: Bearer \xff\xfe"])
+async def test_credentials_that_are_not_utf_8_are_wrong_credentials(
+    harness: Harness, header: bytes
+) -> None:
+    request = b"GET /connections HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n"
+    response = await send(harness, request % header)
+    assert response.status_line == b"HTTP/1.1 401 Unauthorized"
+
+
 async def test_the_large_cookies_of_a_shared_domain_are_accepted(harness: Harness) -> None:
     """A Supabase session on a shared parent domain is several cookies of 3 KiB, in one header."""
     cookies = "; ".join(f"sb-ref-auth-token.{n}={'x' * 3180}" for n in range(9))
