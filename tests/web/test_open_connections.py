@@ -103,6 +103,9 @@ async def test_the_service_answers_while_many_half_open_connections_wait(harness
         writer.write(b"GET /heal")
     assert (await harness.get("/healthz")).status == 200
     async with asyncio.timeout(5):
-        assert await asyncio.gather(*(reader.read() for reader, _ in opened)) == [b""] * 200
+        reading = (reader.read() for reader, _ in opened)
+        ends = await asyncio.gather(*reading, return_exceptions=True)
+    # On a slow machine the first connections are closed before the test writes to them.
+    assert all(end == b"" or isinstance(end, ConnectionResetError) for end in ends)
     for _, writer in opened:
         writer.close()
