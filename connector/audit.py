@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 
 WRITE_INTERVAL_SECONDS = 0.5
 CLOSE_TIMEOUT_SECONDS = 5.0
-BATCH_SIZE = 500
+BATCH_SIZE = 2000
+"""Large, because each batch writes the pages of the index by user again, in random order."""
+
 MAX_QUEUED = 20_000
 
 

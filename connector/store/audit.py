@@ -37,6 +37,8 @@ class AuditEntry(FrozenModel):
 
     action: AuditAction
     connection_id: str | None = None
+    """If it is set, so is `user_id`, by which the entry is found."""
+
     user_id: UserId | None = None
     request_id: str | None = None
     peer: str | None = None

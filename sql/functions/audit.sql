@@ -31,7 +31,8 @@ begin
 end
 $$;
 
--- A plan is made for each call, because the index to use depends on which filters are null.
+-- A plan is made for each call, because the index to use depends on which filters are null. The entries of a
+-- connection are found by its user. The entries of erased connections are found by the word `erased`.
 create function public.connector_list_audit_entries(
     p_connection_id text, p_user_id text, p_actor text, p_before_at timestamptz, p_before_id text,
     p_max_rows integer
@@ -46,12 +47,25 @@ set enable_seqscan = off
 set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
+declare
+    v_connection_id text := lower(p_connection_id);
+    v_user_of_connection text;
 begin
     perform connector.require_service_role();
+    select c.user_id
+    into v_user_of_connection
+    from connector.connections c
+    where c.id = case
+        when v_connection_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then v_connection_id::uuid
+    end;
+    v_user_of_connection := coalesce(p_user_id, v_user_of_connection, v_connection_id);
     return query
     select a.at, a.id, a.actor, a.action, a.connection_id, a.user_id, a.request_id, a.peer
     from connector.audit a
-    where (p_connection_id is null or a.connection_id = p_connection_id)
+    where (
+            v_connection_id is null
+            or (a.user_id = v_user_of_connection and a.connection_id = v_connection_id)
+        )
         and (p_user_id is null or a.user_id = p_user_id)
         and (p_actor is null or a.actor = p_actor)
         and (a.at, a.id) < (coalesce(p_before_at, 'infinity'), coalesce(p_before_id, ''))

@@ -45,14 +45,7 @@ begin
         user_id = 'erased',
         connection_id = case when a.connection_id is null then null else 'erased' end,
         peer = case when a.actor in ('user', 'person') then null else a.peer end
-    where a.user_id = p_user_id
-        or a.connection_id = any (
-            array(
-                select c.id::text
-                from connector.connections c
-                where c.user_id = p_user_id
-            )
-        );
+    where a.user_id = p_user_id;
 
     return query
     delete from connector.connections c

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from connector.store import AuditFilter, AuditPosition, Store
 from tests.manual_clock import NOON
 
-from .builders import MINUTE, audit_entry, new_user_id
+from .builders import MINUTE, audit_entry, connect, new_user_id
 
 EVERYTHING = AuditFilter()
 
@@ -61,15 +63,35 @@ async def test_the_newest_entries_are_listed_first_and_the_next_page_continues(
 async def test_entries_are_filtered_by_connection_and_actor(
     store: Store, matching: AuditFilter, expected: list[str]
 ) -> None:
+    user = new_user_id()
+    a, b = await connect(store, user), await connect(store, user, tiktok_user_id="other")
     await store.add_audit_entries(
         [
-            audit_entry(id="1", connection_id="a", actor="shop"),
-            audit_entry(id="2", connection_id="a", actor="billing"),
-            audit_entry(id="3", connection_id="a", actor="shop"),
-            audit_entry(id="4", connection_id="b", actor="billing"),
+            audit_entry(id="1", user_id=user, connection_id=a, actor="shop"),
+            audit_entry(id="2", user_id=user, connection_id=a, actor="billing"),
+            audit_entry(id="3", user_id=user, connection_id=a, actor="shop"),
+            audit_entry(id="4", user_id=user, connection_id=b, actor="billing"),
         ]
     )
+    if matching.connection_id is not None:
+        matching = replace(matching, connection_id={"a": a, "b": b}[matching.connection_id])
     assert await listed_ids(store, matching) == expected
+
+
+async def test_the_entries_of_a_connection_are_found_by_its_id_in_upper_case(store: Store) -> None:
+    user = new_user_id()
+    id = await connect(store, user)
+    await store.add_audit_entries([audit_entry(id="1", user_id=user, connection_id=id)])
+    assert await listed_ids(store, AuditFilter(connection_id=id.upper())) == ["1"]
+
+
+async def test_the_entries_of_erased_connections_are_found_by_the_word_erased(store: Store) -> None:
+    user = new_user_id()
+    id = await connect(store, user)
+    await store.add_audit_entries([audit_entry(id="1", user_id=user, connection_id=id)])
+    await store.erase_user(user)
+    assert await listed_ids(store, AuditFilter(connection_id="erased")) == ["1"]
+    assert await listed_ids(store, AuditFilter(connection_id=id)) == []
 
 
 async def test_entries_are_filtered_by_user(store: Store) -> None:

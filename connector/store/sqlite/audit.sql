@@ -22,7 +22,12 @@ with matching (at, id) as (
     from (
         select a.at, a.id
         from audit a
-        where a.connection_id = :connection_id
+        where a.connection_id = lower(:connection_id)
+            and a.user_id = coalesce(
+                :user_id,
+                (select c.user_id from connections c where c.id = lower(:connection_id)),
+                lower(:connection_id)
+            )
             and (:user_id is null or a.user_id = :user_id)
             and (:actor is null or a.actor = :actor)
             and (a.at, a.id) < (coalesce(:before_at, '9999'), coalesce(:before_id, ''))

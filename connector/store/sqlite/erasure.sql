@@ -27,12 +27,7 @@ set
     user_id = 'erased',
     connection_id = case when connection_id is null then null else 'erased' end,
     peer = case when actor in ('user', 'person') then null else peer end
-where user_id = :user_id
-    or connection_id in (
-        select c.id
-        from connections c
-        where c.user_id = :user_id
-    );
+where user_id = :user_id;
 
 delete from connections
 where user_id = :user_id

@@ -193,9 +193,6 @@ create table if not exists audit (
     primary key (at, id)
 ) without rowid;
 
-create index if not exists audit_of_connection
-    on audit (connection_id, at, id);
-
 create index if not exists audit_of_user
     on audit (user_id, at, id);
 
