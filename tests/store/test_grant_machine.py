@@ -40,7 +40,7 @@ def check(database: Callable[[Path], Database], reset: Callable[[], None], examp
 
 
 def test_any_order_of_events_on_sqlite() -> None:
-    check(SQLite, lambda: None, 60)
+    check(SQLite, lambda: None, 40)
 
 
 def test_any_order_of_events_on_postgres(stack: Stack) -> None:

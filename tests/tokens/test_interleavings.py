@@ -167,7 +167,7 @@ def test_no_order_of_events_loses_a_connection() -> None:
     run_state_machine_as_test(
         TokenMachine,
         settings=settings(
-            max_examples=EXAMPLES or 75,
+            max_examples=EXAMPLES or 45,
             stateful_step_count=STEPS,
             derandomize=not EXAMPLES,
             database=None,
