@@ -2,7 +2,8 @@
 
 1. One refresh at a time per connection, across replicas. Inside a process all callers share one task;
    between processes the lease in the store decides. Acquiring the lease is a write, so the store is
-   known to be writable before a refresh token is used.
+   known to be writable before a refresh token is used. A process that still has the lease gets the lease
+   again, because its operations of one connection never run at the same time.
 2. The lease outlasts the longest call to TikTok. A process does not send a call that could still run
    after its lease.
    - A read leases for 60 s. The background leases for a third of the token's remaining life, between 60 s

@@ -71,8 +71,8 @@ begin
                         jsonb_build_object('id', c.selected_advertiser ->> 'id')
                     )
             end,
-            -- Only a live connection whose advertiser is granted stays in user_accounts. If a lost advertiser is
-            -- granted again, it returns, unless another connection is there now.
+            -- Only a live connection whose advertiser is granted stays in user_accounts. A connection whose lost
+            -- advertiser is granted again returns there, unless another connection of the user has replaced it.
             in_user_accounts = i.status in ('active', 'refresh_failing')
                 and case
                     when i.accounts is null then c.in_user_accounts

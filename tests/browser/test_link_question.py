@@ -40,7 +40,7 @@ async def test_a_link_names_its_user_and_nothing_is_connected_before_a_button_is
     await page.goto(await harness.connect_link(BERT, display_name=BERTS_NAME))
     await expect(page.locator(CARDS)).to_have_count(3)
     await expect(page.get_by_role("definition")).to_have_text(f"{BERTS_NAME}{BERT}")
-    await expect(page.locator("main")).to_contain_text("Connect only if you know this user")
+    await expect(page.locator("main")).to_contain_text("Connect only if this is you")
     await expect(page).to_have_url(f"{harness.url}/connect")
     assert (await harness.get("/connections"))["connections"] == []
 

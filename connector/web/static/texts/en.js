@@ -70,7 +70,7 @@ export const en = {
       "You can disconnect here at any time.",
     ],
     for_user: "You connect TikTok accounts for",
-    for_user_help: "This user can use the accounts. Connect only if you know this user.",
+    for_user_help: "This user can use the accounts that you connect. Connect only if this is you, or somebody you trust.",
     permissions: "Permissions that we ask for",
     connect: "Connect {title}",
     opening_tiktok: "Opening TikTok…",
