@@ -105,6 +105,8 @@ class Failure(FrozenModel):
     since: UtcDatetime
     count: int = 1
     retry_at: UtcDatetime | None = None
+    reason: int | None = None
+    """TikTok's number for the reason why it removed the authorization, if a webhook said so."""
 
 
 class Connection(FrozenModel):

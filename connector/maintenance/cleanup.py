@@ -21,6 +21,7 @@ RETENTION = Retention(
     attempts=timedelta(hours=24),
     attempts_per_connection=50,
     events=timedelta(days=30),
+    webhooks=timedelta(days=7),
     counts=timedelta(days=31),
 )
 AUDIT_RETENTION = timedelta(days=90)

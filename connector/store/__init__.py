@@ -10,6 +10,22 @@ from .audit import ERASED, AuditAction, AuditEntry, AuditFilter, AuditPosition
 from .connection_lists import SEVERITIES, ConnectionFilter, ListPosition
 from .database import Database
 from .database_errors import APPLY_SQL
+from .event_records import (
+    DeliveryResult,
+    DeliveryRow,
+    DeliveryState,
+    EndpointRow,
+    EndpointState,
+    EventBounds,
+    EventRow,
+    LeasedDelivery,
+    NumberingResult,
+    ReplayResult,
+    WebhookApp,
+    WebhookOutcome,
+    WebhookResult,
+    WebhookRow,
+)
 from .history import Retention
 from .operations import ERRORS_OF_ONE_ITEM
 from .outcome import Outcome
@@ -53,18 +69,32 @@ __all__ = [
     "ConnectionFilter",
     "ConnectionUpsert",
     "Database",
+    "DeliveryResult",
+    "DeliveryRow",
+    "DeliveryState",
     "EncryptedRow",
+    "EndpointRow",
+    "EndpointState",
+    "EventBounds",
+    "EventRow",
     "ExistingConnection",
     "JsonObject",
+    "LeasedDelivery",
     "ListPosition",
+    "NumberingResult",
     "Outcome",
     "PrivilegeProblem",
     "Replacement",
+    "ReplayResult",
     "Retention",
     "Store",
     "StoredReply",
     "UpsertResult",
     "UserAccountsReport",
+    "WebhookApp",
+    "WebhookOutcome",
+    "WebhookResult",
+    "WebhookRow",
     "select_database",
     "weak_ssl_mode",
 ]

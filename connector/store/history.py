@@ -23,6 +23,9 @@ class Retention:
     """The last attempts of each connection are kept at any age."""
 
     events: timedelta
+    """Also deliveries, which are deleted with their events."""
+
+    webhooks: timedelta
     counts: timedelta
 
 
@@ -58,6 +61,7 @@ class HistoryOperations(Operations):
             attempt_seconds=retention.attempts.total_seconds(),
             keep_attempts=retention.attempts_per_connection,
             event_seconds=retention.events.total_seconds(),
+            webhook_seconds=retention.webhooks.total_seconds(),
             count_seconds=retention.counts.total_seconds(),
             interval_seconds=interval.total_seconds(),
             max_rows=max_rows,

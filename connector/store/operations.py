@@ -3,6 +3,7 @@ characters that a database cannot store."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Sequence
@@ -28,6 +29,16 @@ from .records import JsonObject
 log = logging.getLogger(__name__)
 
 PAGE_SIZE = 200
+OPERATIONS_WITH_EVENTS = frozenset(
+    {
+        "apply_outcomes",
+        "mark_disconnected",
+        "receive_webhook",
+        "replay_deliveries",
+        "select_advertiser",
+        "upsert_connections",
+    }
+)
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 R = TypeVar("R", bound=FrozenModel)
@@ -49,6 +60,8 @@ class Operations:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._last_logged_error: str | None = None
+        self.event_written = asyncio.Event()
+        """Set after each operation of this process that may have written an event."""
 
     async def _call(self, operation: str, **arguments: object) -> list[JsonObject]:
         storable = {name: replace_unstorable(value) for name, value in arguments.items()}
@@ -58,6 +71,8 @@ class Operations:
             self._log_once(error)
             raise
         self._last_logged_error = None
+        if operation in OPERATIONS_WITH_EVENTS:
+            self.event_written.set()
         return rows
 
     def _log_once(self, error: ConnectorError) -> None:

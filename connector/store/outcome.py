@@ -118,6 +118,7 @@ class Outcome(FrozenModel):
             status=status,
             last_failure=failure,
             due_at=failure.retry_at,
+            event="failing" if (stored.status, status) == ("active", "refresh_failing") else None,
             attempt=attempt,
         )
 

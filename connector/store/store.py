@@ -13,14 +13,18 @@ from .connection_lists import ConnectionListOperations
 from .connections import ConnectionOperations
 from .database import Database
 from .database_errors import APPLY_SQL, misconfigured_error
+from .deliveries import DeliveryOperations
 from .encryption import CiphertextOperations
+from .endpoints import EndpointOperations
 from .erasure import ErasureOperations
+from .events import EventOperations
 from .history import HistoryOperations
 from .privileges import PrivilegeOperations
 from .sessions import SessionOperations
 from .tokens import TokenRowOperations
+from .webhooks import WebhookOperations
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Store(
@@ -34,6 +38,10 @@ class Store(
     SessionOperations,
     AuditOperations,
     PrivilegeOperations,
+    EventOperations,
+    DeliveryOperations,
+    EndpointOperations,
+    WebhookOperations,
 ):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
