@@ -8,20 +8,22 @@ create temp table if not exists decisions (
     error_code        text,
     new_selection     text,
     in_user_accounts  integer not null,
-    was_shown         integer not null
+    was_shown         integer not null,
+    was_lost          integer not null
 );
 
 delete from decisions;
 
 insert into decisions (
-    code_hash, connection_id, error_code, new_selection, in_user_accounts, was_shown
+    code_hash, connection_id, error_code, new_selection, in_user_accounts, was_shown, was_lost
 )
 select
     d.code_hash, d.connection_id, d.error_code, d.new_selection,
-    d.new_selection is not null and (d.was_shown or not d.has_other_selection), d.was_shown
+    d.new_selection is not null and (d.was_shown or not d.has_other_selection), d.was_shown,
+    d.was_lost
 from (
     select
-        i.code_hash, i.connection_id, i.error_code, i.was_shown, i.has_other_selection,
+        i.code_hash, i.connection_id, i.error_code, i.was_shown, i.was_lost, i.has_other_selection,
         coalesce(
             i.still_selected, case when not i.has_other_selection then i.selected_advertiser end
         ) as new_selection
@@ -31,6 +33,7 @@ from (
             coalesce(c.id, r.value ->> 'id') as connection_id,
             r.value ->> 'selected_advertiser' as selected_advertiser,
             coalesce(c.in_user_accounts, false) as was_shown,
+            coalesce(c.advertiser_lost, false) as was_lost,
             (
                 select a.value
                 from json_each(r.value ->> 'accounts') a
@@ -101,6 +104,7 @@ set
     lease_owner = null,
     token_version = c.token_version + 1,
     granted_at = excluded.granted_at,
+    expiry_event_at = null,
     connected_at = excluded.connected_at,
     updated_at = excluded.updated_at;
 
@@ -132,14 +136,22 @@ where id in (
         and not d.in_user_accounts
 );
 
-insert into events (at, kind, connection_id, user_id, detail)
+insert into events (id, type, connection_id, user_id, data, created_at)
 select
-    :now, case c.token_version when 1 then 'connected' else 'reconnected' end,
-    c.id, c.user_id,
-    json_object('family', c.family, 'selected_advertiser', json(d.new_selection))
+    new_uuid(), 'connection.' || case c.token_version when 1 then 'connected' else 'reconnected' end,
+    s.connection_id, s.user_id, s.data, :now
 from decisions d
 join connections c on c.id = d.connection_id
-where d.error_code is null;
+join event_snapshots s on s.connection_id = c.id
+where d.error_code is null
+union all
+select new_uuid(), 'connection.advertiser_lost', s.connection_id, s.user_id, s.data, :now
+from decisions d
+join connections c on c.id = d.connection_id
+join event_snapshots s on s.connection_id = c.id
+where d.error_code is null
+    and c.advertiser_lost
+    and not d.was_lost;
 
 insert into attempts (
     connection_id, at, operation, actor, result, tiktok_code, message, request_id, duration_ms

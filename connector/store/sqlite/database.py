@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from pydantic_core import to_json
 
@@ -40,7 +41,9 @@ JSON_COLUMNS = frozenset(
         "key_columns",
         "required_columns",
         "unsuitable_columns",
-        "detail",
+        "data",
+        "content",
+        "events",
     },
 )
 LOOP_READS = frozenset(
@@ -51,6 +54,7 @@ LOOP_READS = frozenset(
         "find_stored_tokens",
         "list_attempts",
         "is_session_ended",
+        "get_event_bounds",
     }
 )
 DEADLINE = 10.0
@@ -126,12 +130,14 @@ class SQLite:
         connection.execute("pragma synchronous = full")
         connection.create_function("add_seconds", 2, _add_seconds, deterministic=True)
         connection.create_function("seconds_between", 2, _seconds_between, deterministic=True)
+        connection.create_function("new_uuid", 0, lambda: str(uuid4()))
         connection.create_function("lower", 1, _lower, deterministic=True)
         return connection
 
     def _create_tables(self) -> None:
         self._path.chmod(0o600)
-        self._write(self._operations["tables"], {}, deadline=time.monotonic() + DEADLINE)
+        for tables in ("tables", "event_tables"):
+            self._write(self._operations[tables], {}, deadline=time.monotonic() + DEADLINE)
 
     def _write(self, sql: OperationSql, values: Parameters, *, deadline: float) -> list[Parameters]:
         remaining = deadline - time.monotonic()

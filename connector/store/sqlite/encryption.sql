@@ -14,6 +14,9 @@ from (
     union all
     select 'codes', c.code_hash, c.encrypted_grant, null, null, null
     from codes c
+    union all
+    select 'endpoints', p.id, p.encrypted_secrets, null, null, null
+    from endpoints p
 ) r
 where r.table_name = :table_name
     and r.ciphertext is not null
@@ -44,6 +47,13 @@ where :table_name = 'codes'
     and c.code_hash = i.value ->> 'row_key'
     and c.encrypted_grant = i.value ->> 'old';
 
+update endpoints as p
+set encrypted_secrets = i.value ->> 'new'
+from json_each(:replacements) i
+where :table_name = 'endpoints'
+    and p.id = i.value ->> 'row_key'
+    and p.encrypted_secrets = i.value ->> 'old';
+
 select i.value ->> 'row_key' as row_key
 from json_each(:replacements) i
 where i.value ->> 'new' = case :table_name
@@ -61,5 +71,10 @@ where i.value ->> 'new' = case :table_name
             select c.encrypted_grant
             from codes c
             where c.code_hash = i.value ->> 'row_key'
+        )
+        when 'endpoints' then (
+            select p.encrypted_secrets
+            from endpoints p
+            where p.id = i.value ->> 'row_key'
         )
     end;

@@ -9,8 +9,32 @@ where connection_id in (
     where c.user_id = :user_id
 );
 
+delete from deliveries
+where event_position in (
+    select e.position
+    from events e
+    where e.user_id = :user_id
+        or e.tiktok_user_id in (
+            select c.tiktok_user_id
+            from connections c
+            where c.user_id = :user_id
+        )
+);
+
 delete from events
-where user_id = :user_id;
+where user_id = :user_id
+    or tiktok_user_id in (
+        select c.tiktok_user_id
+        from connections c
+        where c.user_id = :user_id
+    );
+
+delete from webhooks
+where tiktok_user_id in (
+    select c.tiktok_user_id
+    from connections c
+    where c.user_id = :user_id
+);
 
 delete from codes
 where user_id = :user_id;

@@ -31,7 +31,7 @@ where c.user_id = :user_id
 group by 1, 2, 3
 order by 1, 2, 3;
 
--- delete_old_rows (code_seconds, attempt_seconds, keep_attempts, event_seconds, count_seconds, interval_seconds, max_rows, now)
+-- delete_old_rows (code_seconds, attempt_seconds, keep_attempts, event_seconds, webhook_seconds, count_seconds, interval_seconds, max_rows, now)
 
 insert into cleanup (id, next_run_at, attempts_from, attempts_until)
 values (1, :now, '', '')
@@ -67,14 +67,60 @@ where code_hash in (
     limit :max_rows
 );
 
-delete from events
-where id in (
-    select e.id
+update event_numbers as n
+set deleted_until = coalesce(
+    (
+        select max(o.seq)
+        from (
+            select e.seq, e.created_at
+            from events e
+            order by e.position
+            limit :max_rows
+        ) o
+        where o.created_at < add_seconds(:now, -:event_seconds)
+    ),
+    n.deleted_until
+)
+where exists (
+    select 1
     from cleanup k
-    cross join events e
     where k.next_run_at <= :now
-        and e.at < add_seconds(:now, -:event_seconds)
-    order by e.at
+);
+
+delete from deliveries
+where event_position in (
+    select e.position
+    from cleanup k
+    cross join event_numbers n
+    cross join events e on e.seq <= n.deleted_until
+    where k.next_run_at <= :now
+);
+
+delete from events
+where seq in (
+    select e.seq
+    from cleanup k
+    cross join event_numbers n
+    cross join events e on e.seq <= n.deleted_until
+    where k.next_run_at <= :now
+);
+
+delete from delivery_counts
+where hour < add_seconds(:now, -:event_seconds)
+    and exists (
+        select 1
+        from cleanup k
+        where k.next_run_at <= :now
+    );
+
+delete from webhooks
+where digest in (
+    select w.digest
+    from cleanup k
+    cross join webhooks w
+    where k.next_run_at <= :now
+        and w.received_at < add_seconds(:now, -:webhook_seconds)
+    order by w.received_at
     limit :max_rows
 );
 
@@ -148,8 +194,19 @@ set
         )
         or exists (
             select 1
-            from events e
-            where e.at < add_seconds(:now, -:event_seconds)
+            from (
+                select e.created_at
+                from events e
+                where e.seq is not null
+                order by e.seq
+                limit 1
+            ) o
+            where o.created_at < add_seconds(:now, -:event_seconds)
+        )
+        or exists (
+            select 1
+            from webhooks w
+            where w.received_at < add_seconds(:now, -:webhook_seconds)
         ) then :now
         else add_seconds(:now, :interval_seconds)
     end

@@ -8,6 +8,7 @@
 --   result as `now`, so that an operation uses one time.
 -- - `add_seconds (time, seconds)` and `seconds_between (start, end)` are functions that the driver adds to each
 --   connection.
+-- - `new_uuid ()` is another such function.
 -- - The driver replaces `lower (text)`, because SQLite's own function changes only ASCII letters.
 -- - A statement ends with a semicolon at the end of a line. So a trigger ends on the line of its statement.
 
@@ -19,7 +20,7 @@ create table if not exists schema (
 
 -- A file of another version keeps its number, so that the service refuses the file.
 insert into schema (version)
-select 4
+select 5
 where not exists (
     select 1
     from schema
@@ -47,6 +48,7 @@ create table if not exists connections (
     token_version        integer not null,
     granted_at           text not null,
     disconnected_at      text,
+    expiry_event_at      text,
     connected_at         text not null,
     created_at           text not null,
     updated_at           text not null,
@@ -125,18 +127,6 @@ create index if not exists codes_of_state
 create index if not exists codes_with_grant
     on codes (user_id, family)
     where encrypted_grant is not null;
-
-create table if not exists events (
-    id             integer primary key autoincrement,
-    at             text not null,
-    kind           text not null,
-    connection_id  text not null,
-    user_id        text not null,
-    detail         text not null
-);
-
-create index if not exists events_at
-    on events (at);
 
 create table if not exists attempts (
     id             integer primary key autoincrement,

@@ -2,12 +2,6 @@
 
 -- mark_disconnected (connection_id, now)
 
-insert into events (at, kind, connection_id, user_id, detail)
-select :now, 'disconnected', c.id, c.user_id, '{}'
-from connections c
-where c.id = :connection_id
-    and c.status <> 'revoked';
-
 update user_accounts
 set
     tiktok_access_token = null,
@@ -41,6 +35,12 @@ set
     updated_at = :now
 where c.id = :connection_id
     and c.status <> 'revoked';
+
+insert into events (id, type, connection_id, user_id, data, created_at)
+select new_uuid(), 'connection.disconnected', s.connection_id, s.user_id, s.data, :now
+from event_snapshots s
+where s.connection_id = :connection_id
+    and changes();
 
 select t.*
 from stored_tokens t

@@ -44,11 +44,11 @@ set
     tiktok_account_id = excluded.tiktok_account_id,
     tiktok_business_id = excluded.tiktok_business_id;
 
-insert into events (at, kind, connection_id, user_id, detail)
+insert into events (id, type, connection_id, user_id, data, created_at)
 select
-    :now, 'advertiser_selected', :connection_id, s.user_id,
-    json_object('selected_advertiser', json(s.advertiser))
-from selection s;
+    new_uuid(), 'connection.advertiser_selected', n.connection_id, n.user_id, n.data, :now
+from selection s
+join event_snapshots n on n.connection_id = :connection_id;
 
 select s.advertiser
 from selection s;
