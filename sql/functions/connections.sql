@@ -67,6 +67,7 @@ begin
             i.accounts, i.selected_advertiser, i.encrypted_tokens, i.expires_at,
             i.refresh_expires_at, i.due_at, i.account_token, i.attempt,
             coalesce(c.in_user_accounts, false) as was_in_user_accounts,
+            coalesce(c.advertiser_lost, false) as was_lost,
             -- The selected advertiser as the new grant names it; null if it is no longer granted.
             (
                 select a.value
@@ -108,7 +109,7 @@ begin
         )
         left join lateral (
             select
-                e.id, e.in_user_accounts, e.selected_advertiser, e.granted_at
+                e.id, e.in_user_accounts, e.selected_advertiser, e.advertiser_lost, e.granted_at
             from connector.connections e
             where e.user_id = i.user_id
                 and e.family is not distinct from i.family
@@ -120,7 +121,7 @@ begin
         select
             i.code_hash, i.claimed_at, i.id, i.user_id, i.family, i.tiktok_user_id, i.scopes,
             i.accounts, i.encrypted_tokens, i.expires_at, i.refresh_expires_at, i.due_at,
-            i.account_token, i.attempt, i.was_in_user_accounts, i.error_code,
+            i.account_token, i.attempt, i.was_in_user_accounts, i.was_lost, i.error_code,
             coalesce(
                 i.still_selected,
                 case when not i.has_other_selection then i.selected_advertiser end
@@ -158,20 +159,26 @@ begin
             lease_owner = null,
             token_version = c.token_version + 1,
             granted_at = excluded.granted_at,
+            expiry_event_at = null,
             connected_at = excluded.connected_at,
             updated_at = excluded.updated_at
         returning
             c.id, c.user_id, c.token_version, c.selected_advertiser, c.advertiser_lost,
-            c.in_user_accounts
+            c.in_user_accounts, c as connection
     ),
     inserted_events as (
-        insert into connector.events (at, kind, connection_id, user_id, detail)
+        insert into connector.events (type, connection_id, user_id, data, created_at)
         select
-            v_now, case c.token_version when 1 then 'connected' else 'reconnected' end,
-            c.id, c.user_id,
-            jsonb_build_object('family', d.family, 'selected_advertiser', d.new_selection)
+            'connection.' || case c.token_version when 1 then 'connected' else 'reconnected' end,
+            c.id, c.user_id, connector.event_data(c.connection), v_now
+        from upserted c
+        union all
+        select
+            'connection.advertiser_lost', c.id, c.user_id, connector.event_data(c.connection), v_now
         from decided d
         join upserted c on c.user_id = d.user_id
+        where c.advertiser_lost
+            and not d.was_lost
     ),
     inserted_attempts as (
         insert into connector.attempts (

@@ -49,6 +49,14 @@ begin
             and (p_after_key is null or c.code_hash > p_after_key)
         order by c.code_hash
         limit p_max_rows;
+    elsif p_table_name = 'endpoints' then
+        return query
+        select p.id::text, p.encrypted_secrets, null::text, null::text, null::text
+        from connector.endpoints p
+        where p_after_key is null
+            or p.id > p_after_key::uuid
+        order by p.id
+        limit p_max_rows;
     end if;
 end
 $$;
@@ -96,6 +104,14 @@ begin
         where c.code_hash = i.row_key
             and c.encrypted_grant = i.old
         returning c.code_hash;
+    elsif p_table_name = 'endpoints' then
+        return query
+        update connector.endpoints p
+        set encrypted_secrets = i.new
+        from jsonb_to_recordset(p_replacements) as i (row_key uuid, old text, new text)
+        where p.id = i.row_key
+            and p.encrypted_secrets = i.old
+        returning p.id::text;
     end if;
 end
 $$;

@@ -26,8 +26,21 @@ begin
         where c.user_id = p_user_id
     );
 
+    -- The deliveries are deleted with their events.
     delete from connector.events
-    where user_id = p_user_id;
+    where user_id = p_user_id
+        or tiktok_user_id in (
+            select c.tiktok_user_id
+            from connector.connections c
+            where c.user_id = p_user_id
+        );
+
+    delete from connector.webhooks
+    where tiktok_user_id in (
+        select c.tiktok_user_id
+        from connector.connections c
+        where c.user_id = p_user_id
+    );
 
     delete from connector.codes
     where user_id = p_user_id;

@@ -122,8 +122,9 @@ $$;
 -- `between`, see connector_list_attempts.
 create function public.connector_delete_old_rows(
     p_code_seconds double precision, p_attempt_seconds double precision, p_keep_attempts integer,
-    p_event_seconds double precision, p_count_seconds double precision,
-    p_interval_seconds double precision, p_max_rows integer, p_now timestamptz
+    p_event_seconds double precision, p_webhook_seconds double precision,
+    p_count_seconds double precision, p_interval_seconds double precision, p_max_rows integer,
+    p_now timestamptz
 )
 returns table (more_left boolean)
 language plpgsql security definer
@@ -136,6 +137,8 @@ declare
     v_codes_before timestamptz := v_now - make_interval(secs => p_code_seconds);
     v_attempts_before timestamptz := v_now - make_interval(secs => p_attempt_seconds);
     v_events_before timestamptz := v_now - make_interval(secs => p_event_seconds);
+    v_webhooks_before timestamptz := v_now - make_interval(secs => p_webhook_seconds);
+    v_deleted_until bigint;
     v_from timestamptz;
     v_until timestamptz;
     v_deleted_attempts bigint;
@@ -167,13 +170,35 @@ begin
         )
     );
 
-    delete from connector.events
-    where id = any (
+    -- The first events by position are the oldest ones. There is no index on the time. The deliveries are deleted
+    -- with their events.
+    select max(o.seq)
+    into v_deleted_until
+    from (
+        select e.seq, e.created_at
+        from connector.events e
+        order by e.position
+        limit p_max_rows
+    ) o
+    where o.created_at < v_events_before;
+    if v_deleted_until is not null then
+        update connector.event_numbers n
+        set deleted_until = greatest(n.deleted_until, v_deleted_until);
+
+        delete from connector.events e
+        where e.seq <= v_deleted_until;
+    end if;
+
+    delete from connector.delivery_counts
+    where hour < v_events_before;
+
+    delete from connector.webhooks
+    where digest = any (
         array (
-            select e.id
-            from connector.events e
-            where e.at < v_events_before
-            order by e.at
+            select w.digest
+            from connector.webhooks w
+            where w.received_at < v_webhooks_before
+            order by w.received_at
             limit p_max_rows
         )
     );
@@ -248,8 +273,19 @@ begin
         )
         or exists (
             select
-            from connector.events e
-            where e.at < v_events_before
+            from (
+                select e.created_at
+                from connector.events e
+                where e.seq is not null
+                order by e.seq
+                limit 1
+            ) o
+            where o.created_at < v_events_before
+        )
+        or exists (
+            select
+            from connector.webhooks w
+            where w.received_at < v_webhooks_before
         );
     update connector.cleanup
     set

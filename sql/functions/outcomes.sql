@@ -35,7 +35,8 @@ begin
     -- Locked first, so that the row before the update is read as it is now and not as it was when the statement
     -- started.
     locked as (
-        select c.id, c.status, c.advertiser_lost, c.in_user_accounts
+        select c.id, c.status, c.advertiser_lost, c.in_user_accounts, c.expiry_event_at,
+            c.refresh_expires_at
         from connector.connections c
         where c.id = any (array (select n.connection_id from input n))
         order by c.id
@@ -53,10 +54,7 @@ begin
                 when i.encrypted_tokens is null then c.expires_at
                 else i.expires_at
             end,
-            refresh_expires_at = case
-                when i.encrypted_tokens is null then c.refresh_expires_at
-                else i.refresh_expires_at
-            end,
+            refresh_expires_at = x.refresh_expires_at,
             verified_at = coalesce(i.verified_at, c.verified_at),
             last_failure = i.last_failure,
             due_at = case
@@ -93,11 +91,29 @@ begin
                             )
                         )
                 end,
+            -- The grant expires within 14 days. The time of expiry may move a little with each refresh, so the next event
+            -- follows only if the grant was extended.
+            expiry_event_at = case
+                when c.status <> 'revoked'
+                    and i.status in ('active', 'refresh_failing')
+                    and x.refresh_expires_at <= v_now + interval '14 days'
+                    and (
+                        c.expiry_event_at is null
+                        or c.expiry_event_at < x.refresh_expires_at - interval '28 days'
+                    ) then v_now
+                else c.expiry_event_at
+            end,
             lease_owner = null,
             token_version = c.token_version + (i.encrypted_tokens is not null)::integer,
             updated_at = v_now
         from input i
         join locked l on l.id = i.connection_id
+        cross join lateral (
+            select case
+                when i.encrypted_tokens is null then l.refresh_expires_at
+                else i.refresh_expires_at
+            end as refresh_expires_at
+        ) x
         where c.id = i.connection_id
             and c.id = any (array (select n.connection_id from input n))
             and c.token_version = i.token_version
@@ -106,21 +122,27 @@ begin
             c.id, c.user_id, c.token_version, c.selected_advertiser,
             l.status = 'reconnect_required' and c.status = 'active' as has_recovered,
             c.advertiser_lost and not l.advertiser_lost as has_lost_advertiser,
-            l.in_user_accounts as was_in_user_accounts, c.in_user_accounts, i.account_token, i.event
+            c.expiry_event_at is distinct from l.expiry_event_at as is_expiring,
+            c as connection, l.in_user_accounts as was_in_user_accounts, c.in_user_accounts, i.account_token, i.event
     ),
     inserted_events as (
-        insert into connector.events (at, kind, connection_id, user_id, detail)
-        select v_now, coalesce(u.event, 'recovered'), u.id, u.user_id, '{}'::jsonb
+        insert into connector.events (type, connection_id, user_id, data, created_at)
+        select
+            'connection.' || coalesce(u.event, 'recovered'), u.id, u.user_id,
+            connector.event_data(u.connection), v_now
         from updated u
         where u.event is not null
             -- An event has reported the end of the connection before a late owner wrote the newest tokens.
             or u.has_recovered
         union all
         select
-            v_now, 'advertiser_lost', u.id, u.user_id,
-            jsonb_build_object('selected_advertiser', u.selected_advertiser)
+            'connection.advertiser_lost', u.id, u.user_id, connector.event_data(u.connection), v_now
         from updated u
         where u.has_lost_advertiser
+        union all
+        select 'connection.expiring', u.id, u.user_id, connector.event_data(u.connection), v_now
+        from updated u
+        where u.is_expiring
     ),
     inserted_attempts as (
         insert into connector.attempts (

@@ -4,10 +4,10 @@ drop function if exists public.connector_schema_version;
 
 -- A change of a table gets a new number. The service refuses a database of another version.
 delete from connector.schema
-where version <> 4;
+where version <> 5;
 
 insert into connector.schema (version)
-values (4)
+values (5)
 on conflict do nothing;
 
 create function public.connector_schema_version()

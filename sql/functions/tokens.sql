@@ -83,8 +83,10 @@ begin
         where k.user_id = v_user_id
             and k.family = v_family
             and k.encrypted_grant is not null;
-        insert into connector.events (at, kind, connection_id, user_id, detail)
-        values (v_now, 'disconnected', p_connection_id, v_user_id, '{}');
+        insert into connector.events (type, connection_id, user_id, data, created_at)
+        select 'connection.disconnected', c.id, c.user_id, connector.event_data(c), v_now
+        from connector.connections c
+        where c.id = p_connection_id;
     end if;
     return query
     select t.*

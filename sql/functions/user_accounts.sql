@@ -225,11 +225,10 @@ begin
             )
         )
     );
-    insert into connector.events (at, kind, connection_id, user_id, detail)
-    values (
-        v_now, 'advertiser_selected', p_connection_id, v_user_id,
-        jsonb_build_object('selected_advertiser', v_advertiser)
-    );
+    insert into connector.events (type, connection_id, user_id, data, created_at)
+    select 'connection.advertiser_selected', c.id, c.user_id, connector.event_data(c), v_now
+    from connector.connections c
+    where c.id = p_connection_id;
     return query
     select v_advertiser;
 end

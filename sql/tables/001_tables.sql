@@ -1,4 +1,4 @@
--- The tables of schema version 4. Run sql/tables in the order of the file names, then sql/functions.
+-- The tables of schema version 5. Run sql/tables in the order of the file names, then sql/functions.
 -- Running this file again changes nothing. It contains no `begin` and no `commit`, so that one
 -- transaction can include all files: `cat sql/tables/*.sql sql/functions/*.sql | psql --single-transaction`.
 --
@@ -21,7 +21,7 @@ begin
         from information_schema.columns
         where table_schema = 'connector'
             and table_name = 'connections'
-            and column_name = 'granted_at'
+            and column_name = 'expiry_event_at'
     ) then
         raise exception 'The schema "connector" has the tables of an unreleased version. '
             'There is no migration from that version.'
@@ -62,6 +62,8 @@ create table if not exists connector.connections (
     -- The time at which the code of the stored grant was claimed. An older grant never replaces a newer one.
     granted_at           timestamptz not null,
     disconnected_at      timestamptz,
+    -- The time of the last event that the grant expires soon.
+    expiry_event_at      timestamptz,
     connected_at         timestamptz not null,
     created_at           timestamptz not null,
     updated_at           timestamptz not null,
@@ -144,18 +146,6 @@ create index if not exists codes_with_grant
     on connector.codes (user_id, family)
     where encrypted_grant is not null;
 
-create table if not exists connector.events (
-    id             bigint generated always as identity primary key,
-    at             timestamptz not null,
-    kind           text not null,
-    connection_id  uuid not null,
-    user_id        text not null,
-    detail         jsonb not null
-);
-
-create index if not exists events_at
-    on connector.events (at);
-
 create table if not exists connector.attempts (
     id             bigint generated always as identity primary key,
     connection_id  uuid,
@@ -221,23 +211,3 @@ create table if not exists connector.ended_sessions (
     session_hash  text primary key,
     keep_until    timestamptz not null
 );
-
--- `alter table` locks the table against all readers, so it runs only if row level security is disabled.
-do $$
-declare
-    v_table record;
-begin
-    for v_table in
-        select tablename, rowsecurity
-        from pg_catalog.pg_tables
-        where schemaname = 'connector'
-    loop
-        if not v_table.rowsecurity then
-            execute format('alter table connector.%I enable row level security', v_table.tablename);
-        end if;
-        execute format(
-            'revoke all on connector.%I from public, anon, authenticated', v_table.tablename
-        );
-    end loop;
-end
-$$;

@@ -48,8 +48,8 @@ class DatabaseUnderTest:
     def rows(self, table: str) -> Rows:
         return self._view.rows(table)
 
-    def event_kinds(self) -> list[str]:
-        return [event["kind"] for event in self.rows("events")]
+    def event_types(self) -> list[str]:
+        return [event["type"].removeprefix("connection.") for event in self.rows("events")]
 
     def user_account(self, user_id: str) -> UserAccount | None:
         rows = [row for row in self.rows("user_accounts") if row["id"] == user_id]

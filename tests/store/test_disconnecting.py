@@ -52,7 +52,7 @@ async def test_disconnecting_twice_changes_nothing_the_second_time(
     assert await store.mark_disconnected(id, now=LATER) == first
     connection = await stored_connection(store, id)
     assert (connection.due_at, connection.updated_at) == (NOON, NOON)
-    assert database.event_kinds() == ["connected", "disconnected"]
+    assert database.event_types() == ["connected", "disconnected"]
 
 
 async def test_a_disconnected_connection_is_due_only_when_a_running_refresh_lease_ends(

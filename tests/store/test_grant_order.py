@@ -69,7 +69,7 @@ async def test_an_older_grant_that_is_saved_later_does_not_replace_a_newer_one(
     assert (stored.encrypted_tokens, stored.token_version) == ("new", 1)
     assert database.reply("old") == SUPERSEDED
     assert await claim_code(store, "old", user, now=LATER) == AnsweredCode(reply=SUPERSEDED)
-    assert database.event_kinds() == ["connected"]
+    assert database.event_types() == ["connected"]
 
 
 async def test_a_grant_that_was_claimed_before_a_disconnect_does_not_revive_the_connection(

@@ -101,7 +101,7 @@ async def test_accounts_of_a_late_owner_that_are_stored_write_the_advertiser_los
     id = await connect(store, selected_advertiser=SHOP)
     late = outcome(id, lease_owner="late", encrypted_tokens="second", accounts=(BAR,))
     await apply(store, late)
-    assert database.event_kinds() == ["connected", "advertiser_lost"]
+    assert database.event_types() == ["connected", "advertiser_lost"]
 
 
 async def test_new_accounts_cause_no_lost_advertiser_if_none_was_selected(
@@ -109,4 +109,4 @@ async def test_new_accounts_cause_no_lost_advertiser_if_none_was_selected(
 ) -> None:
     store = await database.open_store()
     await apply_accounts(store, await connect(store), BAR)
-    assert database.event_kinds() == ["connected"]
+    assert database.event_types() == ["connected"]

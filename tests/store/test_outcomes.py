@@ -184,7 +184,7 @@ async def test_new_tokens_after_the_end_of_a_connection_write_a_recovered_event(
     )
     assert await apply(store, ended_outcome) == {id}
     assert await apply(store, outcome(id, encrypted_tokens="the only valid pair")) == {id}
-    assert database.event_kinds() == ["connected", "reconnect_required", "recovered"]
+    assert database.event_types() == ["connected", "reconnect_required", "recovered"]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ async def test_a_refused_outcome_writes_no_event_and_its_attempt_is_logged_as_su
     await acquire_lease(store, id)
     fields |= {"event": "reconnect_required", "accounts": (BAR,), "attempt": attempt("refused")}
     assert await apply(store, outcome(id, **fields)) == set()
-    assert database.event_kinds() == ["connected"]
+    assert database.event_types() == ["connected"]
     assert (await store.list_attempts(id))[0].result == "superseded"
 
 

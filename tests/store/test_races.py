@@ -212,7 +212,7 @@ async def test_new_tokens_that_wait_for_another_outcome_write_the_events_that_fo
     async with uncommitted(stack, "apply_outcomes($1, $2)", earlier, NOON):
         applying = await until_it_waits(stack, apply(store, late))
     assert await applying == {id}
-    assert database.event_kinds() == expected
+    assert database.event_types() == expected
 
 
 @on_postgres

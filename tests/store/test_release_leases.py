@@ -129,7 +129,7 @@ async def test_releasing_a_lease_changes_nothing_else_of_a_connection(
     await acquire_lease(store, id)
     await release(store)
     assert database.rows("connections") == before
-    assert database.event_kinds() == ["connected"]
+    assert database.event_types() == ["connected"]
 
 
 async def test_new_tokens_are_stored_although_their_owners_lease_was_released_by_mistake(

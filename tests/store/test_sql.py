@@ -25,7 +25,7 @@ from tests.supabase_stack import ROOT, Stack, schema_files
 from .conftest import open_store
 
 SQLITE_OPERATIONS = load_operations()
-SQLITE_ONLY = {"tables", "current_time", "check_writable"}
+SQLITE_ONLY = {"tables", "event_tables", "current_time", "check_writable"}
 SHARED_OPERATIONS = {
     name: sql.arguments for name, sql in SQLITE_OPERATIONS.items() if name not in SQLITE_ONLY
 }

@@ -265,4 +265,4 @@ async def test_no_advertiser_is_selected_for_a_disconnected_or_unknown_connectio
         await store.mark_disconnected(id, now=NOON)
     assert not await select(store, id, SHOP)
     assert database.user_account(user) is None
-    assert "advertiser_selected" not in database.event_kinds()
+    assert "advertiser_selected" not in database.event_types()
