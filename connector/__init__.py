@@ -9,7 +9,7 @@ import each other. A package is imported through its `__init__` only.
     connections | service_warnings              what a user or a server does with connections | problems
     oauth | tokens                              a code becomes a connection | a token stays valid
     identity | advertisers | metrics | audit    who is calling | which ad account | counters | who did what
-    tiktok_client | store | journal             HTTP to TikTok | the database | the local write-ahead log
+    tiktok_client | outbound | store | journal  HTTP to TikTok | to customers | the database | the local log
     encryption | tiktok | attempts | schedule   tokens at rest | TikTok's protocol | one attempt | due times
     model                                       data classes
     concurrency                                 building blocks for asyncio

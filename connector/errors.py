@@ -21,7 +21,8 @@ ConnectorError
 │   ├── Superseded              409 superseded            a newer consent, or a disconnect, came first
 │   ├── UnusableUserId          422 unusable_user_id
 │   ├── NoAdvertisers           422 no_advertisers
-│   └── UnknownAdvertiser       422 unknown_advertiser
+│   ├── UnknownAdvertiser       422 unknown_advertiser
+│   └── EndpointRefused         422 endpoint_refused      no event may be sent to this URL
 ├── TikTokError                 TikTok refused, or its response is unusable
 │   ├── CodeSpent               400 code_spent            the code was used or has expired
 │   ├── ReconnectRequired       409 reconnect_required    TikTok has ended the grant
@@ -124,6 +125,10 @@ class NoAdvertisers(ClientError):
 
 class UnknownAdvertiser(ClientError):
     status, code = 422, "unknown_advertiser"
+
+
+class EndpointRefused(ClientError):
+    status, code = 422, "endpoint_refused"
 
 
 @dataclass(frozen=True)
@@ -237,6 +242,7 @@ _CLASSES_BY_CODE: dict[str, type[ConnectorError]] = {
         UnusableUserId,
         NoAdvertisers,
         UnknownAdvertiser,
+        EndpointRefused,
         CodeSpent,
         ReconnectRequired,
         RateLimited,

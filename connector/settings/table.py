@@ -21,13 +21,14 @@ from . import parsers
 from .access_settings import AccessSettings
 from .address_settings import AddressSettings
 from .cross_checks import conflicts, missing_settings, unencrypted_urls
+from .event_settings import EventSettings
 from .problems import InvalidSettings, Problem
 from .sources import Setting, SettingsSource
 from .tiktok_settings import TikTokSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(AccessSettings, TikTokSettings, AddressSettings):
+class Settings(EventSettings, AccessSettings, TikTokSettings, AddressSettings):
     redirect_uris: Annotated[
         tuple[str, ...],
         Setting(

@@ -8,6 +8,7 @@ from connector import errors
 from connector.web.static_files import FOLDER
 
 MADE_BY_PROGRAMS = {
+    "endpoint_refused",
     "internal_error",
     "method_not_allowed",
     "too_large",
