@@ -101,7 +101,7 @@ class OutboundClient:
             raise OutboundError(error.message) from None
         except _LookupTimedOut:
             raise OutboundError("The name server did not answer in time.", timed_out=True) from None
-        except aiohttp.ServerTimeoutError:
+        except aiohttp.ConnectionTimeoutError:
             sentence = f"No connection could be made within {self._connect_seconds:g} seconds."
             raise OutboundError(sentence, timed_out=True) from None
         except TimeoutError:
@@ -126,7 +126,7 @@ class OutboundClient:
                 results = await self._resolver.resolve(host, 0, socket.AF_UNSPEC)
         except TimeoutError:
             raise _LookupTimedOut from None
-        except (OSError, UnicodeError):
+        except OSError:
             results = []
         if not results:
             raise EndpointRefused("The host name has no address. Check its spelling.")

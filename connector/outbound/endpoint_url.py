@@ -87,7 +87,7 @@ def _parse_host(host: str, *, in_brackets: bool) -> IPAddress | None:
             # A zone (fe80::1%eth0) names a network interface of this machine.
             if address.scope_id is None:
                 return address
-        elif _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        elif _NUMBER.fullmatch(host.rpartition(".")[2]):
             return IPv4Address(host)
         elif len(host) <= MAX_HOST_LENGTH and _HOST_NAME.fullmatch(host):
             return None
