@@ -22,60 +22,61 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
-declare
-    v_now timestamptz;
 begin
     perform connector.require_service_role();
     -- One call at a time, because the number of leased deliveries is counted first.
     perform pg_advisory_xact_lock(hashtextextended('connector lease_due_deliveries', 0));
-    -- After the wait for the lock: an older time would not see the leases of the other call as valid.
-    v_now := coalesce(p_now, clock_timestamp());
-    return query
-    with endpoints as (
+    -- The clock is read after the wait for the lock. Otherwise a lease that has ended might count as valid.
+    declare
+        v_now timestamptz := coalesce(p_now, clock_timestamp());
+    begin
+        return query
+        with endpoints as (
+            select
+                p.id,
+                case when p.failing_since is null then p_max_per_endpoint else 8 end - count(b.id)
+                    as max_rows
+            from connector.endpoints p
+            left join connector.deliveries b on b.endpoint_id = p.id
+                and b.lease_owner is not null
+                and b.state = 'pending'
+                and b.due_at > v_now
+            where p.state = 'enabled'
+            group by p.id
+            having not coalesce(bool_or(b.lease_owner <> p_lease_owner), false)
+        ),
+        selected as (
+            select d.id
+            from endpoints p
+            cross join lateral (
+                select t.id, t.due_at
+                from connector.deliveries t
+                where t.endpoint_id = p.id
+                    and t.state = 'pending'
+                    and t.due_at <= v_now
+                order by t.due_at, t.id
+                limit greatest(p.max_rows, 0)
+                for update skip locked
+            ) d
+            order by d.due_at, d.id
+            limit p_max_rows
+        ),
+        leased as (
+            update connector.deliveries d
+            set
+                lease_owner = p_lease_owner,
+                due_at = v_now + make_interval(secs => p_lease_seconds)
+            where d.id = any (array (select s.id from selected s))
+            returning d.id, d.event_position, d.endpoint_id, d.attempts
+        )
         select
-            p.id,
-            case when p.failing_since is null then p_max_per_endpoint else 8 end - count(b.id)
-                as max_rows
-        from connector.endpoints p
-        left join connector.deliveries b on b.endpoint_id = p.id
-            and b.lease_owner is not null
-            and b.state = 'pending'
-            and b.due_at > v_now
-        where p.state = 'enabled'
-        group by p.id
-        having not coalesce(bool_or(b.lease_owner <> p_lease_owner), false)
-    ),
-    selected as (
-        select d.id
-        from endpoints p
-        cross join lateral (
-            select t.id, t.due_at
-            from connector.deliveries t
-            where t.endpoint_id = p.id
-                and t.state = 'pending'
-                and t.due_at <= v_now
-            order by t.due_at, t.id
-            limit greatest(p.max_rows, 0)
-            for update skip locked
-        ) d
-        order by d.due_at, d.id
-        limit p_max_rows
-    ),
-    leased as (
-        update connector.deliveries d
-        set
-            lease_owner = p_lease_owner,
-            due_at = v_now + make_interval(secs => p_lease_seconds)
-        where d.id = any (array (select s.id from selected s))
-        returning d.id, d.event_position, d.endpoint_id, d.attempts
-    )
-    select
-        l.id, e.id, l.endpoint_id, l.attempts, p.url, p.encrypted_secrets, e.seq, e.type, e.data,
-        e.created_at
-    from leased l
-    join connector.events e on e.position = l.event_position
-    join connector.endpoints p on p.id = l.endpoint_id
-    order by e.seq, l.id;
+            l.id, e.id, l.endpoint_id, l.attempts, p.url, p.encrypted_secrets, e.seq, e.type, e.data,
+            e.created_at
+        from leased l
+        join connector.events e on e.position = l.event_position
+        join connector.endpoints p on p.id = l.endpoint_id
+        order by e.seq, l.id;
+    end;
 end
 $$;
 

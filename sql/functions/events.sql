@@ -5,7 +5,8 @@ drop function if exists
     public.connector_get_event_bounds,
     public.connector_list_events,
     connector.event_data,
-    connector.event_matches;
+    connector.event_matches,
+    connector.event_bounds;
 
 -- The data of an event about a connection: its state at this time, without tokens. Names are cut, because an event has
 -- at most 20 kB.
@@ -82,6 +83,9 @@ begin
         where w.seq is null
     );
     if v_is_behind and pg_try_advisory_xact_lock(hashtextextended('connector number_events', 0)) then
+        insert into connector.event_numbers (id, last_seq, deleted_until)
+        values (1, 0, 0)
+        on conflict (id) do nothing;
         select n.last_seq
         into v_last_seq
         from connector.event_numbers n;
@@ -121,7 +125,7 @@ begin
     end if;
     return query
     select
-        v_numbered, v_is_behind, n.last_seq,
+        v_numbered, v_is_behind, b.last,
         exists (
             select
             from connector.endpoints p
@@ -135,8 +139,17 @@ begin
             ) d
             where p.state = 'enabled'
         )
-    from connector.event_numbers n;
+    from connector.event_bounds() b;
 end
+$$;
+
+create function connector.event_bounds()
+returns table (oldest bigint, last bigint)
+language sql stable
+set search_path = ''
+as $$
+    select coalesce(max(n.deleted_until), 0) + 1, coalesce(max(n.last_seq), 0)
+    from connector.event_numbers n
 $$;
 
 create function public.connector_get_event_bounds()
@@ -148,8 +161,8 @@ as $$
 begin
     perform connector.require_service_role();
     return query
-    select n.deleted_until + 1, n.last_seq
-    from connector.event_numbers n;
+    select b.oldest, b.last
+    from connector.event_bounds() b;
 end
 $$;
 

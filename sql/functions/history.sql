@@ -138,7 +138,9 @@ declare
     v_attempts_before timestamptz := v_now - make_interval(secs => p_attempt_seconds);
     v_events_before timestamptz := v_now - make_interval(secs => p_event_seconds);
     v_webhooks_before timestamptz := v_now - make_interval(secs => p_webhook_seconds);
-    v_deleted_until bigint;
+    v_event record;
+    v_until_position bigint;
+    v_until_seq bigint;
     v_from timestamptz;
     v_until timestamptz;
     v_deleted_attempts bigint;
@@ -170,24 +172,23 @@ begin
         )
     );
 
-    -- The first events by position are the oldest ones. There is no index on the time. The deliveries are deleted
-    -- with their events.
-    select max(o.seq)
-    into v_deleted_until
-    from (
-        select e.seq, e.created_at
+    -- There is no index on the time of an event. The first events by position are the oldest ones, and the loop reads few
+    -- others. The deliveries are deleted with their events.
+    for v_event in
+        select e.position, e.seq, e.created_at
         from connector.events e
         order by e.position
         limit p_max_rows
-    ) o
-    where o.created_at < v_events_before;
-    if v_deleted_until is not null then
-        update connector.event_numbers n
-        set deleted_until = greatest(n.deleted_until, v_deleted_until);
-
-        delete from connector.events e
-        where e.seq <= v_deleted_until;
-    end if;
+    loop
+        exit when v_event.created_at >= v_events_before;
+        v_until_position := v_event.position;
+        v_until_seq := greatest(v_until_seq, v_event.seq);
+    end loop;
+    delete from connector.events e
+    where e.position <= v_until_position;
+    update connector.event_numbers n
+    set deleted_until = v_until_seq
+    where v_until_seq > n.deleted_until;
 
     delete from connector.delivery_counts
     where hour < v_events_before;
@@ -276,8 +277,7 @@ begin
             from (
                 select e.created_at
                 from connector.events e
-                where e.seq is not null
-                order by e.seq
+                order by e.position
                 limit 1
             ) o
             where o.created_at < v_events_before

@@ -15,8 +15,8 @@ drop function if exists
 -- - Other webhooks are only passed on.
 create function public.connector_receive_webhook(
     p_digest text, p_app text, p_families text[], p_tiktok_user_id text, p_event text,
-    p_reason integer, p_message text, p_publish_id text, p_created_at timestamptz, p_content jsonb,
-    p_unreadable boolean, p_now timestamptz
+    p_reason integer, p_message text, p_created_at timestamptz, p_content jsonb, p_unreadable boolean,
+    p_now timestamptz
 )
 returns table (outcome text)
 language plpgsql security definer

@@ -21,16 +21,12 @@ create index if not exists events_without_number
     on connector.events (position)
     where seq is null;
 
--- One row: the last number, and the last number whose event was deleted because of its age.
+-- One row, from the first event on: the last number, and the last number whose event was deleted because of its age.
 create table if not exists connector.event_numbers (
     id             smallint primary key,
     last_seq       bigint not null,
     deleted_until  bigint not null
 );
-
-insert into connector.event_numbers (id, last_seq, deleted_until)
-values (1, 0, 0)
-on conflict (id) do nothing;
 
 create table if not exists connector.endpoints (
     id                 uuid primary key,

@@ -45,10 +45,10 @@ FILL_HISTORY = (
     from generate_series({first}, {last}) n
     """,
     """
-    insert into connector.events (at, kind, connection_id, user_id, detail)
+    insert into connector.events (seq, type, connection_id, user_id, data, created_at)
     select
-        '2026-11-20 12:00 UTC'::timestamptz - n * interval '1 millisecond', 'connected', md5('id' || n)::uuid,
-        'user-' || n, '{{}}'
+        n, 'connection.connected', md5('id' || n)::uuid, 'user-' || n, '{{}}',
+        '2026-11-20 11:00 UTC'::timestamptz + n * interval '1 millisecond'
     from generate_series({first}, {last}) n
     """,
     """
@@ -77,7 +77,7 @@ def fill_connections(stack: Stack, rows: int) -> None:
 
 
 def fill_history(stack: Stack, rows: int) -> None:
-    """All rows are from the last minutes before noon. Each connection has 50 attempts."""
+    """All rows are from the last hour before noon, events in this order. Each connection has 50 attempts."""
     for statement in FILL_HISTORY:
         fill(stack, statement, rows)
     fill_connections(stack, 100)

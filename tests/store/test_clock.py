@@ -102,7 +102,7 @@ async def test_one_operation_writes_the_same_time_to_every_column(
     [time] = times | {connection.verified_at}
     assert just_now(time)
     [event], [code] = database.rows("events"), database.rows("codes")
-    assert {parse_time(event["at"]), parse_time(code["claimed_until"])} == {time}
+    assert {parse_time(event["created_at"]), parse_time(code["claimed_until"])} == {time}
 
 
 async def test_every_operation_with_a_time_argument_accepts_none(
@@ -117,7 +117,7 @@ async def test_every_operation_with_a_time_argument_accepts_none(
     disconnected = await store.mark_disconnected(id, now=None)
     assert disconnected is not None
     assert just_now((await stored_connection(store, id)).due_at)
-    assert all(just_now(parse_time(event["at"])) for event in database.rows("events"))
+    assert all(just_now(parse_time(event["created_at"])) for event in database.rows("events"))
 
 
 def parse_time(value: str | datetime) -> datetime:

@@ -47,8 +47,13 @@ async def test_a_selected_advertiser_that_is_no_longer_granted_is_lost_with_one_
     connection = await stored_connection(store, id)
     assert (connection.advertiser_lost, connection.selected_advertiser) == (True, SHOP)
     assert connection.accounts == ()
-    events = [event for event in database.rows("events") if event["kind"] == "advertiser_lost"]
-    assert [event["detail"] for event in events] == [{"selected_advertiser": SHOP.model_dump()}]
+    events = [
+        event for event in database.rows("events") if event["type"] == "connection.advertiser_lost"
+    ]
+    assert [event["data"]["connection"]["advertiser"] for event in events] == [
+        {"id": SHOP.id, "name": SHOP.name}
+    ]
+    assert [event["data"]["connection"]["advertiser_lost"] for event in events] == [True]
 
 
 async def test_a_lost_advertiser_that_is_granted_again_is_no_longer_lost(store: Store) -> None:

@@ -169,7 +169,7 @@ async def test_an_applied_outcome_writes_its_event(database: DatabaseUnderTest) 
     await acquire_lease(store, id)
     await apply(store, outcome(id, status="reconnect_required", event="reconnect_required"))
     event = database.rows("events")[-1]
-    assert (event["kind"], event["connection_id"]) == ("reconnect_required", id)
+    assert (event["type"], event["connection_id"]) == ("connection.reconnect_required", id)
 
 
 async def test_new_tokens_after_the_end_of_a_connection_write_a_recovered_event(

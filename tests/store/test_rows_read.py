@@ -167,7 +167,11 @@ async def test_a_cleanup_reads_the_old_rows_and_few_others(
 ) -> None:
     """Ten rows of each table are old. The ten attempts are surplus of one connection."""
     fill_history(stack, HISTORY_ROWS)
-    for table, time in (("codes", "created_at"), ("events", "at"), ("attempts", "at")):
+    stack.script(
+        "update connector.events set created_at = '2026-10-01' where position in "
+        "(select position from connector.events order by position limit 10)"
+    )
+    for table, time in (("codes", "created_at"), ("attempts", "at")):
         stack.script(
             f"update connector.{table} set {time} = {time} - interval '40 days' "
             f"where {time} > '2026-11-20 12:00 UTC'::timestamptz - interval '10.5 milliseconds'"

@@ -151,8 +151,10 @@ def sqlite_columns(path: Path) -> Iterator[tuple[str, str]]:
 async def test_both_dialects_have_the_same_tables_views_and_columns(
     stack: Stack, tmp_path: Path
 ) -> None:
+    """Postgres has a function in place of the view `event_snapshots`."""
     async with open_store(SQLite(tmp_path / "connector.db")):
-        sqlite = set(sqlite_columns(tmp_path / "connector.db"))
+        columns = sqlite_columns(tmp_path / "connector.db")
+        sqlite = {column for column in columns if column[0] != "event_snapshots"}
     query = """
         select table_name, column_name
         from information_schema.columns
@@ -280,9 +282,9 @@ def test_the_function_files_can_be_applied_in_reverse_order(stack: Stack) -> Non
 
 def test_tables_of_an_unreleased_version_are_refused_with_the_remedy(stack: Stack) -> None:
     rename = "alter table connector.connections rename column {} to {}"
-    stack.script(rename.format("granted_at", "claimed_at"))
+    stack.script(rename.format("expiry_event_at", "other"))
     try:
         with pytest.raises(RuntimeError, match="drop schema connector cascade"):
             stack.apply(*schema_files())
     finally:
-        stack.script(rename.format("claimed_at", "granted_at"))
+        stack.script(rename.format("other", "expiry_event_at"))

@@ -193,44 +193,24 @@ async def test_an_upsert_writes_a_connected_event_and_later_a_reconnected_event(
     store, user = await database.open_store(), new_user_id()
     id = await connect(store, user, selected_advertiser=SHOP)
     await connect(store, user, accounts=[BAR])
-    first, second = database.rows("events")
-    assert (first["kind"], first["connection_id"], first["user_id"]) == ("connected", id, user)
-    assert first["detail"] == {"family": "marketing", "selected_advertiser": SHOP.model_dump()}
-    assert second["kind"] == "reconnected"
-    assert second["detail"]["selected_advertiser"] is None
-
-
-async def test_an_upsert_logs_the_attempt(store: Store) -> None:
-    [attempt] = await store.list_attempts(await connect(store))
-    assert (attempt.operation, attempt.result, attempt.at) == ("exchange", "ok", NOON)
-
-
-async def test_an_upsert_with_a_selected_advertiser_writes_user_accounts(
-    database: DatabaseUnderTest,
-) -> None:
-    store, user = await database.open_store(), new_user_id()
-    await connect(store, user, selected_advertiser=SHOP, account_token="encrypted")
-    assert database.user_account(user) == UserAccount("encrypted", SHOP.name, SHOP.id)
-
-
-async def test_an_upsert_with_another_selected_advertiser_replaces_the_row_in_user_accounts(
-    database: DatabaseUnderTest,
-) -> None:
-    store, user = await database.open_store(), new_user_id()
-    await connect(store, user, selected_advertiser=SHOP, account_token="encrypted")
-    await connect(store, user, selected_advertiser=BAR)
-    assert database.user_account(user) == UserAccount(None, BAR.name, BAR.id)
-
-
-async def test_an_upsert_without_a_selected_advertiser_leaves_user_accounts_unchanged(
-    database: DatabaseUnderTest,
-) -> None:
-    store, user = await database.open_store(), new_user_id()
-    await connect(store, user, accounts=[SHOP, BAR])
-    assert database.user_account(user) is None
-
-
-# Selecting an advertiser
+    first, second, third = database.rows("events")
+    assert (first["connection_id"], first["user_id"]) == (id, user)
+    assert first["data"] == {
+        "connection": {
+            "id": id,
+            "user_id": user,
+            "family": "marketing",
+            "tiktok_user_id": first["data"]["connection"]["tiktok_user_id"],
+            "status": "active",
+            "account": None,
+            "advertiser": {"id": SHOP.id, "name": SHOP.name},
+            "advertiser_lost": False,
+        },
+        "reason": None,
+    }
+    assert database.event_types() == ["connected", "reconnected", "advertiser_lost"]
+    assert second["data"] == third["data"]
+    assert third["data"]["connection"]["advertiser_lost"]
 
 
 async def test_selecting_an_advertiser_writes_the_connection_user_accounts_and_an_event(
@@ -243,8 +223,8 @@ async def test_selecting_an_advertiser_writes_the_connection_user_accounts_and_a
     assert (connection.selected_advertiser, connection.updated_at) == (BAR, LATER)
     assert database.user_account(user) == UserAccount("encrypted", BAR.name, BAR.id)
     event = database.rows("events")[-1]
-    assert event["kind"] == "advertiser_selected"
-    assert event["detail"] == {"selected_advertiser": BAR.model_dump()}
+    assert event["type"] == "connection.advertiser_selected"
+    assert event["data"]["connection"]["advertiser"] == {"id": BAR.id, "name": BAR.name}
 
 
 async def test_selecting_an_advertiser_clears_that_the_former_one_was_lost(store: Store) -> None:

@@ -290,7 +290,7 @@ class TokenHarness:
             return [dict(row) for row in connection.execute(f"select * from {table}")]
 
     def events(self) -> list[str]:
-        return [str(row["kind"]) for row in self.rows("events")]
+        return [str(row["type"]).removeprefix("connection.") for row in self.rows("events")]
 
 
 @asynccontextmanager

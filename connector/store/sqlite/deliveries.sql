@@ -100,7 +100,7 @@ where d.id = s.id;
 
 insert into delivery_counts (endpoint_id, hour, delivered, failed)
 select
-    s.endpoint_id, substr(:now, 1, 13) || ':00:00.000000+00:00', sum(s.state = 'delivered'),
+    s.endpoint_id, substr(:now, 1, 13), sum(s.state = 'delivered'),
     sum(s.state <> 'delivered')
 from settled_deliveries s
 group by s.endpoint_id

@@ -85,7 +85,7 @@ from endpoints p
 left join (
     select n.endpoint_id, sum(n.delivered) as delivered, sum(n.failed) as failed
     from delivery_counts n
-    where n.hour > add_seconds(:now, -86400)
+    where n.hour > substr(add_seconds(:now, -86400), 1, 13)
     group by n.endpoint_id
 ) c on c.endpoint_id = p.id
 where :endpoint_id is null

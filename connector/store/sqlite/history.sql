@@ -67,46 +67,47 @@ where code_hash in (
     limit :max_rows
 );
 
-update event_numbers as n
-set deleted_until = coalesce(
-    (
-        select max(o.seq)
-        from (
-            select e.seq, e.created_at
-            from events e
-            order by e.position
-            limit :max_rows
-        ) o
-        where o.created_at < add_seconds(:now, -:event_seconds)
-    ),
-    n.deleted_until
-)
-where exists (
-    select 1
-    from cleanup k
-    where k.next_run_at <= :now
+create temp table if not exists old_events (
+    position  integer primary key,
+    seq       integer
 );
+
+delete from old_events;
+
+insert into old_events (position, seq)
+select o.position, o.seq
+from cleanup k
+cross join (
+    select e.position, e.seq, e.created_at
+    from events e
+    order by e.position
+    limit :max_rows
+) o
+where k.next_run_at <= :now
+    and o.created_at < add_seconds(:now, -:event_seconds);
 
 delete from deliveries
 where event_position in (
-    select e.position
-    from cleanup k
-    cross join event_numbers n
-    cross join events e on e.seq <= n.deleted_until
-    where k.next_run_at <= :now
+    select o.position
+    from old_events o
 );
 
 delete from events
-where seq in (
-    select e.seq
-    from cleanup k
-    cross join event_numbers n
-    cross join events e on e.seq <= n.deleted_until
-    where k.next_run_at <= :now
+where position in (
+    select o.position
+    from old_events o
 );
 
+update event_numbers as n
+set deleted_until = o.seq
+from (
+    select max(w.seq) as seq
+    from old_events w
+) o
+where o.seq > n.deleted_until;
+
 delete from delivery_counts
-where hour < add_seconds(:now, -:event_seconds)
+where hour < substr(add_seconds(:now, -:event_seconds), 1, 13)
     and exists (
         select 1
         from cleanup k
@@ -197,8 +198,7 @@ set
             from (
                 select e.created_at
                 from events e
-                where e.seq is not null
-                order by e.seq
+                order by e.position
                 limit 1
             ) o
             where o.created_at < add_seconds(:now, -:event_seconds)

@@ -1,6 +1,6 @@
 -- TikTok's webhooks and their effects. The rules for these files are in schema.sql.
 
--- receive_webhook (digest, app, families, tiktok_user_id, event, reason, message, publish_id, created_at, content, unreadable, now)
+-- receive_webhook (digest, app, families, tiktok_user_id, event, reason, message, created_at, content, unreadable, now)
 
 create temp table if not exists webhook_targets (
     connection_id  text primary key,
