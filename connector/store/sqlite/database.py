@@ -99,7 +99,7 @@ class SQLite:
         if operation in LOOP_READS:
             return _translating_errors(lambda: _rows(self._loop_reader, sql, values))
         if sql.only_reads:
-            return await _in_thread(self._reading, lambda: _rows(self._reader, sql, values))
+            return await _in_thread(self._reading, lambda: self._read(sql, values))
         return await self._run_write(sql, values)
 
     async def close(self) -> None:
@@ -139,6 +139,15 @@ class SQLite:
         for tables in ("tables", "event_tables"):
             self._write(self._operations[tables], {}, deadline=time.monotonic() + DEADLINE)
 
+    def _read(self, sql: OperationSql, values: Parameters) -> list[Parameters]:
+        return _rows(self._reader, sql, self._with_time(self._reader, values))
+
+    def _with_time(self, connection: sqlite3.Connection, values: Parameters) -> Parameters:
+        """If `now` is None, as in production, all statements of the operation use the time of the database."""
+        if "now" in values and values["now"] is None:
+            return values | _rows(connection, self._operations["current_time"], {})[0]
+        return values
+
     def _write(self, sql: OperationSql, values: Parameters, *, deadline: float) -> list[Parameters]:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
@@ -146,10 +155,7 @@ class SQLite:
         self._writer.execute(f"pragma busy_timeout = {remaining * 1000:.0f}")
         self._writer.execute("begin immediate")
         try:
-            if "now" in values and values["now"] is None:
-                # As in production. All statements of the operation use this time.
-                values |= _rows(self._writer, self._operations["current_time"], {})[0]
-            rows = _rows(self._writer, sql, values)
+            rows = _rows(self._writer, sql, self._with_time(self._writer, values))
             self._writer.execute("commit")
         except BaseException:
             if self._writer.in_transaction:
