@@ -88,7 +88,8 @@ begin
         on conflict (id) do nothing;
         select n.last_seq
         into v_last_seq
-        from connector.event_numbers n;
+        from connector.event_numbers n
+        where n.id = 1;
         with input as (
             select w.position, v_last_seq + row_number() over (order by w.position) as seq
             from (
@@ -120,7 +121,8 @@ begin
         from numbered;
         update connector.event_numbers n
         set last_seq = v_last_seq + v_numbered
-        where v_numbered > 0;
+        where n.id = 1
+            and v_numbered > 0;
         v_is_behind := v_numbered = p_max_rows;
     end if;
     return query
@@ -150,6 +152,7 @@ set search_path = ''
 as $$
     select coalesce(max(n.deleted_until), 0) + 1, coalesce(max(n.last_seq), 0)
     from connector.event_numbers n
+    where n.id = 1
 $$;
 
 create function public.connector_get_event_bounds()

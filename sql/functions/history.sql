@@ -188,7 +188,8 @@ begin
     where e.position <= v_until_position;
     update connector.event_numbers n
     set deleted_until = v_until_seq
-    where v_until_seq > n.deleted_until;
+    where n.id = 1
+        and v_until_seq > n.deleted_until;
 
     delete from connector.delivery_counts
     where hour < v_events_before;
