@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from aiohttp import web
@@ -209,8 +210,20 @@ async def clear_stats(state: SimulatorState, request: web.Request) -> Json:
 async def send_webhook(state: SimulatorState, request: web.Request) -> Json:
     body = await _parse_body(request, WebhookBody)
     app = _find_app(state, body.app_id)
-    webhooks.enqueue(state, app.id, event=body.event, user_id=body.open_id, content=body.content)
+    webhooks.enqueue(
+        state,
+        app.id,
+        event=body.event,
+        user_id=body.open_id,
+        content=body.content,
+        created_at=_unix_seconds(body.created_at),
+        signed_at=_unix_seconds(body.signed_at),
+    )
     return {"webhooks": await _send_webhooks(request)}
+
+
+def _unix_seconds(time: datetime | None) -> int | None:
+    return None if time is None else int(time.timestamp())
 
 
 async def _send_webhooks(request: web.Request) -> list[Json]:

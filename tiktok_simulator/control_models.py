@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
 from .model import MAX_REDIRECT_URIS, Family
 from .sample_data import DEFAULT_PERSON
@@ -74,7 +74,15 @@ class ClockBody(ControlBody):
 
 
 class WebhookBody(ControlBody):
+    """Times are seconds since the epoch, or ISO 8601 with a time zone. By default, both are now."""
+
     event: str = "authorization.removed"
     app_id: str | None = Field(default=None, validation_alias=_APP_ID_NAMES)
-    open_id: str | None = None
-    content: dict[str, Any] = Field(default_factory=lambda: {"reason": 1})
+    open_id: str | None = Field(
+        default=None, validation_alias=AliasChoices("open_id", "user_openid")
+    )
+    content: dict[str, Any] = Field(default_factory=lambda: {"reason": REASON_DISCONNECTED})
+    created_at: AwareDatetime | None = Field(
+        default=None, validation_alias=AliasChoices("created_at", "create_time")
+    )
+    signed_at: AwareDatetime | None = None

@@ -99,6 +99,8 @@ class PendingWebhook:
     event: str
     tiktok_user_id: str | None
     content: Json
+    created_at: int
+    signed_at: int | None = None
 
 
 class SimulatorSettings(BaseModel):
@@ -120,6 +122,7 @@ class SimulatorSettings(BaseModel):
     open_id_form: Literal["text", "float", "object", "long"] = "text"
     omit_expires_in: bool = False
     webhook_url: str | None = None
+    resign: bool = True
     unaudited: bool = False
     publish_seconds: float = 10
     publish_polls: int = 2

@@ -2,10 +2,10 @@
 
 https://developers.tiktok.com/doc/webhooks-verification
 
-Rules: the signature covers the raw body and the time of sending, and every attempt has a new
-signature. The time of sending is the simulator's time without its offset, because a receiver
-compares it with its own clock. A webhook is sent again, with growing delays, until the receiver
-responds with 200; so a receiver can get the same webhook twice. The Marketing API has no
+Rules: the signature covers the raw body and the time of sending. TikTok does not document whether a
+repetition is signed anew, so the setting `resign` decides this. The time of sending is the simulator's
+time without its offset, because a receiver compares it with its own clock. A webhook is sent again,
+with growing delays, until the receiver responds with 200; so a receiver can get the same webhook twice. The Marketing API has no
 webhooks: an app learns only from its next call that an advertiser grant was revoked. The same is true
 of the Accounts API, whose list of events does not contain `authorization.removed`, and no event
 reports a draft in the inbox.
@@ -29,7 +29,7 @@ from .state import SimulatorState
 REASON_DISCONNECTED = 1
 REASON_REVOKED_BY_DEVELOPER = 5
 _TIMEOUT = ClientTimeout(total=5)
-_RETRY_DELAYS_SECONDS = (1, 2, 4, 8, 16, 32, 64, 128)
+RETRY_DELAYS_SECONDS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def signature(body: bytes, *, secret: str, timestamp: int) -> str:
@@ -67,14 +67,41 @@ def notify_post_result(state: SimulatorState, post: Post) -> None:
 
 
 def enqueue(
-    state: SimulatorState, app_id: str, *, event: str, user_id: str | None, content: Json
+    state: SimulatorState,
+    app_id: str,
+    *,
+    event: str,
+    user_id: str | None,
+    content: Json,
+    created_at: int | None = None,
+    signed_at: int | None = None,
 ) -> None:
+    """With `signed_at`, each attempt is signed with that time instead of the time of sending."""
     app = state.apps.get(app_id)
     url = state.webhook_url(app, event) if app else None
     if app and url:
-        state.pending_webhooks.append(
-            PendingWebhook(app, url, event=event, tiktok_user_id=user_id, content=content)
+        webhook = PendingWebhook(
+            app,
+            url,
+            event=event,
+            tiktok_user_id=user_id,
+            content=content,
+            created_at=int(state.real_time()) if created_at is None else created_at,
+            signed_at=signed_at,
         )
+        state.pending_webhooks.append(webhook)
+
+
+def _encode(webhook: PendingWebhook) -> bytes:
+    """`content` is JSON text inside JSON, as TikTok sends it."""
+    body: Json = {
+        "client_key": webhook.app.id,
+        "event": webhook.event,
+        "create_time": webhook.created_at,
+    }
+    if webhook.tiktok_user_id is not None:
+        body["user_openid"] = webhook.tiktok_user_id
+    return json.dumps({**body, "content": json.dumps(webhook.content)}).encode()
 
 
 class WebhookSender:
@@ -95,29 +122,32 @@ class WebhookSender:
         return list(await asyncio.gather(*map(self._send_first, pending)))
 
     async def _send_first(self, webhook: PendingWebhook) -> Json:
-        body, created_at = self._encode(webhook), self._now()
-        status = await self._send(webhook, body)
+        body, sent_at = _encode(webhook), self._now()
+        signed_at = sent_at if webhook.signed_at is None else webhook.signed_at
+        status = await self._send(webhook, body, signed_at=signed_at)
         if status != 200:
-            self._track(asyncio.create_task(self._retry(webhook, body)))
+            self._track(asyncio.create_task(self._retry(webhook, body, first_signed_at=signed_at)))
         return {
             "event": webhook.event,
             "subject": webhook.tiktok_user_id,
             "status": status,
-            "at": created_at,
+            "at": sent_at,
         }
 
-    async def _retry(self, webhook: PendingWebhook, body: bytes) -> None:
-        for delay in _RETRY_DELAYS_SECONDS:
+    async def _retry(self, webhook: PendingWebhook, body: bytes, *, first_signed_at: int) -> None:
+        for delay in RETRY_DELAYS_SECONDS:
             await asyncio.sleep(delay)
-            if await self._send(webhook, body) == 200:
+            is_signed_anew = self._state.settings.resign and webhook.signed_at is None
+            signed_at = self._now() if is_signed_anew else first_signed_at
+            if await self._send(webhook, body, signed_at=signed_at) == 200:
                 return
 
-    async def _send(self, webhook: PendingWebhook, body: bytes) -> int | None:
+    async def _send(self, webhook: PendingWebhook, body: bytes, *, signed_at: int) -> int | None:
         """Returns the receiver's HTTP status, or None if there was no response."""
         secret = webhook.app.secret
         headers = {
             "Content-Type": "application/json",
-            "TikTok-Signature": signature(body, secret=secret, timestamp=self._now()),
+            "TikTok-Signature": signature(body, secret=secret, timestamp=signed_at),
             "Webhook-Schema-Version": "1.0",
             "X-Tt-Logid": new_log_id(self._state),
         }
@@ -130,17 +160,6 @@ class WebhookSender:
             status = None
         self._state.call_log.counts["webhooks" if status == 200 else "webhooks_failed"] += 1
         return status
-
-    def _encode(self, webhook: PendingWebhook) -> bytes:
-        """`content` is JSON text inside JSON, as TikTok sends it."""
-        body: Json = {
-            "client_key": webhook.app.id,
-            "event": webhook.event,
-            "create_time": self._now(),
-        }
-        if webhook.tiktok_user_id is not None:
-            body["user_openid"] = webhook.tiktok_user_id
-        return json.dumps({**body, "content": json.dumps(webhook.content)}).encode()
 
     def _now(self) -> int:
         return int(self._state.real_time())

@@ -25,6 +25,9 @@ class ManualClock:
     def __call__(self) -> float:
         return self.seconds
 
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
 
 @dataclass
 class Client:

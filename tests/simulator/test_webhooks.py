@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
 
-from tiktok_simulator import serve_application
+from tiktok_simulator import serve_application, webhooks
 from tiktok_simulator.webhooks import signature
 
 from .conftest import BUSINESS_APP, LOGIN_KIT_APP, Client, Json
@@ -26,12 +26,22 @@ class Receiver:
 
     url: str = ""
     status: int = 200
+    failures: int = 0
+    """So many requests get status 503 first."""
+
+    on_failure: Callable[[], None] = lambda: None
+
     webhooks: list[tuple[str, bytes]] = field(default_factory=list)
     received: asyncio.Event = field(default_factory=asyncio.Event)
+    accepted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self, request: web.Request) -> web.Response:
         self.webhooks.append((request.headers["TikTok-Signature"], await request.read()))
         self.received.set()
+        if len(self.webhooks) <= self.failures:
+            self.on_failure()
+            return web.Response(status=503)
+        self.accepted.set()
         return web.Response(status=self.status)
 
     def bodies(self) -> list[Json]:
@@ -215,3 +225,59 @@ async def test_the_control_api_can_send_any_webhook(client: Client, receiver: Re
     (webhook,) = receiver.bodies()
     assert "user_openid" not in webhook
     assert json.loads(webhook["content"]) == {"request_id": 7}
+
+
+async def test_the_control_api_can_choose_when_a_webhook_was_created_and_signed(
+    client: Client, receiver: Receiver
+) -> None:
+    await client.control("settings", webhook_url=receiver.url)
+    await client.control(
+        "webhooks", app=LOGIN_KIT_APP.id, create_time=1_700_000_000, signed_at=1_700_000_071
+    )
+    ((header, body),) = receiver.webhooks
+    assert header == signature(body, secret=LOGIN_KIT_APP.secret, timestamp=1_700_000_071)
+    assert json.loads(body)["create_time"] == 1_700_000_000
+
+
+async def test_a_time_without_a_time_zone_is_refused(client: Client) -> None:
+    body = {"app": LOGIN_KIT_APP.id, "signed_at": "2026-11-28T10:00:00"}
+    response, _ = await client.request("POST", "/_sim/webhooks", json=body)
+    assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    ("resign", "signed_at", "signature_times"),
+    [
+        (True, None, ["t=1795000000", "t=1795000007"]),
+        (False, None, ["t=1795000000", "t=1795000000"]),
+        (True, 1_700_000_000, ["t=1700000000", "t=1700000000"]),
+    ],
+)
+async def test_a_repetition_is_signed_anew_unless_the_setting_or_a_chosen_time_says_otherwise(
+    client: Client,
+    receiver: Receiver,
+    resign: bool,
+    signed_at: int | None,
+    signature_times: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhooks, "RETRY_DELAYS_SECONDS", (0,))
+    await client.control("settings", webhook_url=receiver.url, resign=resign)
+    receiver.failures, receiver.on_failure = 1, lambda: client.clock.advance(7)
+    await client.control("webhooks", app=LOGIN_KIT_APP.id, signed_at=signed_at)
+    await asyncio.wait_for(receiver.accepted.wait(), timeout=10)
+    assert [header.partition(",")[0] for header, _ in receiver.webhooks] == signature_times
+    first, second = (body for _, body in receiver.webhooks)
+    assert first == second
+
+
+async def test_a_webhook_is_repeated_until_the_receiver_accepts_it(
+    client: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "RETRY_DELAYS_SECONDS", (0, 0, 0))
+    await client.control("settings", webhook_url=receiver.url)
+    receiver.failures = 2
+    await client.control("webhooks", app=LOGIN_KIT_APP.id)
+    await asyncio.wait_for(receiver.accepted.wait(), timeout=10)
+    assert len(receiver.webhooks) == 3
+    assert (await client.stats())["webhooks_failed"] == 2
