@@ -211,14 +211,3 @@ class Principal:
 
     display_name: str | None = None
     """What the customer's server calls the user, if a ticket or session contains it. Only shown to people."""
-
-
-@dataclass(frozen=True)
-class WebhookEvent:
-    """A webhook from TikTok whose signature and age were verified."""
-
-    event: str
-    at: datetime
-    app_id: str
-    tiktok_user_id: str | None
-    content: dict[str, object]

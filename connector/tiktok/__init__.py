@@ -12,10 +12,13 @@ from .family import ApiFamily, AppConfig
 from .http import Call, Request, Response
 from .login_kit import LoginKitApi
 from .marketing import MarketingApi
+from .webhooks import SIGNATURE_HEADER, WEBHOOK_EVENTS, Webhook, verify_webhook
 
 __all__ = [
     "DEFAULT_FAMILY",
     "FAMILIES",
+    "SIGNATURE_HEADER",
+    "WEBHOOK_EVENTS",
     "AccountsApi",
     "ApiFamily",
     "AppConfig",
@@ -24,6 +27,8 @@ __all__ = [
     "MarketingApi",
     "Request",
     "Response",
+    "Webhook",
+    "verify_webhook",
 ]
 
 FAMILIES = (MarketingApi, AccountsApi, LoginKitApi)

@@ -83,12 +83,7 @@ class ResponseData:
 
     def optional_id(self, *names: str) -> str | None:
         """Returns None if the id is missing or malformed."""
-        value = _first_present(self.fields, names)
-        # The limit also keeps an integer of thousands of digits away from `str`.
-        text = str(value) if type(value) is int and 0 <= value < 10**_MAX_ID_LENGTH else value
-        if isinstance(text, str) and 0 < len(text) <= _MAX_ID_LENGTH and text.isprintable():
-            return text
-        return None
+        return parse_id(_first_present(self.fields, names))
 
     def display_text(self, name: str) -> str:
         """Returns a name for people, at most one line. A malformed name never fails the response."""
@@ -237,6 +232,14 @@ def parse_json_object(body: bytes) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def parse_id(value: object) -> str | None:
+    # The limit also keeps an integer of thousands of digits away from `str`.
+    text = str(value) if type(value) is int and 0 <= value < 10**_MAX_ID_LENGTH else value
+    if isinstance(text, str) and 0 < len(text) <= _MAX_ID_LENGTH and text.isprintable():
+        return text
+    return None
 
 
 def _first_present(fields: JsonObject, names: tuple[str, ...]) -> object:
