@@ -28,7 +28,7 @@ from .identity import Authenticator, BrowserSessions, CredentialLimiter, IssuerT
 from .journal import Journal
 from .maintenance import CleanupJob, run_periodic_work
 from .metrics import Metrics
-from .oauth import CodeExchange, ConnectionCreator, OAuthStates
+from .oauth import CONNECTIONS_FOR_EXCHANGES, CodeExchange, ConnectionCreator, OAuthStates
 from .service_warnings import ServiceWarnings, database_warnings
 from .settings import Settings, build_families, load_or_create_keys
 from .store import Database, Store, select_database
@@ -46,11 +46,9 @@ from .tokens import (
     TokenRefresher,
 )
 from .web import HttpSettings, build_application
+from .webhooks import WebhookReceiver
 
 log = logging.getLogger(__name__)
-
-CONNECTIONS_FOR_EXCHANGES = 64
-"""Further connections to TikTok, so that refreshes that wait for TikTok do not block an exchange."""
 
 
 @dataclass
@@ -77,6 +75,7 @@ class Service:
     code_exchange: CodeExchange
     connections: ConnectionService
     statistics: ConnectionStatistics
+    webhooks: WebhookReceiver
     metrics: Metrics
     audit: AuditLog
     warnings: ServiceWarnings
@@ -169,6 +168,7 @@ class Service:
             observe=metrics.record_attempt,
             hold=hold,
         )
+        webhooks = WebhookReceiver(families, store=store, clock=clock, count=metrics.record_webhook)
         tokens = TokenAccess(
             refresher=token_refresher, outcome_writer=outcome_writer, cipher=cipher, clock=clock
         )
@@ -223,6 +223,7 @@ class Service:
                 user_accounts_token=user_accounts_token,
             ),
             statistics=ConnectionStatistics(store=store, clock=clock),
+            webhooks=webhooks,
             metrics=metrics,
             audit=AuditLog(
                 store=store, clock=clock, on_dropped=metrics.record_dropped_audit_entries

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from .model import Attempt
-from .store import ConnectionCount
+from .store import ConnectionCount, WebhookApp
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 TOKEN_OPERATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
@@ -74,6 +74,19 @@ class Metrics:
             ("limit",),
             registry=self._registry,
         )
+        self._webhooks = Counter(
+            "connector_webhooks_total",
+            "Webhooks from TikTok. The outcome is duplicate, connection_ended, check_scheduled, stored, "
+            "unreadable, refused or failed.",
+            ("event", "outcome"),
+            registry=self._registry,
+        )
+        self._last_webhooks = Gauge(
+            "connector_last_webhook_timestamp_seconds",
+            "When the last webhook for this app of yours at TikTok was stored.",
+            ("app",),
+            registry=self._registry,
+        )
         self._warnings = Gauge(
             "connector_warnings",
             "Warnings in the response of /readyz.",
@@ -98,6 +111,9 @@ class Metrics:
     def record_limited_request(self, limit: str) -> None:
         self._limited_requests.labels(limit).inc()
 
+    def record_webhook(self, event: str, outcome: str) -> None:
+        self._webhooks.labels(event, outcome).inc()
+
     def record_dropped_audit_entries(self, number: int) -> None:
         self._audit_entries_dropped.inc(number)
 
@@ -106,6 +122,10 @@ class Metrics:
         self._connections.clear()
         for count in counts:
             self._connections.labels(count.family, count.status).set(count.count)
+
+    def set_last_webhooks(self, apps: Iterable[WebhookApp]) -> None:
+        for app in apps:
+            self._last_webhooks.labels(app.app).set(app.last_webhook_at.timestamp())
 
     def set_journal_state(
         self, *, entry_count: int, orphan_count: int, write_failing: bool

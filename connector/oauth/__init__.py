@@ -20,8 +20,15 @@ the next step starts:
 from __future__ import annotations
 
 from .connection_creator import ConnectionCreator
-from .exchange import CodeExchange
+from .exchange import CONNECTIONS_FOR_EXCHANGES, CodeExchange
 from .replies import SuccessReply
 from .state import MAX_STATE_LENGTH, OAuthStates
 
-__all__ = ["MAX_STATE_LENGTH", "CodeExchange", "ConnectionCreator", "OAuthStates", "SuccessReply"]
+__all__ = [
+    "CONNECTIONS_FOR_EXCHANGES",
+    "MAX_STATE_LENGTH",
+    "CodeExchange",
+    "ConnectionCreator",
+    "OAuthStates",
+    "SuccessReply",
+]

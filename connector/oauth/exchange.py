@@ -45,6 +45,9 @@ from .replies import SuccessReply, is_permanent, refusal_error, stored_error, su
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS_FOR_EXCHANGES = 64
+"""Connections to TikTok for exchanges only, so that refreshes that wait for TikTok do not block an exchange."""
+
 LOST_RESPONSE_HINT = "If TikTok then reports that the code was used, connect again."
 
 

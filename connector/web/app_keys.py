@@ -21,6 +21,7 @@ from connector.oauth import CodeExchange, OAuthStates
 from connector.service_warnings import ServiceWarnings
 from connector.store import Store
 from connector.tiktok import ApiFamily
+from connector.webhooks import WebhookReceiver
 
 Network = IPv4Network | IPv6Network
 
@@ -71,6 +72,8 @@ class WebServices(Protocol):
     def connections(self) -> ConnectionService: ...
     @property
     def statistics(self) -> ConnectionStatistics: ...
+    @property
+    def webhooks(self) -> WebhookReceiver: ...
     @property
     def store(self) -> Store: ...
     @property

@@ -59,6 +59,7 @@ async def get_metrics(request: web.Request) -> web.Response:
     metrics, journal = services.metrics, services.journal
     try:
         metrics.set_connection_counts(await services.statistics.connection_counts())
+        metrics.set_last_webhooks(await services.store.list_webhook_apps())
     except ConnectorError:
         # While the database is unreachable, the other metrics matter most.
         metrics.set_connection_counts(())

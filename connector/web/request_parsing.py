@@ -39,7 +39,7 @@ VALIDATION_MESSAGES = {
 
 async def parse_body(request: web.Request, model: type[T]) -> T:
     """Parses an empty body as an empty object, so that the error names the missing fields."""
-    body = await _read(request)
+    body = await read_body(request)
     if body:
         _check_media_type(request)
     try:
@@ -56,7 +56,7 @@ def parse_query(request: web.Request, model: type[T]) -> T:
         raise InvalidRequest(_messages(error)) from None
 
 
-async def _read(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
     """Reads the body, or raises an error after a timeout.
 
     The parser of aiohttp does not report an invalid framing of the body to a waiting reader, so such a body

@@ -48,6 +48,7 @@ from .static_files import (
 )
 from .tickets import create_ticket
 from .tokens import read_token, read_user_token
+from .webhooks import list_webhooks, receive_webhook
 
 PUBLIC, SELECTION, USER, SERVER = Access.PUBLIC, Access.SELECTION, Access.USER, Access.SERVER
 
@@ -71,6 +72,8 @@ ROUTES = (
     Route("GET", "/token", read_user_token, access=SERVER, scope="tokens"),
     Route("GET", "/activity", get_activity, access=USER, scope="read"),
     Route("GET", "/audit", list_audit_entries, access=SERVER, scope="read"),
+    Route("POST", "/webhooks/tiktok", receive_webhook, access=PUBLIC),
+    Route("GET", "/webhooks", list_webhooks, access=SERVER, scope="read"),
     Route("GET", "/families", list_families, access=PUBLIC),
     Route("POST", "/tickets", create_ticket, access=SERVER, scope="write"),
     Route("GET", "/session", get_session, access=SELECTION, scope="read"),

@@ -90,6 +90,7 @@ async def test_everything_that_could_use_a_token_or_a_code_is_refused_on_hold(
         ("POST", "/advertisers/select"),
         ("POST", f"{held.connection}/refresh"),
         ("DELETE", held.connection),
+        ("POST", "/webhooks/tiktok"),  # TikTok repeats a webhook for 72 hours.
     ):
         status, reply = await held.request(method, path, json=body)
         assert (status, reply["code"]) == (503, "busy"), path
