@@ -26,11 +26,13 @@ from connector.identity import ApiKey
 from connector.maintenance import KeyRotation, describe_step, find_missing_keys
 from connector.model import KeyScope
 from connector.settings import InvalidSettings, Problem, Settings
+from connector.tiktok import LoginKitApi
+from connector.webhooks import WEBHOOK_PATH
 
 from . import logging_setup
 from .bootstrap import open_store_only
 from .mounts import network_file_system
-from .setting_checks import readable_dotenv, setting_errors, setting_warnings
+from .setting_checks import DEVELOPER_PORTAL, readable_dotenv, setting_errors, setting_warnings
 from .terminal import print_result, replace_control_characters
 
 TIME_REQUEST_TIMEOUT_SECONDS = 5.0
@@ -146,6 +148,7 @@ async def _check_store(service: Service, findings: Findings) -> None:
             findings.passed.append(f"store: {label}")
             await _check_encryption_keys(service, findings)
             await _check_warnings(service, findings)
+            await _check_webhooks(service, findings)
     except ConnectorError as error:
         findings.add_problem(setting, error.detail, "Nothing works without the database.")
 
@@ -179,6 +182,28 @@ async def _check_warnings(service: Service, findings: Findings) -> None:
         findings.add_problem(warning.kind, warning.message, warning.remedy)
     if not warnings:
         findings.passed.append("database privileges and user_accounts")
+
+
+async def _check_webhooks(service: Service, findings: Findings) -> None:
+    """Only TikTok's portal can set the address for login_kit, and no API returns this address."""
+    login_kit = service.families.get(LoginKitApi.name)
+    if login_kit is None:
+        return
+    address = f"{service.settings.public_url}{WEBHOOK_PATH}"
+    last_by_app = {app.app: app.last_webhook_at for app in await service.store.list_webhook_apps()}
+    last = last_by_app.get(login_kit.app.id)
+    arrived = f"the last one arrived at {last:%Y-%m-%d %H:%M:%S}Z" if last else "none has arrived"
+    findings.passed.append(f"webhooks for login_kit: {address}, {arrived}")
+    if last or not address.startswith("https://"):
+        return
+    counts = await service.store.count_connections()
+    if any(c.family == login_kit.name and c.status == "active" and c.count for c in counts):
+        findings.add_warning(
+            "webhooks",
+            "TikTok has never sent a webhook for login_kit, so the service learns late that a person "
+            "disconnected the app in TikTok.",
+            f"Enter {address} as the callback URL of the app at {DEVELOPER_PORTAL}, under Webhooks.",
+        )
 
 
 async def _check_journal(service: Service, findings: Findings) -> None:

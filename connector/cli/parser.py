@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SETTINGS_HELP = "Settings come from the environment and from .env in the working directory."
 FAMILIES_HELP = "marketing, accounts or login_kit"
+EVENT_TYPES = ("VIDEO", "COMMENT", "DIRECT_MESSAGE", "BRAND_MENTION")
 EXCHANGE_OPTIONS = ("-h", "--help", "--state")
 
 
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _connect_commands(commands)
     _token_commands(commands)
     _operator_commands(commands)
+    _webhook_commands(commands)
     return parser
 
 
@@ -174,6 +176,39 @@ def _operator_commands(commands: Commands) -> None:
     )
     _command(keys, "new", "keys:generate_key", "print a new encryption key")
     _command(keys, "rotate", "keys:rotate_keys", "re-encrypt everything under the first key")
+
+
+def _webhook_commands(commands: Commands) -> None:
+    """The event types are those of `connector.tiktok`, which is not imported here: it would make `--help` slow."""
+    actions = commands.add_parser(
+        "webhooks", help="TikTok's webhooks of the accounts family: set, list, delete"
+    ).add_subparsers(metavar="set|list|delete", required=True)
+    set_ = _command(
+        actions,
+        "set",
+        "webhooks:set_callback",
+        "tell TikTok to send the webhooks of the accounts family to this service",
+    )
+    set_.add_argument(
+        "--url",
+        metavar="U",
+        help="default CONNECTOR_PUBLIC_URL and /webhooks/tiktok",
+    )
+    list_ = _command(
+        actions, "list", "webhooks:list_callbacks", "list where TikTok sends these webhooks"
+    )
+    delete = _command(
+        actions, "delete", "webhooks:delete_callback", "tell TikTok to send these webhooks no more"
+    )
+    for action, default in ((set_, "VIDEO"), (list_, None), (delete, "VIDEO")):
+        action.add_argument(
+            "--event",
+            type=str.upper,
+            choices=EVENT_TYPES,
+            default=default,
+            metavar="E",
+            help=f"{', '.join(EVENT_TYPES)}; default {default or 'all'}",
+        )
 
 
 def _add_user(command: argparse.ArgumentParser) -> None:

@@ -70,7 +70,7 @@ def _example_values(settings: Settings) -> Iterator[Problem]:
 
 
 def _malformed_credentials(settings: Settings) -> Iterator[Problem]:
-    if _is_tiktok(settings.business_api_url) and settings.app_id and settings.app_secret:
+    if is_tiktok(settings.business_api_url) and settings.app_id and settings.app_secret:
         if not settings.app_id.isdigit():
             yield Problem(
                 "TIKTOK_APP_ID",
@@ -78,7 +78,7 @@ def _malformed_credentials(settings: Settings) -> Iterator[Problem]:
                 f"Copy the app id from {BUSINESS_PORTAL}.",
             )
         yield from _too_short("TIKTOK_APP_SECRET", settings.app_secret, BUSINESS_PORTAL)
-    if _is_tiktok(settings.open_api_url) and settings.client_key and settings.client_secret:
+    if is_tiktok(settings.open_api_url) and settings.client_key and settings.client_secret:
         if settings.client_key.isdigit():
             yield Problem(
                 "TIKTOK_CLIENT_KEY",
@@ -97,7 +97,7 @@ def _too_short(name: str, value: SecretStr, source: str) -> Iterator[Problem]:
         )
 
 
-def _is_tiktok(url: str) -> bool:
+def is_tiktok(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     return host.endswith((".tiktok.com", ".tiktokapis.com"))
 
@@ -140,7 +140,7 @@ def _unregistrable_redirects(settings: Settings) -> Iterator[Problem]:
     name = "TIKTOK_REDIRECT_URI"
     for uri in settings.redirect_uris:
         parts = urlsplit(uri)
-        if is_loopback(uri) and _is_tiktok(settings.business_api_url):
+        if is_loopback(uri) and is_tiktok(settings.business_api_url):
             yield Problem(
                 name,
                 f"{uri} leads to this machine. TikTok allows localhost for marketing, but not for "

@@ -12,6 +12,12 @@ from .family import ApiFamily, AppConfig
 from .http import Call, Request, Response
 from .login_kit import LoginKitApi
 from .marketing import MarketingApi
+from .webhook_callbacks import (
+    WEBHOOK_EVENT_TYPES,
+    delete_callback_call,
+    get_callback_call,
+    set_callback_call,
+)
 from .webhooks import SIGNATURE_HEADER, WEBHOOK_EVENTS, Webhook, verify_webhook
 
 __all__ = [
@@ -19,6 +25,7 @@ __all__ = [
     "FAMILIES",
     "SIGNATURE_HEADER",
     "WEBHOOK_EVENTS",
+    "WEBHOOK_EVENT_TYPES",
     "AccountsApi",
     "ApiFamily",
     "AppConfig",
@@ -28,6 +35,9 @@ __all__ = [
     "Request",
     "Response",
     "Webhook",
+    "delete_callback_call",
+    "get_callback_call",
+    "set_callback_call",
     "verify_webhook",
 ]
 
