@@ -19,6 +19,7 @@ from connector.app import Service
 from connector.encryption import EncryptionKey
 from connector.model import UserId
 from connector.settings import Settings
+from connector.webhooks import WEBHOOK_PATH
 from tiktok_simulator import App, build_simulator
 
 from . import logging_setup
@@ -46,7 +47,8 @@ async def _serve_demo(directory: Path, requested_port: int | None) -> None:
     port = _choose_port(requested_port)
     simulator_port = _first_free_port(port + 1)
     simulator_url = f"http://localhost:{simulator_port}"
-    api_key, apps = secrets.token_urlsafe(24), (_business_app(), _login_kit_app())
+    api_key, webhook_url = secrets.token_urlsafe(24), f"http://localhost:{port}{WEBHOOK_PATH}"
+    apps = (_business_app(webhook_url), _login_kit_app(webhook_url))
     environment = _demo_environment(directory, port, simulator_url, apps=apps, api_key=api_key)
     service = Service.build(Settings.read(environment, dotenv=None), demo=True)
     with stop_signal() as stop:
@@ -71,17 +73,18 @@ async def _serve_demo(directory: Path, requested_port: int | None) -> None:
             await stop.wait()
 
 
-def _business_app() -> App:
+def _business_app(webhook_url: str) -> App:
     id = str(7_000_000_000_000_000_000 + secrets.randbelow(10**18))
-    return App(id=id, secret=secrets.token_hex(20), name="The demo")
+    return App(id=id, secret=secrets.token_hex(20), name="The demo", webhook_url=webhook_url)
 
 
-def _login_kit_app() -> App:
+def _login_kit_app(webhook_url: str) -> App:
     return App(
         id=f"aw{secrets.token_hex(7)}",
         secret=secrets.token_hex(16),
         name="The demo",
         family="login_kit",
+        webhook_url=webhook_url,
     )
 
 

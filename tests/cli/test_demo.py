@@ -16,6 +16,8 @@ from tests.processes import free_port
 
 from .runner import CommandRunner
 
+Headers = dict[str, str]
+
 LABELS = {
     "connect": "Connect an account",
     "status": "Status page",
@@ -61,28 +63,50 @@ async def test_the_printed_links_work_and_no_file_is_left(
     assert list(cli.folder.iterdir()) == []
 
 
+async def connect(http: ClientSession, lines: dict[str, str], family: str) -> tuple[str, Headers]:
+    """Returns the address of the new connection, and the headers with the ticket of the connect link."""
+    base, ticket = lines["connect"].split("/connect#ticket=")
+    headers = {"Authorization": f"Bearer {ticket}"}
+    body = {"family": family}
+    async with http.post(f"{base}/oauth/start", json=body, headers=headers) as response:
+        consent = (await response.json())["url"]
+    assert consent.startswith(lines["tiktok"])
+    query = {name: values[0] for name, values in parse_qs(urlsplit(consent).query).items()}
+    app = query.get("app_id") or query["client_key"]
+    body = {"family": family, "app": app}
+    async with http.post(f"{lines['tiktok']}/_sim/consent", json=body) as response:
+        code = (await response.json())["code"]
+    body = {"code": code, "state": query["state"]}
+    async with http.post(f"{base}/oauth/exchange", json=body) as response:
+        reply = await response.json()
+    assert reply["success"], reply
+    return f"{base}/connections/{reply['connection_id']}", headers
+
+
 @pytest.mark.parametrize("family", ["marketing", "accounts", "login_kit"])
 async def test_the_connect_link_connects_an_account_of_every_family(
     cli: CommandRunner, family: str
 ) -> None:
     async with demo(cli, "--port", str(free_port())) as (_, lines), ClientSession() as http:
-        base, ticket = lines["connect"].split("/connect#ticket=")
-        headers = {"Authorization": f"Bearer {ticket}"}
-        body = {"family": family}
-        async with http.post(f"{base}/oauth/start", json=body, headers=headers) as response:
-            consent = (await response.json())["url"]
-        assert consent.startswith(lines["tiktok"])
-        query = {name: values[0] for name, values in parse_qs(urlsplit(consent).query).items()}
-        app = query.get("app_id") or query["client_key"]
-        body = {"family": family, "app": app}
-        async with http.post(f"{lines['tiktok']}/_sim/consent", json=body) as response:
-            code = (await response.json())["code"]
-        body = {"code": code, "state": query["state"]}
-        async with http.post(f"{base}/oauth/exchange", json=body) as response:
-            reply = await response.json()
-        assert reply["success"], reply
+        _, headers = await connect(http, lines, family)
+        base = lines["connect"].split("/connect#")[0]
         async with http.get(f"{base}/session", headers=headers) as response:
             assert (await response.json())["demo"]
+
+
+async def test_a_person_who_disconnects_in_the_simulator_ends_the_connection(
+    cli: CommandRunner,
+) -> None:
+    async with demo(cli, "--port", str(free_port())) as (_, lines), ClientSession() as http:
+        connection, headers = await connect(http, lines, "login_kit")
+        async with http.get(connection, headers=headers) as response:
+            open_id = (await response.json())["tiktok_user_id"]
+        body = {"open_id": open_id}
+        async with http.post(f"{lines['tiktok']}/_sim/revoke", json=body) as response:
+            [webhook] = (await response.json())["webhooks"]
+            assert webhook["status"] == 200
+        async with http.get(connection, headers=headers) as response:
+            assert (await response.json())["status"] == "reconnect_required"
 
 
 async def test_the_printed_curl_command_works(cli: CommandRunner) -> None:
