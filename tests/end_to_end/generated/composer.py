@@ -18,9 +18,11 @@ from pydantic_core import to_json
 
 from connector.web.access import Access
 from connector.web.endpoint import Model, Route
+from connector.webhooks import WEBHOOK_PATH
 
 from . import odd_values as odd
 from .message import Header, HttpMessage
+from .webhooks import signed_webhook
 
 CREDENTIALS_OF_LEVEL = {
     Access.PUBLIC: ("none", "none", "server", "user token"),
@@ -60,6 +62,9 @@ class Composer:
     def compose(self, route: Route) -> HttpMessage:
         body = self._body(route)
         headers: list[Header] = [(b"Host", self.world.authority.encode())]
+        if route.path == WEBHOOK_PATH:
+            body, signature = signed_webhook(self.world.now, self.random)
+            headers.append(signature)
         headers += self._credentials(route)
         if body or self._happens(0.3):
             headers += self._content_type()
