@@ -209,13 +209,14 @@ async def clear_stats(state: SimulatorState, request: web.Request) -> Json:
 
 async def send_webhook(state: SimulatorState, request: web.Request) -> Json:
     body = await _parse_body(request, WebhookBody)
-    app = _find_app(state, body.app_id)
+    grants = state.tokens.grants_of(body.open_id or "")
+    app = _find_app(state, body.app_id or (grants[0].app_id if grants else None))
     webhooks.enqueue(
         state,
         app.id,
         event=body.event,
         user_id=body.open_id,
-        content=body.content,
+        content=body.all_content,
         created_at=_unix_seconds(body.created_at),
         signed_at=_unix_seconds(body.signed_at),
     )

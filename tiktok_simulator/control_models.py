@@ -73,16 +73,25 @@ class ClockBody(ControlBody):
     advance: float = 0
 
 
-class WebhookBody(ControlBody):
-    """Times are seconds since the epoch, or ISO 8601 with a time zone. By default, both are now."""
+class WebhookBody(ControlBody, extra="allow"):
+    """Times are seconds since the epoch, or ISO 8601 with a time zone. By default, both are now.
+
+    Further fields become fields of `content`. The app may be missing if the person has granted access to one.
+    """
 
     event: str = "authorization.removed"
     app_id: str | None = Field(default=None, validation_alias=_APP_ID_NAMES)
     open_id: str | None = Field(
         default=None, validation_alias=AliasChoices("open_id", "user_openid")
     )
-    content: dict[str, Any] = Field(default_factory=lambda: {"reason": REASON_DISCONNECTED})
+    content: dict[str, Any] | None = None
     created_at: AwareDatetime | None = Field(
         default=None, validation_alias=AliasChoices("created_at", "create_time")
     )
     signed_at: AwareDatetime | None = None
+
+    @property
+    def all_content(self) -> dict[str, Any]:
+        fields = {**(self.content or {}), **(self.model_extra or {})}
+        is_default = self.content is None and not fields
+        return {"reason": REASON_DISCONNECTED} if is_default else fields

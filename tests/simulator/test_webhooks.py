@@ -239,6 +239,19 @@ async def test_the_control_api_can_choose_when_a_webhook_was_created_and_signed(
     assert json.loads(body)["create_time"] == 1_700_000_000
 
 
+async def test_a_webhook_about_a_person_needs_no_app_and_its_further_fields_are_content(
+    client: Client, receiver: Receiver
+) -> None:
+    await client.control("settings", webhook_url=receiver.url)
+    open_id = (await client.login_kit_tokens())["open_id"]
+    await client.control("webhooks", open_id=open_id, reason=5)
+    await client.control("webhooks", open_id=open_id)
+    first, second = receiver.bodies()
+    assert (first["client_key"], first["user_openid"]) == (LOGIN_KIT_APP.id, open_id)
+    assert json.loads(first["content"]) == {"reason": 5}
+    assert json.loads(second["content"]) == {"reason": 1}
+
+
 async def test_a_time_without_a_time_zone_is_refused(client: Client) -> None:
     body = {"app": LOGIN_KIT_APP.id, "signed_at": "2026-11-28T10:00:00"}
     response, _ = await client.request("POST", "/_sim/webhooks", json=body)
