@@ -19,6 +19,8 @@ ConnectorError
 │   ├── BodyTooLarge            413 too_large
 │   ├── UnsupportedMediaType    415 unsupported_media_type
 │   ├── Superseded              409 superseded            a newer consent, or a disconnect, came first
+│   ├── EndpointDisabled        409 endpoint_disabled     nothing is sent to a disabled endpoint
+│   ├── EventsGone              410 events_gone           events are kept for 30 days
 │   ├── UnusableUserId          422 unusable_user_id
 │   ├── NoAdvertisers           422 no_advertisers
 │   ├── UnknownAdvertiser       422 unknown_advertiser
@@ -113,6 +115,19 @@ class UnsupportedMediaType(ClientError):
 
 class Superseded(ClientError):
     status, code = 409, "superseded"
+
+
+class EndpointDisabled(ClientError):
+    status, code = 409, "endpoint_disabled"
+
+
+class EventsGone(ClientError):
+    status, code = 410, "events_gone"
+
+    def __init__(self, message: str, *, oldest: int) -> None:
+        """`oldest` is the number of the oldest event that still exists."""
+        super().__init__(message)
+        self.oldest = oldest
 
 
 class UnusableUserId(ClientError):
@@ -239,6 +254,8 @@ _CLASSES_BY_CODE: dict[str, type[ConnectorError]] = {
         BodyTooLarge,
         UnsupportedMediaType,
         Superseded,
+        EndpointDisabled,
+        EventsGone,
         UnusableUserId,
         NoAdvertisers,
         UnknownAdvertiser,

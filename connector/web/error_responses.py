@@ -10,6 +10,7 @@ from connector.errors import (
     BodyTooLarge,
     ClientError,
     ConnectorError,
+    EventsGone,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -19,7 +20,7 @@ from connector.errors import (
 )
 
 from .endpoint import json_response
-from .error_schemas import ErrorResponse, TikTokErrorBody, TikTokErrorResponse
+from .error_schemas import ErrorResponse, EventsGoneResponse, TikTokErrorBody, TikTokErrorResponse
 from .request_parsing import MAX_LINE_BYTES
 
 DEFAULT_RETRY_AFTER = 5.0
@@ -49,6 +50,8 @@ def error_response(error: ConnectorError, *, request_id: str) -> web.Response:
     upstream = error.upstream if isinstance(error, TikTokError) else None
     if upstream not in (None, UpstreamError()):
         body = TikTokErrorResponse(**dict(body), tiktok=TikTokErrorBody(**vars(upstream)))
+    if isinstance(error, EventsGone):
+        body = EventsGoneResponse(**dict(body), oldest=error.oldest)
     response = json_response(body, status=error.status)
     if error.retry_after is not None or error.status in (429, 503):
         seconds = DEFAULT_RETRY_AFTER if error.retry_after is None else error.retry_after

@@ -25,3 +25,9 @@ class ErrorResponse(ResponseModel):
 
 class TikTokErrorResponse(ErrorResponse):
     tiktok: TikTokErrorBody
+
+
+class EventsGoneResponse(ErrorResponse):
+    """`oldest` is the number of the oldest event that still exists."""
+
+    oldest: int

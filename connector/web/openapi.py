@@ -20,7 +20,7 @@ from connector.errors import ConnectorError
 from .access import Access
 from .docs_page import render_docs_page
 from .endpoint import Endpoint, Model, Route
-from .error_schemas import ErrorResponse, TikTokErrorResponse
+from .error_schemas import ErrorResponse, EventsGoneResponse, TikTokErrorResponse
 from .session_cookie import SESSION_COOKIE
 
 Json = dict[str, Any]
@@ -41,6 +41,7 @@ SECURITY_SCHEMES: Json = {
         "description": f"Over https the name is __Host-{SESSION_COOKIE}.",
     },
 }
+ERROR_RESPONSES = (TikTokErrorResponse, EventsGoneResponse, ErrorResponse)
 ACCESS_TEXT = {
     Access.PUBLIC: "Every caller, without credentials.",
     Access.SELECTION: "A user for themselves, a server for any user, or a selection ticket for its "
@@ -119,7 +120,7 @@ def _responses(endpoint: Endpoint) -> Json:
         "description": "An error; `code` names the error.",
         "content": {
             "application/json": {
-                "schema": {"anyOf": [_ref(TikTokErrorResponse), _ref(ErrorResponse)]},
+                "schema": {"anyOf": [_ref(model) for model in ERROR_RESPONSES]},
             }
         },
     }
@@ -159,7 +160,7 @@ def _query_schema(field: Json) -> Json:
 def _schemas(routes: Sequence[Route]) -> Json:
     requests = {route.endpoint.body for route in routes if route.endpoint.body}
     responses = {route.endpoint.response for route in routes if route.endpoint.response}
-    responses |= {ErrorResponse, TikTokErrorResponse}
+    responses |= {*ERROR_RESPONSES}
     models = [(model, "validation") for model in requests]
     models += [(model, "serialization") for model in responses]
     models.sort(key=lambda entry: entry[0].__name__)

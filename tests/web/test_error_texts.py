@@ -8,7 +8,9 @@ from connector import errors
 from connector.web.static_files import FOLDER
 
 MADE_BY_PROGRAMS = {
+    "endpoint_disabled",
     "endpoint_refused",
+    "events_gone",
     "internal_error",
     "method_not_allowed",
     "too_large",
