@@ -6,7 +6,7 @@ import each other. A package is imported through its `__init__` only.
     cli                                         commands
     app                                         builds every part from the settings, starts and stops them
     web | settings | maintenance                HTTP | the environment, read once | periodic work
-    connections | webhooks | service_warnings   what users and servers do with connections | from TikTok | problems
+    connections | webhooks | events | service_warnings   what callers do with connections | from TikTok | ours | problems
     oauth | tokens                              a code becomes a connection | a token stays valid
     identity | advertisers | metrics | audit    who is calling | which ad account | counters | who did what
     tiktok_client | outbound | store | journal  HTTP to TikTok | to customers | the database | the local log

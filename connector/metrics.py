@@ -11,10 +11,14 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from .model import Attempt
-from .store import ConnectionCount, WebhookApp
+from .store import ConnectionCount, DeliveryResult, WebhookApp
 
 REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+DELIVERY_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
 TOKEN_OPERATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+
+DELIVERY_RESULTS = {"delivered": "delivered", "pending": "failed", "exhausted": "exhausted"}
+"""The value of the label `result` for each state of a delivery after an attempt."""
 
 
 class Metrics:
@@ -87,6 +91,31 @@ class Metrics:
             ("app",),
             registry=self._registry,
         )
+        self._deliveries = Counter(
+            "connector_deliveries_total",
+            "Attempts to deliver an event: delivered, failed, or exhausted after the last attempt.",
+            ("result",),
+            registry=self._registry,
+        )
+        self._delivery_durations = Histogram(
+            "connector_delivery_duration_seconds",
+            "Duration of attempts to deliver an event.",
+            buckets=DELIVERY_BUCKETS,
+            registry=self._registry,
+        )
+        self._disabled_endpoints = Counter(
+            "connector_endpoints_disabled_total",
+            "Endpoints that this process disabled, because they responded with 410 or failed for 5 days.",
+            registry=self._registry,
+        )
+        self._last_event = Gauge(
+            "connector_event_last_seq",
+            "The number of the newest event.",
+            registry=self._registry,
+        )
+        self._delivery_series = {
+            state: self._deliveries.labels(result) for state, result in DELIVERY_RESULTS.items()
+        }
         self._warnings = Gauge(
             "connector_warnings",
             "Warnings in the response of /readyz.",
@@ -116,6 +145,16 @@ class Metrics:
 
     def record_dropped_audit_entries(self, number: int) -> None:
         self._audit_entries_dropped.inc(number)
+
+    def record_delivery(self, result: DeliveryResult) -> None:
+        self._delivery_series[result.state].inc()
+        self._delivery_durations.observe(result.duration_ms / 1000)
+
+    def record_disabled_endpoint(self) -> None:
+        self._disabled_endpoints.inc()
+
+    def set_last_event(self, seq: int) -> None:
+        self._last_event.set(seq)
 
     def set_connection_counts(self, counts: Iterable[ConnectionCount]) -> None:
         """Replaces all counts, so that a status without connections disappears."""

@@ -149,6 +149,10 @@ def pending_grant_associated_data(code_hash: str) -> str:
     return f"codes/{code_hash}"
 
 
+def endpoint_associated_data(endpoint_id: str) -> str:
+    return f"endpoints/{endpoint_id}"
+
+
 def stored_tokens_associated_data(stored: StoredTokens) -> str:
     return connection_associated_data(stored.user_id, stored.family, stored.tiktok_user_id)
 

@@ -1,0 +1,87 @@
+"""Reads the numbered events, and waits for the next one (long polling).
+
+A reader continues after the number `next`. All events up to a number are visible before the number is, so a reader
+never misses one. A reader that does not keep up for 30 days gets `EventsGone`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connector.clock import Clock
+from connector.errors import EventsGone, InvalidRequest
+from connector.store import EventRow, Store
+
+from .catalogue import parse_patterns
+from .sequence import LastSequence
+
+MAX_EVENTS = 500
+DEFAULT_EVENTS = 100
+MAX_WAIT_SECONDS = 30.0
+POLL_SECONDS = 2.0
+"""Another replica may number an event, and with `--hold` this process numbers none."""
+
+
+@dataclass(frozen=True)
+class EventPage:
+    events: tuple[EventRow, ...]
+    next: int
+    """The value of `after` for the next page."""
+
+
+class EventFeed:
+    def __init__(self, *, store: Store, last_sequence: LastSequence, clock: Clock) -> None:
+        self._store = store
+        self._last_sequence = last_sequence
+        self._clock = clock
+
+    async def read(
+        self,
+        *,
+        after: int,
+        types: Sequence[str] | None = None,
+        connection_id: str | None = None,
+        limit: int = DEFAULT_EVENTS,
+        wait_seconds: float = 0.0,
+    ) -> EventPage:
+        """Returns the events after a number, in their order. Without events, waits up to `wait_seconds`."""
+        _check_range("after", after, minimum=0, maximum=2**53)
+        _check_range("limit", limit, minimum=1, maximum=MAX_EVENTS)
+        _check_range("wait", wait_seconds, minimum=0, maximum=MAX_WAIT_SECONDS)
+        patterns = None if types is None else parse_patterns(types, field="types")
+        deadline = self._clock.ticks() + wait_seconds
+        while True:
+            page = await self._page(after, patterns, connection_id, limit)
+            remaining = deadline - self._clock.ticks()
+            if page.events or remaining <= 0:
+                return page
+            # What was examined is not examined again.
+            after = page.next
+            await self._last_sequence.wait_above(after, max_seconds=min(remaining, POLL_SECONDS))
+
+    async def _page(
+        self, after: int, patterns: tuple[str, ...] | None, connection_id: str | None, limit: int
+    ) -> EventPage:
+        bounds = await self._store.get_event_bounds()
+        if after + 1 < bounds.oldest:
+            raise EventsGone(
+                f"Events are kept for 30 days, and the oldest has the number {bounds.oldest}. Continue with "
+                f"after={bounds.oldest - 1}, and read the connections for what was missed.",
+                oldest=bounds.oldest,
+            )
+        if after >= bounds.last:
+            return EventPage((), after)
+        events = await self._store.list_events(
+            after=after,
+            until=bounds.last,
+            patterns=patterns,
+            connection_id=connection_id,
+            max_rows=limit,
+        )
+        return EventPage(tuple(events), events[-1].seq if len(events) == limit else bounds.last)
+
+
+def _check_range(name: str, number: float, *, minimum: int, maximum: float) -> None:
+    if not minimum <= number <= maximum:
+        raise InvalidRequest(f"{name} must be a number from {minimum} to {maximum:.0f}.")
