@@ -8,7 +8,6 @@ which opens the service and runs its background loops.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -23,10 +22,10 @@ from .clock import Clock
 from .concurrency import scoped_task
 from .connections import ConnectionService, ConnectionStatistics
 from .encryption import TokenCipher
-from .errors import ConnectorError
+from .events import Events
 from .identity import Authenticator, BrowserSessions, CredentialLimiter, IssuerTokens, JwksCache
 from .journal import Journal
-from .maintenance import CleanupJob, run_periodic_work
+from .maintenance import CleanupJob, recover_journal, run_periodic_work
 from .metrics import Metrics
 from .oauth import CONNECTIONS_FOR_EXCHANGES, CodeExchange, ConnectionCreator, OAuthStates
 from .service_warnings import ServiceWarnings, database_warnings
@@ -48,8 +47,6 @@ from .tokens import (
 from .web import HttpSettings, build_application
 from .webhooks import WebhookReceiver
 
-log = logging.getLogger(__name__)
-
 
 @dataclass
 class Service:
@@ -62,7 +59,6 @@ class Service:
     tiktok_client: TikTokClient
     families: dict[str, ApiFamily]
     oauth_states: OAuthStates
-    jwks: JwksCache | None
     other_issuers: tuple[IssuerTokens, ...]
     authenticator: Authenticator
     credential_limiter: CredentialLimiter
@@ -76,6 +72,7 @@ class Service:
     connections: ConnectionService
     statistics: ConnectionStatistics
     webhooks: WebhookReceiver
+    events: Events
     metrics: Metrics
     audit: AuditLog
     warnings: ServiceWarnings
@@ -200,7 +197,6 @@ class Service:
                 default_redirect_uri=settings.redirect_uris[0],
                 families=families,
             ),
-            jwks=jwks,
             other_issuers=other_issuers,
             authenticator=authenticator,
             credential_limiter=CredentialLimiter(
@@ -224,6 +220,17 @@ class Service:
             ),
             statistics=ConnectionStatistics(store=store, clock=clock),
             webhooks=webhooks,
+            events=Events.build(
+                store=store,
+                cipher=cipher,
+                metrics=metrics,
+                clock=clock,
+                random=random,
+                private_networks=settings.private_networks,
+                allow_loopback=demo,
+                url=settings.webhook_url,
+                secret=settings.webhook_secret,
+            ),
             metrics=metrics,
             audit=AuditLog(
                 store=store, clock=clock, on_dropped=metrics.record_dropped_audit_entries
@@ -237,10 +244,8 @@ class Service:
         # If a step fails, the steps before it are undone in reverse order, as on exit.
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self.tiktok_client.close)
-            if self.jwks is not None:
-                opening.push_async_callback(self.jwks.close)
-            for issuer in self.other_issuers:
-                opening.push_async_callback(issuer.close)
+            opening.push_async_callback(self.events.close)
+            opening.push_async_callback(self.authenticator.close)
             await self.database.open()
             opening.push_async_callback(self.database.close)
             opening.push_async_callback(self.audit.close)
@@ -250,21 +255,14 @@ class Service:
             opening.push_async_callback(self.token_recovery.close)
             opening.push_async_callback(self.token_refresher.wait_until_idle)
             opening.push_async_callback(self.code_exchange.close)
-            await self._recover_journal()
+            await recover_journal(
+                self.journal, token_recovery=self.token_recovery, code_exchange=self.code_exchange
+            )
             self._exit_stack = opening.pop_all()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._exit_stack.aclose()
-
-    async def _recover_journal(self) -> None:
-        """If the store does not answer, the flush is repeated before the first lease or code claim."""
-        self.token_recovery.recover(self.journal.recovered)
-        for flush in (self.token_recovery.flush, self.code_exchange.pending_grants.flush):
-            try:
-                await flush()
-            except ConnectorError as error:
-                log.warning("journal recovery postponed error=%s", error.code)
 
     def web_application(self) -> web.Application:
         http_settings = HttpSettings(
@@ -291,6 +289,7 @@ class Service:
             loops = (
                 self.background_refresher.run_until(stopped),
                 self.token_recovery.adopt_until(stopped),
+                self.events.dispatcher.run_until(stopped),
             )
             running = asyncio.gather(*loops, return_exceptions=True)
             cleanup = CleanupJob(store=self.store, clock=self.clock)

@@ -45,6 +45,14 @@ class Authenticator:
         self._has_supabase = jwt_secret is not None or jwks is not None
         self._supabase_issuer = issuer
         self._other_issuers = {tokens.issuer: tokens for tokens in other_issuers}
+        self._jwks = jwks
+
+    async def close(self) -> None:
+        """Closes the connections over which the issuers' keys were fetched."""
+        if self._jwks is not None:
+            await self._jwks.close()
+        for tokens in self._other_issuers.values():
+            await tokens.close()
 
     async def authenticate(
         self, authorization: str | None, x_api_key: str | None

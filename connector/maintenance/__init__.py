@@ -1,4 +1,4 @@
-"""Maintains the database: deletes old rows periodically. Rotates keys, erases a person, and makes and restores
+"""Maintains the database: completes the work of dead processes at the start and deletes old rows periodically. Rotates keys, erases a person, and makes and restores
 backups, when an operator asks for it."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 from .backup import BackupFolder, BackupInfo, make_backup, restore_backup
 from .cleanup import CleanupJob
 from .erasure import ErasureReport, erase_person
+from .journal_recovery import recover_journal
 from .key_rotation import KeyRotation, RotationReport
 from .periodic_work import run_periodic_work
 from .rotation_step import MissingKeys, describe_step, find_missing_keys
@@ -22,6 +23,7 @@ __all__ = [
     "erase_person",
     "find_missing_keys",
     "make_backup",
+    "recover_journal",
     "restore_backup",
     "run_periodic_work",
 ]

@@ -16,6 +16,7 @@ from connector.encryption import (
     DecryptionFailed,
     TokenCipher,
     connection_associated_data,
+    endpoint_associated_data,
     is_encrypted,
     key_id_of,
     pending_grant_associated_data,
@@ -24,7 +25,7 @@ from connector.encryption import (
 from connector.model import Ciphertext, UserId
 from connector.store import EncryptedRow, Replacement, Store
 
-ENCRYPTED_TABLES = ("connections", "user_accounts", "codes")
+ENCRYPTED_TABLES = ("connections", "user_accounts", "codes", "endpoints")
 MAX_PASSES = 10
 MAX_COUNTED_PAGES = 50
 """For each table, so that `connector check` takes seconds."""
@@ -120,6 +121,8 @@ class KeyRotation:
 def _associated_data(table_name: str, row: EncryptedRow) -> str:
     if table_name == "codes":
         return pending_grant_associated_data(row.row_key)
+    if table_name == "endpoints":
+        return endpoint_associated_data(row.row_key)
     if table_name == "user_accounts":
         return user_account_associated_data(UserId(row.row_key))
     assert row.user_id is not None  # noqa: S101

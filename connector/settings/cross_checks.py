@@ -23,6 +23,7 @@ NO_APP = Problem(
     "My Apps, or TIKTOK_CLIENT_KEY and TIKTOK_CLIENT_SECRET, found at https://developers.tiktok.com "
     "under Manage apps.",
 )
+WEBHOOK_URL, WEBHOOK_SECRET = "CONNECTOR_WEBHOOK_URL", "CONNECTOR_WEBHOOK_SECRET"
 SUPABASE, SERVICE_KEY, POSTGRES = "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_DB_URL"
 SECRET_BEARING_URLS = ("TIKTOK_BUSINESS_API_URL", "TIKTOK_OPEN_API_URL", SUPABASE)
 
@@ -32,6 +33,8 @@ def missing_settings(is_set: Callable[[str], bool]) -> Iterator[Problem]:
         *CREDENTIAL_PAIRS,
         *((secret, id) for id, secret in CREDENTIAL_PAIRS),
         (SERVICE_KEY, SUPABASE),
+        (WEBHOOK_URL, WEBHOOK_SECRET),
+        (WEBHOOK_SECRET, WEBHOOK_URL),
     ]
     if not is_set(POSTGRES):
         requirements.append((SUPABASE, SERVICE_KEY))

@@ -144,7 +144,7 @@ def proxy_url(text: str) -> SecretStr:
 
 def redirect_uri(text: str) -> str:
     """Stored byte for byte, because TikTok compares the bytes. A query is allowed."""
-    _parse_url(text, example="https://app.example.com/callback")
+    parse_url(text, example="https://app.example.com/callback")
     if "*" in text:
         raise InvalidValue(
             "The URL contains a *.", "Write every URL in full: TikTok compares them exactly."
@@ -237,10 +237,10 @@ def parse_url_without_query(text: str, *, example: str) -> SplitResult:
             "The URL has a query.",
             "Remove the ? and everything after it: the connector adds its own parameters.",
         )
-    return _parse_url(text, example=example)
+    return parse_url(text, example=example)
 
 
-def _parse_url(text: str, *, example: str) -> SplitResult:
+def parse_url(text: str, *, example: str) -> SplitResult:
     try:
         parts = urlsplit(single_word(text))
         is_complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -101,6 +101,7 @@ def test_the_remedy_for_a_missing_tiktok_app_names_both_portals() -> None:
         ({"TIKTOK_CLIENT_SECRET": "s"}, "TIKTOK_CLIENT_KEY"),
         (APP | {"SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}, "SUPABASE_URL"),
         (APP | {"SUPABASE_DB_URL": "postgresql://u:p@h/db"}, "CONNECTOR_ENCRYPTION_KEYS"),
+        (APP | {"CONNECTOR_WEBHOOK_URL": "https://e.com/x"}, "CONNECTOR_WEBHOOK_SECRET"),
     ],
 )
 def test_a_missing_id_or_secret_of_an_app_is_reported_by_its_setting_name(
@@ -295,6 +296,6 @@ def test_neither_settings_nor_problems_show_a_secret() -> None:
 
 
 def test_settings_have_unique_names_and_descriptions_and_secrets_are_marked() -> None:
-    assert len({name for s in SETTINGS for name in s.names}) == len(SETTINGS) + 9
+    assert len({name for s in SETTINGS for name in s.names}) == len(SETTINGS) + 10
     assert all(s.description.endswith(".") for s in SETTINGS)
     assert all(s.secret for s in SETTINGS if s.name.endswith(("SECRET", "KEYS", "ROLE_KEY")))
