@@ -3,6 +3,9 @@
 Each endpoint has its own queue, and the endpoints take turns. So an endpoint that does not answer keeps no other
 endpoint waiting: it has at most 8 open requests, and all failing endpoints together have at most half of the open
 requests of the process. A delivery whose lease ends too soon is not sent: another process may have it by then.
+
+A lease of many deliveries costs less than many small leases, but a slow endpoint cannot take many before the lease
+ends, and the rest would wait for its end. So the limit grows while endpoints are fast, and falls when one is slow.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 from connector.store import LeasedDelivery
 
 MAX_OPEN_PER_ENDPOINT = 8
+MIN_LEASED_PER_ENDPOINT, MAX_LEASED_PER_ENDPOINT = 64, 256
 MAX_OPEN = 256
 MAX_OPEN_FAILING = MAX_OPEN // 2
 
@@ -43,8 +47,10 @@ class NextDelivery:
 
 
 class DeliveryQueues:
-    def __init__(self, *, max_leased_per_endpoint: int) -> None:
-        self._max_leased_per_endpoint = max_leased_per_endpoint
+    def __init__(self) -> None:
+        self.max_per_endpoint = MIN_LEASED_PER_ENDPOINT
+        """The limit for the next lease."""
+
         self._queues: dict[str, EndpointQueue] = {}
         self._turns: deque[EndpointQueue] = deque()
         self._failing_turns: deque[EndpointQueue] = deque()
@@ -108,9 +114,13 @@ class DeliveryQueues:
             for queue in self._queues.values()
         )
 
+    def raise_limit(self) -> None:
+        """Half of a lease was used up in a short time."""
+        self.max_per_endpoint = min(2 * self.max_per_endpoint, MAX_LEASED_PER_ENDPOINT)
+
     def _max_leased(self, queue: EndpointQueue) -> int:
         """The store leases fewer deliveries of a failing endpoint."""
-        return MAX_OPEN_PER_ENDPOINT if queue.failing else self._max_leased_per_endpoint
+        return MAX_OPEN_PER_ENDPOINT if queue.failing else self.max_per_endpoint
 
     def _give_turn(self, queue: EndpointQueue) -> None:
         if queue.waiting and queue.open < MAX_OPEN_PER_ENDPOINT and not queue.in_turn:
@@ -131,6 +141,7 @@ class DeliveryQueues:
                 queue.waiting.popleft()
                 return delivery
             self._drop(queue, 1)
+            self.max_per_endpoint = MIN_LEASED_PER_ENDPOINT
         return None
 
     def _drop(self, queue: EndpointQueue, number: int) -> None:

@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
 MIN_LEASE_LEFT_SECONDS = 16.0
-MAX_LEASED = 1024
-MAX_LEASED_PER_ENDPOINT = 64
+MAX_LEASED = 2048
+FAST_SECONDS = 1.0
 MAX_SETTLED = 200
-COLLECT_SECONDS = 0.01
+COLLECT_SECONDS = 0.02
 """Results are collected for this long, because each call of the store has a fixed cost."""
 
 ERROR_PAUSE_SECONDS = 1.0
@@ -63,10 +63,11 @@ class Dispatcher:
         self._metrics = metrics
         self._clock = clock
         self._lease_owner = secrets.token_hex(8)
-        self._queues = DeliveryQueues(max_leased_per_endpoint=MAX_LEASED_PER_ENDPOINT)
+        self._queues = DeliveryQueues()
         self._unsettled: list[_Unsettled] = []
         self._requests: set[asyncio.Task[None]] = set()
         self._lease_wanted = False
+        self._leased_at = 0.0
         self._work = asyncio.Event()
         """Set when there is something to settle or to lease."""
 
@@ -110,7 +111,13 @@ class Dispatcher:
         if self._requests and not self._lease_wanted:
             await asyncio.sleep(COLLECT_SECONDS)
         await self._settle()
-        if not self._stopping.is_set() and (self._lease_wanted or self._queues.needs_more()):
+        if self._stopping.is_set():
+            return
+        if self._queues.needs_more():
+            if self._clock.ticks() - self._leased_at < FAST_SECONDS:
+                self._queues.raise_limit()
+            self._lease_wanted = True
+        if self._lease_wanted:
             await self._lease()
 
     @property
@@ -126,27 +133,40 @@ class Dispatcher:
         if max_rows <= 0:
             return
         # Measured before the call, so that the lease cannot end earlier than this process assumes.
-        send_before = self._clock.ticks() + LEASE_SECONDS - MIN_LEASE_LEFT_SECONDS
+        leased_at = self._clock.ticks()
         deliveries = await self._store.lease_due_deliveries(
             lease_owner=self._lease_owner,
             max_rows=max_rows,
-            max_per_endpoint=MAX_LEASED_PER_ENDPOINT,
+            max_per_endpoint=self._queues.max_per_endpoint,
             lease_seconds=LEASE_SECONDS,
             now=self._clock.database_time(),
         )
         self._lease_wanted = False
         if self._stopping.is_set():
             return
-        self._queues.add(deliveries, send_before=send_before, all_due=len(deliveries) < max_rows)
+        self._leased_at = leased_at
+        self._queues.add(
+            deliveries,
+            send_before=leased_at + LEASE_SECONDS - MIN_LEASE_LEFT_SECONDS,
+            all_due=len(deliveries) < max_rows,
+        )
         self._start_requests()
 
     def _start_requests(self) -> None:
-        if self._stopping.is_set():
-            return
-        while taken := self._queues.take(now=self._clock.ticks()):
-            task = asyncio.create_task(self._send(taken))
+        while taken := self._take():
+            task = asyncio.create_task(self._send_from(taken))
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
+
+    def _take(self) -> NextDelivery | None:
+        return None if self._stopping.is_set() else self._queues.take(now=self._clock.ticks())
+
+    async def _send_from(self, first: NextDelivery) -> None:
+        """Sends one delivery after another: the end of a request allows one more request."""
+        taken: NextDelivery | None = first
+        while taken is not None:
+            await self._send(taken)
+            taken = self._take()
 
     async def _send(self, taken: NextDelivery) -> None:
         endpoint_id = taken.delivery.endpoint_id
@@ -155,13 +175,12 @@ class Dispatcher:
         if result is None:
             # Another process may have the key. It can send the delivery when the lease has ended.
             self._queues.forget(endpoint_id)
-        else:
-            self._metrics.record_delivery(result)
-            if result.endpoint_gone:
-                self._queues.drop_waiting(endpoint_id)
-            self._unsettled.append(_Unsettled(endpoint_id, result))
+            return
+        self._metrics.record_delivery(result)
+        if result.endpoint_gone:
+            self._queues.drop_waiting(endpoint_id)
+        self._unsettled.append(_Unsettled(endpoint_id, result))
         self._work.set()
-        self._start_requests()
 
     async def _result_of(self, taken: NextDelivery) -> DeliveryResult | None:
         try:
@@ -173,7 +192,10 @@ class Dispatcher:
             return None
 
     async def _settle(self) -> None:
-        while batch := self._unsettled[:MAX_SETTLED]:
+        """Stores the results that exist now. Results that arrive meanwhile belong to the next round."""
+        waiting = len(self._unsettled)
+        while waiting > 0:
+            batch = self._unsettled[: min(waiting, MAX_SETTLED)]
             try:
                 await self._settle_batch(batch)
             except ERRORS_OF_ONE_ITEM:
@@ -182,6 +204,7 @@ class Dispatcher:
             del self._unsettled[: len(batch)]
             for unsettled in batch:
                 self._queues.forget(unsettled.endpoint_id)
+            waiting -= len(batch)
 
     async def _settle_single(self, unsettled: _Unsettled) -> None:
         try:
