@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connector.metrics import Metrics
 from connector.model import Attempt
-from connector.store import ConnectionCount
+from connector.store import ConnectionCount, DeliveryResult
 
 from .manual_clock import NOON
 
@@ -63,4 +63,23 @@ def test_the_journal_metrics_show_its_entries_its_orphans_and_whether_writes_fai
         "connector_journal_entries 7.0",
         "connector_journal_orphans 2.0",
         "connector_journal_write_failing 1.0",
+    }
+
+
+def test_attempts_to_deliver_an_event_are_counted_by_their_result() -> None:
+    metrics = Metrics()
+    failed = DeliveryResult(id=1, state="pending", duration_ms=200)
+    metrics.record_delivery(DeliveryResult(id=1, state="delivered", duration_ms=200))
+    metrics.record_delivery(failed)
+    metrics.record_delivery(failed)
+    metrics.record_delivery(DeliveryResult(id=1, state="exhausted", duration_ms=200))
+    metrics.record_disabled_endpoint()
+    metrics.set_last_event(4711)
+    assert lines(metrics) >= {
+        'connector_deliveries_total{result="delivered"} 1.0',
+        'connector_deliveries_total{result="failed"} 2.0',
+        'connector_deliveries_total{result="exhausted"} 1.0',
+        "connector_delivery_duration_seconds_count 4.0",
+        "connector_endpoints_disabled_total 1.0",
+        "connector_event_last_seq 4711.0",
     }

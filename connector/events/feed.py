@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.clock import Clock
+from connector.concurrency import sleep_until
 from connector.errors import EventsGone, InvalidRequest
 from connector.store import EventRow, Store
 
@@ -52,13 +53,15 @@ class EventFeed:
         patterns = None if types is None else parse_patterns(types, field="types")
         deadline = self._clock.ticks() + wait_seconds
         while True:
+            changed = self._last_sequence.changed
             page = await self._page(after, patterns, connection_id, limit)
             remaining = deadline - self._clock.ticks()
             if page.events or remaining <= 0:
                 return page
             # What was examined is not examined again.
             after = page.next
-            await self._last_sequence.wait_above(after, max_seconds=min(remaining, POLL_SECONDS))
+            seconds = min(remaining, POLL_SECONDS)
+            await sleep_until(changed, clock=self._clock, max_seconds=seconds)
 
     async def _page(
         self, after: int, patterns: tuple[str, ...] | None, connection_id: str | None, limit: int

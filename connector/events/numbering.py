@@ -79,6 +79,8 @@ class EventNumbering:
             await sleep_until(stopping, clock=self._clock, max_seconds=seconds)
             return
         await sleep_until(stopping, clock=self._clock, max_seconds=MIN_INTERVAL_SECONDS)
+        if stopping.is_set():
+            return
         await sleep_until(
             self._store.event_written,
             clock=self._clock,

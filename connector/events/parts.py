@@ -50,7 +50,7 @@ class Events:
     ) -> Self:
         """`url` and `secret` are those of the endpoint in the settings."""
         outbound = OutboundClient(private_networks=private_networks, allow_loopback=allow_loopback)
-        last_sequence = LastSequence(clock)
+        last_sequence = LastSequence()
         sender = DeliverySender(
             outbound=outbound,
             signing_keys=SigningKeys(cipher),

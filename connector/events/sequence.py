@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from connector.clock import Clock
-from connector.concurrency import sleep_until
-
 
 class LastSequence:
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._changed = asyncio.Event()
-        self.value = 0
+    def __init__(self) -> None:
+        self._value = 0
+        self.changed = asyncio.Event()
+        """Set, and replaced, when there is a higher number. Take it before you look for events."""
 
     def advance(self, value: int) -> None:
-        if value > self.value:
-            self.value = value
-            self._changed.set()
-            self._changed = asyncio.Event()
-
-    async def wait_above(self, value: int, *, max_seconds: float) -> None:
-        if self.value <= value:
-            await sleep_until(self._changed, clock=self._clock, max_seconds=max_seconds)
+        if value > self._value:
+            self._value = value
+            self.changed.set()
+            self.changed = asyncio.Event()

@@ -30,6 +30,7 @@ class EventsUnderTest:
         store: Store,
         clock: Clock,
         *,
+        cipher: TokenCipher = CIPHER,
         pauses: tuple[float, ...] = PAUSES,
         url: str | None = None,
         secret: SecretStr | None = None,
@@ -39,7 +40,7 @@ class EventsUnderTest:
         self.metrics = Metrics()
         parts = Events.build(
             store=store,
-            cipher=CIPHER,
+            cipher=cipher,
             metrics=self.metrics,
             clock=clock,
             random=Random(7),

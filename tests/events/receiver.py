@@ -33,6 +33,12 @@ class ReceivedEvent:
         return int(self.json["seq"])
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Receiver:
     """Responds with the next of `statuses`, and with `status` when none is left."""
@@ -42,7 +48,7 @@ class Receiver:
     statuses: list[int] = field(default_factory=list)
     response_headers: dict[str, str] = field(default_factory=dict)
     received: list[ReceivedEvent] = field(default_factory=list)
-    answers: bool = True
+    may_answer: asyncio.Event = field(default_factory=_set_event)
     open: int = 0
     max_open: int = 0
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -54,6 +60,12 @@ class Receiver:
     @property
     def types(self) -> list[str]:
         return [event.json["type"] for event in self.received]
+
+    def stop_answering(self) -> None:
+        self.may_answer.clear()
+
+    def answer(self) -> None:
+        self.may_answer.set()
 
     async def until_received(self, count: int) -> None:
         async with self.arrived:
@@ -67,8 +79,7 @@ class Receiver:
             async with self.arrived:
                 self.received.append(_received(request, body))
                 self.arrived.notify_all()
-            if not self.answers:
-                await asyncio.Event().wait()
+            await self.may_answer.wait()
             status = self.statuses.pop(0) if self.statuses else self.status
             return web.Response(status=status, headers=self.response_headers)
         finally:
