@@ -103,6 +103,11 @@ class Metrics:
             buckets=DELIVERY_BUCKETS,
             registry=self._registry,
         )
+        self._pending_deliveries = Gauge(
+            "connector_deliveries_pending",
+            "Deliveries that are not finished, counted within the last 30 seconds.",
+            registry=self._registry,
+        )
         self._disabled_endpoints = Counter(
             "connector_endpoints_disabled_total",
             "Endpoints that this process disabled, because they responded with 410 or failed for 5 days.",
@@ -149,6 +154,9 @@ class Metrics:
     def record_delivery(self, result: DeliveryResult) -> None:
         self._delivery_series[result.state].inc()
         self._delivery_durations.observe(result.duration_ms / 1000)
+
+    def set_pending_deliveries(self, number: int) -> None:
+        self._pending_deliveries.set(number)
 
     def record_disabled_endpoint(self) -> None:
         self._disabled_endpoints.inc()

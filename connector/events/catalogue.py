@@ -26,6 +26,7 @@ _CONNECTION: JsonObject = {
     "status": "active",
     "account": {"id": "7001", "name": "Acme"},
     "advertiser": {"id": "7200000000000000001", "name": "Acme EU"},
+    "advertiser_lost": False,
 }
 _ENDPOINT: JsonObject = {
     "id": "5f0d8f0a-6f5e-4d0b-9d8e-7f2b1c3a4d52",
@@ -76,7 +77,9 @@ EVENT_TYPES: tuple[EventType, ...] = (
     ),
     _connection_event("advertiser_selected", "An ad account was selected."),
     _connection_event(
-        "advertiser_lost", "The selected ad account is not among the granted ad accounts any more."
+        "advertiser_lost",
+        "The selected ad account is not among the granted ad accounts any more.",
+        advertiser_lost=True,
     ),
     _connection_event(
         "expiring",

@@ -45,6 +45,7 @@ KEPT = timedelta(days=30)
 DEFAULT_DELIVERIES = 50
 MAX_DELIVERIES = 200
 MAX_DELIVERY_ID = 2**53
+PENDING_CACHE_SECONDS = 30.0
 ROTATION_ATTEMPTS = 3
 
 
@@ -76,6 +77,8 @@ class EndpointService:
         self._outbound = outbound
         self._sender = sender
         self._clock = clock
+        self._pending = 0
+        self._count_pending_at = clock.ticks()
 
     async def create(
         self,
@@ -103,6 +106,14 @@ class EndpointService:
 
     async def list(self) -> list[EndpointRow]:
         return await self._store.list_endpoints(now=self._clock.database_time())
+
+    async def count_pending(self) -> int:
+        """Returns the number of deliveries that are not finished, counted within the last 30 seconds."""
+        now = self._clock.ticks()
+        if now >= self._count_pending_at:
+            self._pending = sum(endpoint.pending for endpoint in await self.list())
+            self._count_pending_at = now + PENDING_CACHE_SECONDS
+        return self._pending
 
     async def get(self, endpoint_id: str) -> EndpointRow:
         if not UUID_PATTERN.fullmatch(endpoint_id):

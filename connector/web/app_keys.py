@@ -13,6 +13,7 @@ from connector.audit import AuditLog
 from connector.clock import Clock
 from connector.connections import ConnectionService, ConnectionStatistics
 from connector.encryption import TokenCipher
+from connector.events import Events
 from connector.identity import Authenticator, BrowserSessions, CredentialLimiter
 from connector.journal import Journal
 from connector.metrics import Metrics
@@ -74,6 +75,8 @@ class WebServices(Protocol):
     def statistics(self) -> ConnectionStatistics: ...
     @property
     def webhooks(self) -> WebhookReceiver: ...
+    @property
+    def events(self) -> Events: ...
     @property
     def store(self) -> Store: ...
     @property

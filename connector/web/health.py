@@ -60,6 +60,7 @@ async def get_metrics(request: web.Request) -> web.Response:
     try:
         metrics.set_connection_counts(await services.statistics.connection_counts())
         metrics.set_last_webhooks(await services.store.list_webhook_apps())
+        metrics.set_pending_deliveries(await services.events.endpoints.count_pending())
     except ConnectorError:
         # While the database is unreachable, the other metrics matter most.
         metrics.set_connection_counts(())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
@@ -19,7 +18,8 @@ from connector.store import Store
 from tests.manual_clock import ManualClock
 from tests.store.builders import connect
 
-CIPHER = TokenCipher((EncryptionKey("k1", os.urandom(32)),))
+CIPHER_KEY = EncryptionKey.generate("k1")
+CIPHER = TokenCipher((CIPHER_KEY,))
 
 
 class EventsUnderTest:

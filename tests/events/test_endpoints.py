@@ -223,6 +223,19 @@ async def test_deliveries_are_listed_in_pages_with_the_newest_first(
         await events.endpoints.list_deliveries(after=2**63)
 
 
+async def test_pending_deliveries_are_counted_again_after_30_seconds(
+    events: EventsUnderTest, receiver: Receiver, clock: ManualClock
+) -> None:
+    await events.create(receiver.url)
+    await events.write_events(3)
+    await events.dispatcher.numbering.run_once()
+    assert await events.endpoints.count_pending() == 3
+    await events.deliver()
+    assert await events.endpoints.count_pending() == 3
+    clock.advance(30)
+    assert await events.endpoints.count_pending() == 0
+
+
 async def test_no_secret_is_in_the_log_or_in_a_representation(
     events: EventsUnderTest, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:

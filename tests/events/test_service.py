@@ -82,7 +82,7 @@ async def test_a_service_on_hold_delivers_nothing_until_it_runs_normally(
     async with serving(Service.build(settings, clock=simulator.clock, hold=True)) as url:
         simulator.clock.advance(60)
         async with http.get(f"{url}/metrics", headers=AS_SERVER) as response:
-            assert "connector_event_last_seq 0.0" in await response.text()
+            assert "connector_deliveries_pending 1.0" in await response.text()
     assert len(receiver.received) == 1
     async with asyncio.timeout(20), serving(Service.build(settings, clock=simulator.clock)):
         await receiver.until_received(2)
