@@ -4,8 +4,8 @@
    request takes at most 15 seconds. So no second process sends the delivery at the same time, and a limit of open
    requests to an endpoint is a limit in all processes.
 2. The next deliveries are leased while the last are being sent.
-3. A result that cannot be stored is kept, and nothing more is leased until it is stored. If the process dies before,
-   the lease ends and the event is sent again, with the same `webhook-id`.
+3. A result that cannot be stored is kept, and nothing more is leased or sent until it is stored. If the process dies
+   before, the lease ends and the event is sent again, with the same `webhook-id`.
 4. Shutdown sends nothing more, waits for the open requests, stores their results and releases the other leases.
 """
 
@@ -68,6 +68,7 @@ class Dispatcher:
         self._requests: set[asyncio.Task[None]] = set()
         self._lease_wanted = False
         self._leased_at = 0.0
+        self._settling_fails = False
         self._work = asyncio.Event()
         """Set when there is something to settle or to lease."""
 
@@ -132,16 +133,21 @@ class Dispatcher:
         max_rows = MAX_LEASED - self._queues.leased
         if max_rows <= 0:
             return
-        # Measured before the call, so that the lease cannot end earlier than this process assumes.
+        # Both before the call: the lease cannot end earlier than this process assumes, and a request for a lease
+        # during the call is not forgotten.
         leased_at = self._clock.ticks()
-        deliveries = await self._store.lease_due_deliveries(
-            lease_owner=self._lease_owner,
-            max_rows=max_rows,
-            max_per_endpoint=self._queues.max_per_endpoint,
-            lease_seconds=LEASE_SECONDS,
-            now=self._clock.database_time(),
-        )
         self._lease_wanted = False
+        try:
+            deliveries = await self._store.lease_due_deliveries(
+                lease_owner=self._lease_owner,
+                max_rows=max_rows,
+                max_per_endpoint=self._queues.max_per_endpoint,
+                lease_seconds=LEASE_SECONDS,
+                now=self._clock.database_time(),
+            )
+        except ConnectorError:
+            self._lease_wanted = True
+            raise
         if self._stopping.is_set():
             return
         self._leased_at = leased_at
@@ -159,7 +165,9 @@ class Dispatcher:
             task.add_done_callback(self._requests.discard)
 
     def _take(self) -> NextDelivery | None:
-        return None if self._stopping.is_set() else self._queues.take(now=self._clock.ticks())
+        if self._stopping.is_set() or self._settling_fails:
+            return None
+        return self._queues.take(now=self._clock.ticks())
 
     async def _send_from(self, first: NextDelivery) -> None:
         """Sends one delivery after another: the end of a request allows one more request."""
@@ -196,15 +204,24 @@ class Dispatcher:
         waiting = len(self._unsettled)
         while waiting > 0:
             batch = self._unsettled[: min(waiting, MAX_SETTLED)]
-            try:
-                await self._settle_batch(batch)
-            except ERRORS_OF_ONE_ITEM:
-                for unsettled in batch:
-                    await self._settle_single(unsettled)
+            await self._settle_all_of(batch)
             del self._unsettled[: len(batch)]
             for unsettled in batch:
                 self._queues.forget(unsettled.endpoint_id)
             waiting -= len(batch)
+
+    async def _settle_all_of(self, batch: list[_Unsettled]) -> None:
+        try:
+            await self._settle_batch(batch)
+        except ERRORS_OF_ONE_ITEM:
+            for unsettled in batch:
+                await self._settle_single(unsettled)
+        except ConnectorError:
+            self._settling_fails = True
+            raise
+        if self._settling_fails:
+            self._settling_fails = False
+            self._start_requests()
 
     async def _settle_single(self, unsettled: _Unsettled) -> None:
         try:

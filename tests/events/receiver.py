@@ -33,10 +33,11 @@ class ReceivedEvent:
         return int(self.json["seq"])
 
 
-def _set_event() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
+MANY = 10_000
+
+
+def _always() -> asyncio.Semaphore:
+    return asyncio.Semaphore(MANY)
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Receiver:
     statuses: list[int] = field(default_factory=list)
     response_headers: dict[str, str] = field(default_factory=dict)
     received: list[ReceivedEvent] = field(default_factory=list)
-    may_answer: asyncio.Event = field(default_factory=_set_event)
+    may_answer: asyncio.Semaphore = field(default_factory=_always)
     open: int = 0
     max_open: int = 0
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -62,10 +63,15 @@ class Receiver:
         return [event.json["type"] for event in self.received]
 
     def stop_answering(self) -> None:
-        self.may_answer.clear()
+        """Requests wait until `answer` or `answer_one`."""
+        self.may_answer = asyncio.Semaphore(0)
+
+    def answer_one(self) -> None:
+        self.may_answer.release()
 
     def answer(self) -> None:
-        self.may_answer.set()
+        for _ in range(MANY):
+            self.may_answer.release()
 
     async def until_received(self, count: int) -> None:
         async with self.arrived:
@@ -79,7 +85,7 @@ class Receiver:
             async with self.arrived:
                 self.received.append(_received(request, body))
                 self.arrived.notify_all()
-            await self.may_answer.wait()
+            await self.may_answer.acquire()
             status = self.statuses.pop(0) if self.statuses else self.status
             return web.Response(status=status, headers=self.response_headers)
         finally:

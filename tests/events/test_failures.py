@@ -70,6 +70,31 @@ async def test_nothing_is_leased_while_a_result_cannot_be_stored(
     assert len(receiver.received) == 1
 
 
+async def test_nothing_more_is_sent_while_a_result_cannot_be_stored(
+    events: EventsUnderTest, receiver: Receiver, database: FailingDatabase
+) -> None:
+    await events.create(receiver.url)
+    await events.write_events(MAX_OPEN_PER_ENDPOINT + 2)
+    await events.dispatcher.numbering.run_once()
+    receiver.stop_answering()
+    events.dispatcher.request_lease()
+    await events.dispatcher.settle_and_lease()
+    await receiver.until_received(MAX_OPEN_PER_ENDPOINT)
+    database.fails_before.add("settle_deliveries")
+    receiver.answer_one()
+    await receiver.until_received(MAX_OPEN_PER_ENDPOINT + 1)
+    with pytest.raises(StoreUnreachable):
+        await events.dispatcher.settle_and_lease()
+    receiver.answer()
+    await events.dispatcher.wait_for_requests()
+    assert len(receiver.received) == MAX_OPEN_PER_ENDPOINT + 1
+    database.fails_before.clear()
+    await events.dispatcher.settle_and_lease()
+    await receiver.until_received(MAX_OPEN_PER_ENDPOINT + 2)
+    await events.deliver()
+    assert await states(events) == ["delivered"] * (MAX_OPEN_PER_ENDPOINT + 2)
+
+
 async def test_the_loops_continue_when_the_database_answers_again(
     events: EventsUnderTest, receiver: Receiver, database: FailingDatabase, clock: ManualClock
 ) -> None:

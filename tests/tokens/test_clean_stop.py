@@ -36,7 +36,7 @@ async def running_service(
     replica = Replica(service)
     async with serving(service):
         await harness.connect_people(replica, people)
-        await harness.clock.until_asleep(5)  # all loops of the service
+        await harness.clock.until_asleep(6)  # all loops of the service
         yield replica
 
 
@@ -81,7 +81,7 @@ async def test_leases_that_cannot_be_released_at_the_stop_are_released_by_the_ne
         replica.database.faults["lease_due_connections"] = "after"
         replica.database.faults["release_leases"] = "before"
         harness.clock.advance(TWO_HOURS)
-        await harness.clock.until_asleep(5)
+        await harness.clock.until_asleep(6)
     assert lease_owners(database) == {replica.owner_id}
     await harness.start_replica(database.environ)
     assert lease_owners(database) == {None}
@@ -94,7 +94,7 @@ async def test_a_stop_keeps_the_lease_of_tokens_that_only_the_journal_has(
     async with running_service(harness, database, people=1) as replica:
         replica.database.faults["apply_outcomes"] = "before"
         harness.clock.advance(TWO_HOURS)
-        await harness.clock.until_asleep(5)
+        await harness.clock.until_asleep(6)
         await replica.refresher.wait_until_idle()
     assert lease_owners(database) == {replica.owner_id}
     await harness.start_replica(database.environ)

@@ -229,8 +229,8 @@ async def test_503_busy_if_another_replica_never_completes_the_code(harness: Har
     )
     request = asyncio.create_task(harness.post("/oauth/exchange", code=code, state=state))
     clock = harness.simulator.clock
-    # Five background loops sleep, and the request that waits for the code.
-    await clock.until_asleep(6)
+    # Six background loops sleep, and the request that waits for the code.
+    await clock.until_asleep(7)
     clock.advance(60)
     assert_error(await request, 503, "busy")
 
