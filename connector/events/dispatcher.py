@@ -69,6 +69,7 @@ class Dispatcher:
         self._lease_wanted = False
         self._leased_at = 0.0
         self._settling_fails = False
+        self._may_have_leases = False
         self._work = asyncio.Event()
         """Set when there is something to settle or to lease."""
 
@@ -136,7 +137,7 @@ class Dispatcher:
         # Both before the call: the lease cannot end earlier than this process assumes, and a request for a lease
         # during the call is not forgotten.
         leased_at = self._clock.ticks()
-        self._lease_wanted = False
+        self._lease_wanted, self._may_have_leases = False, True
         try:
             deliveries = await self._store.lease_due_deliveries(
                 lease_owner=self._lease_owner,
@@ -248,9 +249,10 @@ class Dispatcher:
         await self.wait_for_requests()
         try:
             await self._settle()
-            await self._store.release_deliveries(
-                lease_owner=self._lease_owner, now=self._clock.database_time()
-            )
+            if self._may_have_leases:
+                await self._store.release_deliveries(
+                    lease_owner=self._lease_owner, now=self._clock.database_time()
+                )
         except ConnectorError as error:
             log.warning(
                 "deliveries not settled at the end, they are repeated count=%d error=%s",
