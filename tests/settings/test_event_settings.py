@@ -57,3 +57,8 @@ def test_a_webhook_secret_has_the_form_of_standard_webhooks(secret: str, message
     assert message in reported.message
     assert "openssl rand -base64 32" in reported.remedy
     assert secret not in str(reported)
+
+
+def test_a_webhook_url_and_its_secret_require_each_other() -> None:
+    assert problem(CONNECTOR_WEBHOOK_URL="https://a.example.com").name == "CONNECTOR_WEBHOOK_SECRET"
+    assert problem(CONNECTOR_WEBHOOK_SECRET=SECRET).name == "CONNECTOR_WEBHOOK_URL"

@@ -101,7 +101,6 @@ def test_the_remedy_for_a_missing_tiktok_app_names_both_portals() -> None:
         ({"TIKTOK_CLIENT_SECRET": "s"}, "TIKTOK_CLIENT_KEY"),
         (APP | {"SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}, "SUPABASE_URL"),
         (APP | {"SUPABASE_DB_URL": "postgresql://u:p@h/db"}, "CONNECTOR_ENCRYPTION_KEYS"),
-        (APP | {"CONNECTOR_WEBHOOK_URL": "https://e.com/x"}, "CONNECTOR_WEBHOOK_SECRET"),
     ],
 )
 def test_a_missing_id_or_secret_of_an_app_is_reported_by_its_setting_name(
