@@ -1,17 +1,19 @@
 """Reads the numbered events, and waits for the next one (long polling).
 
 A reader continues after the number `next`. All events up to a number are visible before the number is, so a reader
-never misses one. A reader that does not keep up for 30 days gets `EventsGone`.
+never misses one. A reader that does not keep up for 30 days gets `EventsGone`. A reader that waits is released
+when the service stops, or when its client has gone away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connector.clock import Clock
 from connector.concurrency import sleep_until
 from connector.errors import EventsGone, InvalidRequest
+from connector.model import UUID_PATTERN
 from connector.store import EventRow, Store
 
 from .catalogue import parse_patterns
@@ -36,27 +38,39 @@ class EventFeed:
         self._store = store
         self._last_sequence = last_sequence
         self._clock = clock
+        self._is_stopping = False
+
+    def stop_waiting(self) -> None:
+        """Releases all readers that wait, because a service that stops must not wait for new events."""
+        self._is_stopping = True
+        self._last_sequence.wake_all()
 
     async def read(
         self,
         *,
-        after: int,
+        after: int | None = None,
         types: Sequence[str] | None = None,
         connection_id: str | None = None,
         limit: int = DEFAULT_EVENTS,
         wait_seconds: float = 0.0,
+        is_client_connected: Callable[[], bool] = lambda: True,
     ) -> EventPage:
-        """Returns the events after a number, in their order. Without events, waits up to `wait_seconds`."""
-        _check_range("after", after, minimum=0, maximum=2**53)
+        """Returns the events after a number, in their order; without `after`, from the oldest event that is kept.
+
+        Without events, waits up to `wait_seconds`.
+        """
+        _check_range("after", after or 0, minimum=0, maximum=2**53)
         _check_range("limit", limit, minimum=1, maximum=MAX_EVENTS)
         _check_range("wait", wait_seconds, minimum=0, maximum=MAX_WAIT_SECONDS)
         patterns = None if types is None else parse_patterns(types, field="types")
+        if connection_id is not None and not UUID_PATTERN.fullmatch(connection_id):
+            raise InvalidRequest("connection_id must be the id of a connection.")
         deadline = self._clock.ticks() + wait_seconds
         while True:
             changed = self._last_sequence.changed
             page = await self._page(after, patterns, connection_id, limit)
             remaining = deadline - self._clock.ticks()
-            if page.events or remaining <= 0:
+            if page.events or remaining <= 0 or self._is_stopping or not is_client_connected():
                 return page
             # What was examined is not examined again.
             after = page.next
@@ -64,9 +78,15 @@ class EventFeed:
             await sleep_until(changed, clock=self._clock, max_seconds=seconds)
 
     async def _page(
-        self, after: int, patterns: tuple[str, ...] | None, connection_id: str | None, limit: int
+        self,
+        after: int | None,
+        patterns: tuple[str, ...] | None,
+        connection_id: str | None,
+        limit: int,
     ) -> EventPage:
         bounds = await self._store.get_event_bounds()
+        if after is None:
+            after = bounds.oldest - 1
         if after + 1 < bounds.oldest:
             raise EventsGone(
                 f"Events are kept for 30 days, and the oldest has the number {bounds.oldest}. Continue with "

@@ -14,5 +14,8 @@ class LastSequence:
     def advance(self, value: int) -> None:
         if value > self._value:
             self._value = value
-            self.changed.set()
-            self.changed = asyncio.Event()
+            self.wake_all()
+
+    def wake_all(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()

@@ -21,6 +21,12 @@ AuditAction = Literal[
     "disconnect",
     "refresh_token",
     "erase_user",
+    "create_endpoint",
+    "update_endpoint",
+    "delete_endpoint",
+    "rotate_endpoint_secret",
+    "test_endpoint",
+    "replay_events",
 ]
 
 ERASED = UserId("erased")

@@ -71,9 +71,9 @@ def record(
 
 
 async def list_audit_entries(request: web.Request, query: AuditQuery) -> AuditList:
-    """List who read tokens, created tickets, selected, refreshed, disconnected or erased, newest first.
+    """List who read tokens, created tickets, selected, refreshed, disconnected, erased or changed an endpoint.
 
-    An entry appears here within a second. Entries are kept for 90 days.
+    The newest is first. An entry appears here within a second. Entries are kept for 90 days.
     """
     matching = AuditFilter(query.connection_id, query.user_id, query.actor)
     entries = await request.app[SERVICES].store.list_audit_entries(

@@ -76,7 +76,7 @@ def _section(name: str, operation: Json, schemas: Json) -> str:
     ]
     response = [
         (field.name, _type(field.schema))
-        for field in _fields(operation["responses"].get("200", {}), schemas)
+        for field in _fields(_success(operation["responses"]), schemas)
     ]
     return SECTION.format(
         id=operation["operationId"],
@@ -86,6 +86,10 @@ def _section(name: str, operation: Json, schemas: Json) -> str:
         parameters=_definition_list("Parameters", parameters),
         response=_definition_list("Response", response),
     )
+
+
+def _success(responses: Json) -> Json:
+    return next((response for status, response in responses.items() if status[0] == "2"), {})
 
 
 def _fields(owner: Json, schemas: Json) -> Iterable[_Field]:

@@ -34,10 +34,14 @@ class Endpoint:
     response: Model | None
     """None if the response is not JSON: a page or a redirect."""
 
+    status: int
+    """The status of a JSON response."""
+
     @classmethod
-    def of(cls, handler: Handler) -> Self:
+    def of(cls, handler: Handler, *, status: int) -> Self:
         hints = get_type_hints(handler)
-        return cls(handler, hints.get("query"), hints.get("body"), _model_in(hints["return"]))
+        response = _model_in(hints["return"])
+        return cls(handler, hints.get("query"), hints.get("body"), response, status)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         arguments: dict[str, BaseModel] = {}
@@ -46,7 +50,9 @@ class Endpoint:
         if self.body is not None:
             arguments["body"] = await parse_body(request, self.body)
         result = await self.handler(request, **arguments)
-        return result if isinstance(result, web.StreamResponse) else json_response(result)
+        if isinstance(result, web.StreamResponse):
+            return result
+        return json_response(result, status=self.status)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Route:
     _: KW_ONLY
     access: Access
     scope: KeyScope | None = None
+    status: int = 200
 
     def __post_init__(self) -> None:
         if self.access is not Access.PUBLIC and self.scope is None:
@@ -73,7 +80,7 @@ class Route:
 
     @cached_property
     def endpoint(self) -> Endpoint:
-        return Endpoint.of(self.handler)
+        return Endpoint.of(self.handler, status=self.status)
 
 
 def json_response(model: BaseModel, *, status: int = 200) -> web.Response:

@@ -124,7 +124,8 @@ def _responses(endpoint: Endpoint) -> Json:
             }
         },
     }
-    return {"200" if endpoint.response else "default": success, "4XX": failure, "5XX": failure}
+    status = str(endpoint.status) if endpoint.response else "default"
+    return {status: success, "4XX": failure, "5XX": failure}
 
 
 def _content(model: Model) -> Json:

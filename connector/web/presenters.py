@@ -1,9 +1,13 @@
-"""Turns a connection into the JSON of the API and of `connector connections --json`, without tokens."""
+"""Turns rows into the JSON of the API and of commands with `--json`, without tokens and secrets."""
 
 from __future__ import annotations
 
+from connector.events import CONFIGURED_ENDPOINT_ID
 from connector.model import Account, Connection
+from connector.store import DeliveryRow, EndpointRow, EventRow
 
+from .endpoint_schemas import DeliveryResponse, EndpointResponse
+from .event_schemas import EventResponse
 from .families import FAMILIES_BY_NAME
 from .schemas import ConnectionDetail, ConnectionSummary, NamedItem
 
@@ -47,3 +51,20 @@ def connection_detail(connection: Connection) -> ConnectionDetail:
 
 def named_item(account: Account | None) -> NamedItem | None:
     return None if account is None else NamedItem(id=account.id, name=account.name)
+
+
+def endpoint_response(endpoint: EndpointRow) -> EndpointResponse:
+    return EndpointResponse(
+        **endpoint.model_dump(exclude={"encrypted_secrets"}),
+        from_settings=endpoint.id == CONFIGURED_ENDPOINT_ID,
+    )
+
+
+def delivery_response(delivery: DeliveryRow) -> DeliveryResponse:
+    return DeliveryResponse(**dict(delivery))
+
+
+def event_response(event: EventRow) -> EventResponse:
+    return EventResponse(
+        id=event.id, seq=event.seq, type=event.type, timestamp=event.created_at, data=event.data
+    )

@@ -34,6 +34,11 @@ VALIDATION_MESSAGES = {
     "extra_forbidden": "{field} is not a parameter of this address.",
     "literal_error": "{field} must be {expected}.",
     "int_parsing": "{field} must be a whole number.",
+    "timezone_aware": "{field} must have a time zone, such as Z at its end.",
+    "datetime_parsing": "{field} must be a time such as 2026-11-21T14:00:00Z.",
+    "datetime_from_date_parsing": "{field} must be a time such as 2026-11-21T14:00:00Z.",
+    "datetime_type": "{field} must be a time such as 2026-11-21T14:00:00Z.",
+    "time_range": "{field} is too early or too late.",
 }
 
 

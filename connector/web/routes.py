@@ -22,6 +22,19 @@ from .connections import (
     refresh_connection,
 )
 from .endpoint import Route
+from .endpoints import (
+    create_endpoint,
+    delete_endpoint,
+    get_endpoint,
+    list_deliveries,
+    list_endpoint_deliveries,
+    list_endpoints,
+    replay_events,
+    rotate_endpoint_secret,
+    test_endpoint,
+    update_endpoint,
+)
+from .events import list_events, release_waiting_readers
 from .health import get_metrics, healthz, readyz
 from .hold import hold_middleware
 from .middleware import request_middleware
@@ -74,6 +87,21 @@ ROUTES = (
     Route("GET", "/audit", list_audit_entries, access=SERVER, scope="read"),
     Route("POST", "/webhooks/tiktok", receive_webhook, access=PUBLIC),
     Route("GET", "/webhooks", list_webhooks, access=SERVER, scope="read"),
+    Route("POST", "/endpoints", create_endpoint, access=SERVER, scope="write", status=201),
+    Route("GET", "/endpoints", list_endpoints, access=SERVER, scope="read"),
+    Route("GET", "/endpoints/{id}", get_endpoint, access=SERVER, scope="read"),
+    Route("PATCH", "/endpoints/{id}", update_endpoint, access=SERVER, scope="write"),
+    Route("DELETE", "/endpoints/{id}", delete_endpoint, access=SERVER, scope="write"),
+    Route("POST", "/endpoints/{id}/secret", rotate_endpoint_secret, access=SERVER, scope="write"),
+    Route("POST", "/endpoints/{id}/test", test_endpoint, access=SERVER, scope="write"),
+    Route(
+        "GET", "/endpoints/{id}/deliveries", list_endpoint_deliveries, access=SERVER, scope="read"
+    ),
+    Route(
+        "POST", "/endpoints/{id}/replay", replay_events, access=SERVER, scope="write", status=202
+    ),
+    Route("GET", "/deliveries", list_deliveries, access=SERVER, scope="read"),
+    Route("GET", "/events", list_events, access=SERVER, scope="read"),
     Route("GET", "/families", list_families, access=PUBLIC),
     Route("POST", "/tickets", create_ticket, access=SERVER, scope="write"),
     Route("GET", "/session", get_session, access=SELECTION, scope="read"),
@@ -96,6 +124,7 @@ def build_application(services: WebServices, settings: HttpSettings) -> web.Appl
     middlewares = [request_middleware, *([hold_middleware] if settings.hold else [])]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(add_response_headers)
+    app.on_shutdown.append(release_waiting_readers)
     app[SERVICES] = services
     app[HTTP_SETTINGS] = settings
     add_peer_addresses(app)

@@ -1,0 +1,56 @@
+"""Request and response models of events, and the models of an event's data for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from connector.model import UtcDatetime
+
+from .schemas import WITHOUT_NUL, NamedItem, RequestModel, ResponseModel, ShortText
+
+
+class EventListQuery(RequestModel, extra="forbid"):
+    """Refuses unknown parameters: a filter with a typing error would list every event."""
+
+    after: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    types: (
+        Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=WITHOUT_NUL)] | None
+    ) = None
+    connection_id: ShortText | None = None
+    wait: Annotated[int, Field(ge=0, le=30)] = 0
+
+
+class EventResponse(ResponseModel):
+    id: str
+    seq: int
+    type: str
+    timestamp: UtcDatetime
+    data: dict[str, Any]
+
+
+class EventList(ResponseModel):
+    events: list[EventResponse]
+    next: int
+
+
+class EventConnection(ResponseModel):
+    id: str
+    user_id: str
+    family: str
+    tiktok_user_id: str
+    status: str
+    account: NamedItem | None
+    advertiser: NamedItem | None
+
+
+class EventReason(ResponseModel):
+    code: str
+    message: str
+
+
+class ConnectionEventData(ResponseModel):
+    connection: EventConnection
+    reason: EventReason | None
