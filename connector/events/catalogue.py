@@ -139,5 +139,5 @@ def _is_known(pattern: str) -> bool:
 
 
 def _shown(pattern: str) -> str:
-    """A long or unreadable text is not repeated."""
-    return pattern if re.fullmatch(r"[!-~]{1,100}", pattern) else "a text"
+    """A text that cannot be a misspelt type is not repeated: it may be a value that belongs elsewhere."""
+    return pattern if re.fullmatch(r"[a-z_.*]{1,60}", pattern) else "a text"

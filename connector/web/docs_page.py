@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -36,6 +37,7 @@ PAGE = """<!doctype html>
         <p class="lead">{description}</p>
         <p>For programs: <a class="link" href="/openapi.json">/openapi.json</a></p>
         {sections}
+        {events}
       </div>
     </main>
   </body>
@@ -46,6 +48,16 @@ SECTION = """<section class="card stack tight" id="{id}">
           <p>{summary}</p>
           <p class="muted">{description}</p>
           {parameters}{response}
+        </section>
+        """
+EVENTS_INTRODUCTION = """<h2 id="events">Events</h2>
+        <p>Each event is sent with POST to every endpoint that asks for its type.</p>
+        """
+EVENT_SECTION = """<section class="card stack tight" id="{id}">
+          <h2><b>{name}</b></h2>
+          <p>{summary}</p>
+          {headers}{data}
+          <details><summary>Example</summary><pre>{example}</pre></details>
         </section>
         """
 
@@ -59,6 +71,31 @@ def render_docs_page(document: Json) -> str:
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
         ),
+        events=_events(document.get("webhooks", {}), schemas),
+    )
+
+
+def _events(webhooks: Json, schemas: Json) -> str:
+    if not webhooks:
+        return ""
+    return EVENTS_INTRODUCTION + "".join(
+        _event_section(name, methods["post"], schemas) for name, methods in webhooks.items()
+    )
+
+
+def _event_section(name: str, operation: Json, schemas: Json) -> str:
+    content = operation["requestBody"]["content"]["application/json"]
+    data = schemas[_schema_name(content["schema"]["properties"]["data"])]
+    headers = [(header["name"], header["description"]) for header in operation["parameters"]]
+    return EVENT_SECTION.format(
+        id=operation["operationId"],
+        name=escape(name),
+        summary=escape(operation["summary"]),
+        headers=_definition_list("Headers", headers),
+        data=_definition_list(
+            "Data", [(field, _type(schema)) for field, schema in data["properties"].items()]
+        ),
+        example=escape(json.dumps(content["example"], indent=2)),
     )
 
 

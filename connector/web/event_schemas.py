@@ -54,3 +54,34 @@ class EventReason(ResponseModel):
 class ConnectionEventData(ResponseModel):
     connection: EventConnection
     reason: EventReason | None
+
+
+class TestedEndpoint(ResponseModel):
+    id: str
+    url: str
+
+
+class EndpointTestData(ResponseModel):
+    endpoint: TestedEndpoint
+
+
+class DisabledEndpoint(ResponseModel):
+    id: str
+    url: str
+    reason: str
+
+
+class EndpointDisabledData(ResponseModel):
+    endpoint: DisabledEndpoint
+
+
+class TikTokWebhook(ResponseModel):
+    app: str
+    event: str
+    tiktok_user_id: str | None
+    created_at: UtcDatetime | None
+    content: Annotated[dict[str, Any], Field(description="As TikTok sent it.")]
+
+
+class TikTokEventData(ResponseModel):
+    webhook: TikTokWebhook

@@ -1,7 +1,7 @@
 """The OpenAPI document, generated from the route table and the annotations of the handlers.
 
 Only the introduction is written by hand. Summaries are docstrings, schemas are the request and response
-models, and the access level of a route describes its callers.
+models, and the access level of a route describes its callers. `event_document` describes the events.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .access import Access
 from .docs_page import render_docs_page
 from .endpoint import Endpoint, Model, Route
 from .error_schemas import ErrorResponse, EventsGoneResponse, TikTokErrorResponse
+from .event_document import EVENT_DATA_MODELS, describe_events
 from .session_cookie import SESSION_COOKIE
 
 Json = dict[str, Any]
@@ -82,6 +83,7 @@ def build_document(routes: Sequence[Route]) -> Json:
             "description": INTRODUCTION.format(codes=codes),
         },
         "paths": paths,
+        "webhooks": describe_events(),
         "components": {"schemas": _schemas(routes), "securitySchemes": SECURITY_SCHEMES},
     }
 
@@ -161,7 +163,7 @@ def _query_schema(field: Json) -> Json:
 def _schemas(routes: Sequence[Route]) -> Json:
     requests = {route.endpoint.body for route in routes if route.endpoint.body}
     responses = {route.endpoint.response for route in routes if route.endpoint.response}
-    responses |= {*ERROR_RESPONSES}
+    responses |= {*ERROR_RESPONSES, *EVENT_DATA_MODELS.values()}
     models = [(model, "validation") for model in requests]
     models += [(model, "serialization") for model in responses]
     models.sort(key=lambda entry: entry[0].__name__)

@@ -27,6 +27,7 @@ from aiohttp import ClientSession, DummyCookieJar
 
 from connector.web import ROUTES
 from tests.database_views import supabase_view
+from tests.events.receiver import running_receiver
 from tests.running_service import AS_SERVER, Simulator
 
 from .generated import impatient_service
@@ -159,12 +160,21 @@ async def test_every_generated_request_is_answered_and_causes_no_defect(
         stack = request.getfixturevalue("stack")
         environ, user_token = supabase_view(stack, kind).environ, stack.user_token(user)
     service = ServiceProcess(tmp_path, tiktok.url, module=impatient_service.__name__, **environ)
-    await service.start(CONNECTOR_API_KEYS=API_KEY_SETTING, CONNECTOR_LOG_LEVEL="debug")
+    await service.start(
+        CONNECTOR_API_KEYS=API_KEY_SETTING,
+        CONNECTOR_LOG_LEVEL="debug",
+        CONNECTOR_PRIVATE_NETWORKS="127.0.0.0/8",
+    )
     report = Report()
     try:
-        async with ClientSession(cookie_jar=DummyCookieJar()) as http:
+        async with (
+            ClientSession(cookie_jar=DummyCookieJar()) as http,
+            running_receiver() as receiver,
+        ):
             secrets_of_store = tuple(environ[name] for name in SECRET_SETTINGS & environ.keys())
-            builder = WorldBuilder(service, http, tiktok, user, user_token, secrets_of_store)
+            builder = WorldBuilder(
+                service, http, tiktok, user, user_token, receiver.url, secrets_of_store
+            )
             world = await builder.build()
             report.rules = builder.rules(world)
             before = await routes_reached(builder)

@@ -101,8 +101,9 @@ async def test_a_selection_ticket_cannot_create_a_session_or_exchange_a_code(
 )
 async def test_another_users_connection_is_not_found(harness: Harness, route: Route) -> None:
     connection_id = (await harness.connect(user_id=BEN))["connection_id"]
+    body = {"since": "2026-11-20T11:00:00Z"} if route.path.endswith("/replay") else None
     for headers in (harness.as_user(ANNA), AS_SERVER):
-        unknown = await harness.call(route.method, path_of(route), headers=headers)
+        unknown = await harness.call(route.method, path_of(route), headers=headers, json=body)
         assert unknown.status in (404, 403)
     path = route.path.replace("{id}", connection_id)
     response = await harness.call(route.method, path, headers=harness.as_user(ANNA))

@@ -31,7 +31,10 @@ CREDENTIALS_OF_LEVEL = {
     Access.SERVER: ("server",),
 }
 ENCODED_FIELDS = ("after", "state")
-"""The service decodes these fields, so odd values are more interesting than in other fields."""
+"""The service decodes these fields, so odd values are more interesting than in other fields.
+
+In some requests they are a number or a word of a list, and not encoded.
+"""
 
 SESSION_KINDS = ("user session", "server session")
 OWN_PAGE: Header = (b"Sec-Fetch-Site", b"same-origin")
@@ -50,8 +53,11 @@ class World:
     codes: tuple[tuple[str, str], ...]
     """Authorization codes that were not used before, each with its state."""
 
-    disposable_ids: tuple[str, ...]
-    """The connections that DELETE may disconnect."""
+    ids: Mapping[str, tuple[str, ...]]
+    """By the first word of the path."""
+
+    disposable_ids: Mapping[str, tuple[str, ...]]
+    """Those that DELETE may use up, by the first word of the path."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,9 @@ class Composer:
     def _path_value(self, route: Route, name: str) -> str:
         if self._happens(0.12):
             return self.random.choice(odd.ODD_URL_TEXT).decode("latin-1")
-        if name == "id" and route.method == "DELETE":
-            return self.random.choice(self.world.disposable_ids)
+        if name == "id":
+            ids = self.world.disposable_ids if route.method == "DELETE" else self.world.ids
+            return self.random.choice(ids[route.path.split("/")[1]])
         return str(self.random.choice(self.world.values.get(name, (odd.WORD,))))
 
     def _odd_path(self, path: bytes) -> bytes:
@@ -159,9 +166,10 @@ class Composer:
     def _field(self, name: str, schema: odd.Json, definitions: odd.Json) -> Any:
         if self._happens(0.3 if name in ENCODED_FIELDS else 0.06):
             return self._odd_field(name)
-        if name in self.world.values:
-            return self.random.choice(self.world.values[name])
         schemas = [each for each in schema.get("anyOf", (schema,)) if each.get("type") != "null"]
+        is_encoded = name not in ENCODED_FIELDS or _is_free_text(schemas[0])
+        if name in self.world.values and is_encoded:
+            return self.random.choice(self.world.values[name])
         return odd.example(self.random.choice(schemas), definitions, self.random)
 
     def _odd_field(self, name: str) -> Any:
@@ -240,6 +248,10 @@ class Composer:
             (self.random.choice(odd.ODD_HEADER_NAMES), self.random.choice(values))
             for _ in range(self.random.randint(1, 4))
         ]
+
+
+def _is_free_text(schema: odd.Json) -> bool:
+    return schema.get("type") == "string" and "enum" not in schema
 
 
 @cache

@@ -20,6 +20,7 @@ from .message import GeneratedRequest
 from .odd_values import CANARY
 
 ERROR_FIELDS = {"success", "error", "code", "retryable", "request_id"}
+FIELDS_OF_SOME_ERRORS = {"tiktok", "oldest"}
 EXPLAINED_5XX = {(502, "tiktok_refused")}
 """TikTok's own refusals, which the answer repeats. Anything else means a defect, because TikTok and the
 database work."""
@@ -29,7 +30,7 @@ LOG_LINE = re.compile(
     r"(?:\S+T\S+\+00:00 (?:DEBUG|INFO|WARNING) +connector(?:\.\w+)* \S.*|Ready at http://\S+ .*)"
 )
 NEVER_IN_A_LOG = re.compile(
-    "traceback|unhandled|never retrieved|never awaited|unexpected", re.IGNORECASE
+    "traceback|unhandled|never retrieved|never awaited|unexpected|whsec_", re.IGNORECASE
 )
 
 
@@ -82,6 +83,8 @@ class Rules:
             yield "the answer contains a secret"
         if answer.status >= 400 and CANARY in text:
             yield "the error repeats a value of the request"
+        if b"whsec_" in text and b'"secret":"' not in text:
+            yield "the answer contains the secret of an endpoint"
         if b'"access_token"' not in text and any(map(self.is_issued, WORDS.findall(text))):
             yield "the answer contains a code or token of TikTok"
 
@@ -112,7 +115,7 @@ def _error(answer: Answer) -> Iterator[str]:
 
 
 def _error_body(answer: Answer, error: Any) -> Iterator[str]:
-    if error.keys() - {"tiktok"} != ERROR_FIELDS or error["success"] is not False:
+    if error.keys() - FIELDS_OF_SOME_ERRORS != ERROR_FIELDS or error["success"] is not False:
         yield "the error has another shape"
         return
     if error["code"] not in CODES or not error["error"].endswith("."):

@@ -6,13 +6,14 @@ import asyncio
 import base64
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import jwt
 from aiohttp import ClientSession
 
-from connector.model import UserId
+from connector.model import UserId, format_utc
 from connector.web.static_files import load_static_files
 from tests.credentials import API_KEYS, JWT_SECRET, jwt_claims
 from tests.end_to_end.service_process import TIMEOUT_SECONDS, ServiceProcess
@@ -42,6 +43,7 @@ TICKET_KINDS = ("ticket", "other user", "selection")
 """The service issues an equal ticket again if it is asked for within the same second."""
 
 DISPOSABLE_CONNECTIONS = 6
+DISPOSABLE_ENDPOINTS = 6
 ENDING_SESSIONS = 20
 UNUSED_CODES = 12
 STATES = 30
@@ -67,6 +69,9 @@ class WorldBuilder:
     simulator: Simulator
     main_user: UserId
     user_token: str
+    receiver_url: str
+    """Receives the events."""
+
     secrets: tuple[str, ...] = ()
     """Further secrets of the settings."""
 
@@ -80,7 +85,6 @@ class WorldBuilder:
         users = tuple(new_user() for _ in range(STATES))
         credentials = await self._credentials(other_user, replies[0]["ticket"])
         values = {
-            "id": ids,
             "connection_id": ids,
             "user_id": (self.main_user,) * 8 + (other_user,),
             "advertiser_id": advertisers,
@@ -93,6 +97,12 @@ class WorldBuilder:
             "after": (await self._cursor("/connections"), await self._cursor("/audit")),
             "file": tuple(load_static_files()),
             "actor": ("person", "only-read"),
+            "url": (self.receiver_url,),
+            "events": (["connection.*"], ["connection.connected", "tiktok.*"]),
+            "types": ("connection.*", "connection.connected,endpoint.disabled"),
+            "since": (format_utc(datetime.now(UTC) - timedelta(hours=1)),),
+            "until": (format_utc(datetime.now(UTC) + timedelta(hours=1)),),
+            "wait": (0, 1),
         }
         return World(
             authority=urlsplit(self.service.url).netloc,
@@ -100,7 +110,14 @@ class WorldBuilder:
             values=values,
             credentials=credentials,
             codes=tuple([await self._unused_code(number) for number in range(UNUSED_CODES)]),
-            disposable_ids=tuple(reply["connection_id"] for reply in disposable),
+            ids={
+                "connections": ids,
+                "endpoints": tuple([await self._endpoint() for _ in range(3)]),
+            },
+            disposable_ids={
+                "connections": tuple(reply["connection_id"] for reply in disposable),
+                "endpoints": tuple([await self._endpoint() for _ in range(DISPOSABLE_ENDPOINTS)]),
+            },
         )
 
     def rules(self, world: World) -> Rules:
@@ -137,6 +154,12 @@ class WorldBuilder:
             person=uuid4().hex,
             advertisers=advertisers,
         )
+
+    async def _endpoint(self) -> str:
+        url, body = f"{self.service.url}/endpoints", {"url": self.receiver_url}
+        async with self.http.post(url, json=body, headers=AS_SERVER) as response:
+            assert response.status == 201, await response.text()
+            return str((await response.json())["id"])
 
     async def _state(self, user_id: UserId, family: str = "marketing") -> str:
         return await state_for(self.http, self.service.url, user_id=user_id, family=family)
