@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 SETTINGS_HELP = "Settings come from the environment and from .env in the working directory."
 FAMILIES_HELP = "marketing, accounts or login_kit"
 EVENT_TYPES = ("VIDEO", "COMMENT", "DIRECT_MESSAGE", "BRAND_MENTION")
+TYPES_HELP = "types of events, or prefixes such as connection.*, separated by commas"
+DELIVERY_STATES = ("pending", "delivered", "exhausted", "dropped")
+ENDPOINT_ACTIONS = (
+    ("show", "show", "print one endpoint"),
+    ("enable", "enable", "enable an endpoint again"),
+    ("disable", "disable", "send nothing to an endpoint, and drop what is pending"),
+    ("delete", "delete", "delete an endpoint and its deliveries"),
+    ("rotate", "rotate", "create a new secret, and print it"),
+    ("test", "send_test", "send the event endpoint.test now"),
+    ("deliveries", "deliveries", "list the deliveries to an endpoint, newest first"),
+    ("replay", "replay", "send what an endpoint did not get"),
+)
 EXCHANGE_OPTIONS = ("-h", "--help", "--state")
 
 
@@ -46,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _server_commands(commands)
     _connect_commands(commands)
     _token_commands(commands)
+    _event_commands(commands)
     _operator_commands(commands)
     _webhook_commands(commands)
     return parser
@@ -149,6 +162,55 @@ def _token_commands(commands: Commands) -> None:
     disconnect.add_argument("id", metavar="ID")
 
 
+def _event_commands(commands: Commands) -> None:
+    events = _command(commands, "events", "events:events", "print the events, one a line")
+    events.add_argument("--follow", action="store_true", help="print new events until Ctrl-C")
+    events.add_argument(
+        "--after",
+        type=_number,
+        metavar="N",
+        help="begin after this number; default: the oldest event, with --follow the newest",
+    )
+    events.add_argument("--types", metavar="T", help=TYPES_HELP)
+    events.add_argument("--connection", metavar="ID", help="only this connection")
+    events.add_argument("--json", action="store_true", help="print one JSON object a line")
+    endpoints = commands.add_parser(
+        "endpoints", help="the addresses to which events are sent"
+    ).add_subparsers(metavar="ACTION", required=True)
+    _add_json(_command(endpoints, "list", "endpoints:list_all", "list the endpoints"))
+    add = _command(endpoints, "add", "endpoints:add", "create an endpoint, and print its secret")
+    add.add_argument("url", metavar="URL")
+    add.add_argument("--events", metavar="T", default="connection.*", help=TYPES_HELP)
+    add.add_argument("--description", metavar="TEXT", default="", help="a note for people")
+    _add_json(add)
+    actions = {
+        name: _command(endpoints, name, f"endpoints:{handler}", help)
+        for name, handler, help in ENDPOINT_ACTIONS
+    }
+    for action in actions.values():
+        action.add_argument("id", metavar="ID")
+    _add_json(actions["show"])
+    actions["delete"].add_argument("--yes", action="store_true", help="do not ask")
+    actions["rotate"].add_argument(
+        "--grace-hours",
+        type=_number,
+        default=24,
+        metavar="N",
+        help="how long the old secret signs too; default 24",
+    )
+    deliveries = actions["deliveries"]
+    deliveries.add_argument("--state", choices=DELIVERY_STATES, help="only in this state")
+    deliveries.add_argument(
+        "--limit", type=_positive_number, default=50, metavar="N", help="default 50"
+    )
+    _add_json(deliveries)
+    replay = actions["replay"]
+    replay.add_argument("--since", required=True, metavar="TIME", help="a time, or an age: 2h, 7d")
+    replay.add_argument("--until", metavar="TIME", help="default: now")
+    replay.add_argument("--events", metavar="T", help=TYPES_HELP)
+    replay.add_argument("--again", action="store_true", help="also what was delivered already")
+
+
 def _operator_commands(commands: Commands) -> None:
     erase = _command(
         commands, "erase", "erase:erase", "delete everything about one person, for ever"
@@ -223,6 +285,10 @@ def _add_json(command: argparse.ArgumentParser) -> None:
 
 def _positive_number(text: str) -> int:
     return _number_between(text, 1, 10_000_000)
+
+
+def _number(text: str) -> int:
+    return _number_between(text, 0, 2**53)
 
 
 def _port(text: str) -> int:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from .app_keys import HttpSettings, WebServices
 from .http_server import ListenError, listen
-from .presenters import connection_summary
+from .presenters import (
+    connection_summary,
+    delivery_response,
+    endpoint_response,
+    event_response,
+)
 from .routes import ROUTES, build_application
 
 __all__ = [
@@ -18,5 +23,8 @@ __all__ = [
     "WebServices",
     "build_application",
     "connection_summary",
+    "delivery_response",
+    "endpoint_response",
+    "event_response",
     "listen",
 ]
