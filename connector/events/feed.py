@@ -39,6 +39,7 @@ class EventFeed:
         self._last_sequence = last_sequence
         self._clock = clock
         self._is_stopping = False
+        self.waiting_readers = 0
 
     def stop_waiting(self) -> None:
         """Releases all readers that wait, because a service that stops must not wait for new events."""
@@ -74,8 +75,12 @@ class EventFeed:
                 return page
             # What was examined is not examined again.
             after = page.next
-            seconds = min(remaining, POLL_SECONDS)
-            await sleep_until(changed, clock=self._clock, max_seconds=seconds)
+            self.waiting_readers += 1
+            try:
+                seconds = min(remaining, POLL_SECONDS)
+                await sleep_until(changed, clock=self._clock, max_seconds=seconds)
+            finally:
+                self.waiting_readers -= 1
 
     async def _page(
         self,

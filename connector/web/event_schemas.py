@@ -44,6 +44,7 @@ class EventConnection(ResponseModel):
     status: str
     account: NamedItem | None
     advertiser: NamedItem | None
+    advertiser_lost: bool
 
 
 class EventReason(ResponseModel):
