@@ -104,7 +104,7 @@ ODD_JSON = (
     *rb"""
     null true 0 -1 1.5 1e400 -1e-400 NaN Infinity -Infinity -999999999999999999999999999999 01 +1 .5 1. 0x10 1e
     --1 "" "\u0000" "canary-4f1d\u0000" "\ud800" "canary-4f1d\udc00\ud800" "\ud83d\ude00" "\u202e" "\x41"
-    'canary' "canary-4f1d "\r\nX:1" "canary-4f1d%s{}" "\u12" [] {} ["canary-4f1d"] {"canary-4f1d":1} [1,]
+    'canary' "canary-4f1d "\r\nX:1" "canary-4f1d%s{}" "\u12" [] {} ["canary-4f1d"] {"a":"canary-4f1d"} [1,]
     {"a":1,} undefined {"__proto__":{}}
     """.split(),
 )
