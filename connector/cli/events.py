@@ -40,6 +40,7 @@ async def _print_events(service: Service, options: Namespace) -> bool:
         await _number_events(service)
         if options.follow and after is None:
             after = (await service.store.get_event_bounds()).last
+            print_error(f"Waiting for new events after number {after}. Ctrl-C ends the command.")
         while True:
             page = await _read(service, after, types, options.connection)
             _print_page(page.events, as_json=options.json)

@@ -24,6 +24,8 @@ COMMANDS = {
     "attempts": ("ID", "--json"),
     "ticket": ("--user", "--display-name"),
     "disconnect": ("ID",),
+    "events": ("--follow", "--after", "--types", "--connection", "--json"),
+    "endpoints": ("list", "add", "show", "enable", "disable", "delete", "rotate", "test", "replay"),
     "check": (),
     "keys": ("new", "rotate"),
 }
@@ -57,6 +59,9 @@ def test_version_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["token"],
         ["auth-url"],
         ["keys"],
+        ["endpoints"],
+        ["endpoints", "add"],
+        ["endpoints", "replay", "ID"],
         ["refresh"],
         ["refresh", "--due", "--all"],
         ["refresh", "--due", "--every", "0"],
