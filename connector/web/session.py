@@ -62,6 +62,7 @@ def _session(request: web.Request) -> SessionResponse:
         **dict(_owner(principal)),
         expires_at=principal.expires_at,
         demo=request.app[HTTP_SETTINGS].demo,
+        scopes=sorted(principal.scopes) if principal.kind == "server" else None,
     )
 
 

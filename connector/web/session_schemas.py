@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from connector.model import UtcDatetime, parse_display_name
+from connector.model import KeyScope, UtcDatetime, parse_display_name
 
 from .schemas import RequestModel, ResponseModel, Url, UserIdField
 
@@ -46,6 +46,10 @@ class SessionOwner(ResponseModel):
 class SessionResponse(SessionOwner):
     expires_at: UtcDatetime | None
     demo: bool
+    scopes: Annotated[
+        list[KeyScope] | None,
+        Field(description="What the API key of a server may do. Null for a user."),
+    ]
     signed_in_as: Annotated[
         SessionOwner | None,
         Field(

@@ -49,6 +49,16 @@ async def test_a_servers_session_does_not_contain_the_api_key_and_ends_after_eig
     assert (await harness.get("/session", {"Cookie": cookie})).status == 401
 
 
+async def test_a_servers_session_names_the_scopes_of_its_key(start_service: StartService) -> None:
+    key = "viewer-key-0123456789abcdef"
+    http_service = await start_service(CONNECTOR_API_KEYS=f"viewer:read+metrics:{key}")
+    viewer = {"Authorization": f"Bearer {key}"}
+    assert (await http_service.get("/session", viewer)).json["scopes"] == ["metrics", "read"]
+    cookie = {"Cookie": await http_service.session_cookie(viewer)}
+    assert (await http_service.get("/session", cookie)).json["scopes"] == ["metrics", "read"]
+    assert (await http_service.get("/session", http_service.as_user())).json["scopes"] is None
+
+
 async def test_a_session_has_the_display_name_of_its_ticket(harness: Harness) -> None:
     ticket = await harness.post("/tickets", AS_SERVER, user_id=ANNA, display_name=" Anna Schmidt ")
     bearer = {"Authorization": f"Bearer {ticket.json['ticket']}"}
