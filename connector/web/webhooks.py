@@ -11,8 +11,9 @@ from connector.errors import InvalidRequest
 from connector.model import UtcDatetime
 from connector.store import WebhookOutcome
 from connector.tiktok import SIGNATURE_HEADER
+from connector.webhooks import WEBHOOK_PATH
 
-from .app_keys import SERVICES
+from .app_keys import HTTP_SETTINGS, SERVICES
 from .request_parsing import read_body
 from .schemas import ResponseModel
 
@@ -38,6 +39,9 @@ class WebhookAppSummary(ResponseModel):
 
 
 class WebhookList(ResponseModel):
+    url: Annotated[
+        str, Field(description="The address of this service to set as callback URL at TikTok.")
+    ]
     webhooks: list[WebhookSummary]
     apps: list[WebhookAppSummary]
 
@@ -66,6 +70,7 @@ async def list_webhooks(request: web.Request) -> WebhookList:
     webhooks = await store.list_webhooks(max_rows=LISTED_WEBHOOKS)
     apps = await store.list_webhook_apps()
     return WebhookList(
+        url=f"{request.app[HTTP_SETTINGS].public_url}{WEBHOOK_PATH}",
         webhooks=[
             WebhookSummary(**row.model_dump(exclude={"digest", "content"})) for row in webhooks
         ],

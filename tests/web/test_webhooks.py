@@ -62,6 +62,7 @@ async def test_a_server_sees_the_last_webhooks_and_when_each_app_got_its_last_on
     await send(harness, b"not JSON", secret=BUSINESS_APP.secret)
     later = harness.simulator.clock.now()
     assert (await harness.get("/webhooks", AS_SERVER)).json == {
+        "url": f"{harness.service.settings.public_url}/webhooks/tiktok",
         "webhooks": [
             {
                 "event": "",
@@ -125,7 +126,8 @@ async def test_a_webhook_without_tiktoks_signature_is_refused_and_counted(
         "POST", ADDRESS, headers=headers, data=webhook_body(created_at=NOON)
     )
     assert_error(response, 401, "unauthenticated")
-    assert (await harness.get("/webhooks", AS_SERVER)).json == {"webhooks": [], "apps": []}
+    listed = (await harness.get("/webhooks", AS_SERVER)).json
+    assert (listed["webhooks"], listed["apps"]) == ([], [])
     assert await _count(harness, "other", "refused") == 1
 
 
