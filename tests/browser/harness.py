@@ -7,9 +7,10 @@ test names the statuses that it causes: `window.expect_statuses(401)`.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from connector.model import UserId, format_utc
 from tests import running_service
 from tests.credentials import ANNA
 from tests.database_views import DatabaseView, sqlite_view
+from tests.events.receiver import Receiver, running_receiver
 from tests.running_service import AS_SERVER, Json, Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +54,8 @@ class Harness:
     http: ClientSession = field(repr=False)
     contexts: list[BrowserContext] = field(default_factory=list)
     """The open browsers."""
+
+    exit_stack: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def create_ticket(self, user_id: UserId = ANNA, **fields: str) -> Json:
         return await self.call("POST", "/tickets", {"user_id": user_id, **fields})
@@ -122,6 +126,26 @@ class Harness:
                     f"'{message}', 41)"
                 )
 
+    async def add_endpoint(self, *, status: int = 200, **fields: Any) -> tuple[Json, Receiver]:
+        """Returns an endpoint and the local server that receives its events."""
+        receiver = await self.exit_stack.enter_async_context(running_receiver())
+        receiver.status = status
+        body = {"url": receiver.url, **fields}
+        return await self.call("POST", "/endpoints", body, status=201), receiver
+
+    async def deliver_events(self) -> None:
+        """Numbers the events, and waits until every delivery that is due was attempted."""
+        dispatcher = self.service.events.dispatcher
+        while await dispatcher.numbering.run_once():
+            dispatcher.request_lease()
+            while self._has_open_deliveries():  # noqa: ASYNC110 - there is no event
+                await asyncio.sleep(0.01)
+
+    def _has_open_deliveries(self) -> bool:
+        now = format_utc(self.simulator.clock.now())
+        is_open = f"state = 'pending' and (lease_owner is not null or due_at <= '{now}')"
+        return bool(self.database.select(f"select id from deliveries where {is_open}"))
+
     def break_database(self) -> None:
         self.database.script("alter table codes rename to codes_away")
 
@@ -137,10 +161,13 @@ class Harness:
 @asynccontextmanager
 async def running_harness(folder: Path, **settings: str) -> AsyncIterator[Harness]:
     async with running_service.running_simulator() as simulator:
+        settings = {"CONNECTOR_PRIVATE_NETWORKS": "127.0.0.0/8"} | settings
         parsed = running_service.settings_for(folder, simulator.url, **settings)
         service = Service.build(parsed, clock=simulator.clock)
         async with running_service.serving(service) as url, ClientSession() as http:
-            yield Harness(service, sqlite_view(parsed.database), url, simulator, http)
+            harness = Harness(service, sqlite_view(parsed.database), url, simulator, http)
+            async with harness.exit_stack:
+                yield harness
             simulator.state.faults.clear()  # A call that hangs would delay the shutdown.
 
 

@@ -12,7 +12,7 @@ from connector.web.static_files import FOLDER
 from .harness import Harness, Window
 
 TEXT_KEY_IN_SCRIPT = re.compile(
-    r'\bt\("([a-z0-9_]+)"|"((?:callback|connect|error|link|no_access|picker|status)/[a-z0-9_/]+)"'
+    r'\bt\("([a-z0-9_]+)"|"((?:callback|connect|error|events|link|no_access|picker|status|webhooks)/[a-z0-9_/]+)"'
 )
 TEXT_KEY_IN_PAGE = re.compile(r'data-(?:text|label)="([^"]+)"')
 IMPORTED_MODULE = re.compile(r'^import .* from "\./([^"]+)";$', re.MULTILINE)

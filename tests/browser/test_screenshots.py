@@ -9,12 +9,12 @@ from typing import Literal
 
 import pytest
 
-from . import callback_states, connect_states, link_states, status_states
+from . import callback_states, connect_states, event_states, link_states, status_states
 from .harness import NARROW, ROOT, SCREENSHOTS, WIDE, Harness, Window
 from .page_states import PAGE_STATES, PageState
 
 # Importing these modules fills PAGE_STATES.
-STATE_MODULES = (callback_states, connect_states, link_states, status_states)
+STATE_MODULES = (callback_states, connect_states, event_states, link_states, status_states)
 
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 AXE_WIDTH_BY_SCHEME: dict[Literal["light", "dark"], str] = {"light": "narrow", "dark": "wide"}

@@ -1,7 +1,7 @@
 // The last attempts with TikTok for one connection: newest first, filtered by result.
 
 import { request } from "./api.js";
-import { announce, cloneTemplate, copyText, element, partOf, setText } from "./dom.js";
+import { cloneTemplate, connectCopyButton, element, partOf, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { reconcileChildren } from "./list-diff.js";
 import { setTime } from "./time-element.js";
@@ -10,7 +10,6 @@ const FILTER_ALL = "";
 const FILTER_FAILED = "failed";
 // The value of an option that shows one result is this and the result.
 const FILTER_ONE = "=";
-const COPIED_MS = 2_000;
 
 /** Fills `container` on the first call and updates it on later ones. */
 export async function showAttempts(container, connectionId) {
@@ -32,14 +31,7 @@ export async function showAttempts(container, connectionId) {
 function panel(container) {
   const view = cloneTemplate("attempts");
   partOf(view, "filter").onchange = () => update(container);
-  partOf(view, "copy").onclick = async () => {
-    const json = JSON.stringify(filtered(container), null, 2);
-    const result = t((await copyText(json)) ? "copied" : "copy_failed");
-    const button = partOf(view, "copy");
-    setText(button, result);
-    announce(result);
-    setTimeout(() => setText(button, t("status/copy_json")), COPIED_MS);
-  };
+  connectCopyButton(partOf(view, "copy"), () => JSON.stringify(filtered(container), null, 2));
   return view;
 }
 
@@ -88,10 +80,10 @@ function updateFilter(select, attempts) {
 }
 
 function attemptItem(attempt) {
-  const item = cloneTemplate("attempt");
+  const item = cloneTemplate("log-item");
   const isOk = attempt.result === "ok";
   item.dataset.ok = isOk ? "yes" : "no";
-  setText(partOf(item, "operation"), t(`status/operation/${attempt.operation}`));
+  setText(partOf(item, "title"), t(`status/operation/${attempt.operation}`));
   setText(partOf(item, "result"), isOk ? t("status/ok") : attempt.result);
   setTime(partOf(item, "at"), attempt.at);
   const { tiktok_code: tiktokCode } = attempt;

@@ -2,6 +2,7 @@
 
 import { advertiserPicker } from "./advertiser-picker.js";
 import { request } from "./api.js";
+import { openDialog, showError } from "./dialog.js";
 import { cloneTemplate, element, partOf, setText, whileBusy } from "./dom.js";
 import { t } from "./i18n.js";
 
@@ -46,34 +47,4 @@ export async function selectAdvertiser(connection) {
     const picker = advertiserPicker({ advertisers, lostAdvertiser, onConfirm, heading, extraAction: close });
     partOf(dialog, "container").append(failure, picker);
   });
-}
-
-/** Resolves when the dialog closes: to what `prepare` passed to `finish`, or to null. */
-function openDialog(dialog, prepare) {
-  const { promise, resolve } = deferred();
-  let result = null;
-  prepare((value) => {
-    result = value;
-    dialog.close();
-  });
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    resolve(result);
-  });
-  // A click on the backdrop has the dialog itself as its target.
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  document.body.append(dialog);
-  dialog.showModal();
-  return promise;
-}
-
-function deferred() {
-  let resolve;
-  const promise = new Promise((settle) => (resolve = settle));
-  return { promise, resolve };
-}
-
-function showError(note, error) {
-  note.hidden = false;
-  setText(note, error.message || t("error/unreachable/text"));
 }

@@ -3,6 +3,7 @@
 import { t } from "./i18n.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const COPIED_MS = 2_000;
 
 // Names come from TikTok. These characters turn the text around them, or hide a part of a name.
 const LINE_BREAKS = /[\t-\r\u0085\u2028\u2029]+/g;
@@ -81,9 +82,10 @@ export function announce(text) {
   requestAnimationFrame(() => (announcer.textContent = shownText(text)));
 }
 
-/** While `work` runs, the button shows `text` and is disabled. */
+/** While `work` runs, the button shows `text` and is disabled. A disabled button loses the focus, and gets it back. */
 export async function whileBusy(button, text, work) {
   const before = button.textContent;
+  const hadFocus = document.activeElement === button;
   button.disabled = true;
   button.textContent = text;
   try {
@@ -91,11 +93,23 @@ export async function whileBusy(button, text, work) {
   } finally {
     button.disabled = false;
     button.textContent = before;
+    if (hadFocus && document.activeElement === document.body) button.focus();
   }
 }
 
+/** A click copies what `text` returns. The button tells the result for a moment. */
+export function connectCopyButton(button, text) {
+  const before = button.textContent;
+  button.onclick = async () => {
+    const result = t((await copyText(text())) ? "copied" : "copy_failed");
+    setText(button, result);
+    announce(result);
+    setTimeout(() => setText(button, before), COPIED_MS);
+  };
+}
+
 /** Returns whether the browser allowed it. */
-export async function copyText(text) {
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

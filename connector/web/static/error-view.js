@@ -1,6 +1,6 @@
 // An error as a sentence that helps and the next step. All pages use this view.
 
-import { announce, copyText, element, setText } from "./dom.js";
+import { connectCopyButton, element, setText } from "./dom.js";
 import { hasText, t } from "./i18n.js";
 import { statusIcon } from "./status-icon.js";
 
@@ -86,12 +86,7 @@ function detailsForSupport(facts) {
     list.append(element("div", {}, element("dt", {}, name), element("dd", {}, String(value))));
   }
   const text = facts.map(([name, value]) => `${name}: ${value}`).join("\n");
-  const copyButton = element("button", { class: "link", type: "button", onclick: copy }, t("copy"));
+  const copyButton = element("button", { class: "link", type: "button" }, t("copy"));
+  connectCopyButton(copyButton, () => text);
   return element("details", { class: "support" }, element("summary", {}, t("details")), list, copyButton);
-
-  async function copy() {
-    const result = t((await copyText(text)) ? "copied" : "copy_failed");
-    setText(copyButton, result);
-    announce(result);
-  }
 }

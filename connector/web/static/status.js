@@ -1,4 +1,5 @@
-// /status: one page of the list of connections, reloaded every few seconds while it is visible.
+// /status: one page of the list of connections, and for an operator the events and webhooks. The page is reloaded
+// every few seconds while it is visible.
 
 import { showActivity } from "./activity-chart.js";
 import { request } from "./api.js";
@@ -7,12 +8,14 @@ import { createRow, updateLifetimeBar, updateRow } from "./connection-row.js";
 import { displayState } from "./connection-state.js";
 import { announce, cloneTemplate, fillTexts, partOf, setText, showView, whileBusy } from "./dom.js";
 import { errorView } from "./error-view.js";
+import { eventsSection } from "./events-section.js";
 import { t } from "./i18n.js";
 import { confirmLink } from "./link-question.js";
 import { reconcileChildren } from "./list-diff.js";
 import { onTicketInUrl, openSession, showWaiting, takeTicketFromUrl } from "./session.js";
 import { statusIcon } from "./status-icon.js";
 import { refreshTimes } from "./time-element.js";
+import { webhooksSection } from "./webhooks-section.js";
 
 const POLL_MS = 4_000;
 const MAX_POLL_MS = 60_000;
@@ -23,6 +26,8 @@ const WITHOUT_ADVERTISER = ["advertiser_lost", "advertiser_not_selected"];
 
 let session;
 let view;
+// The sections below the connections, which only an operator sees.
+let sections = [];
 let nextCursor = null;
 let pollDelay = POLL_MS;
 let timer;
@@ -97,6 +102,7 @@ function showFieldError(form, message) {
 
 function newPage() {
   view = cloneTemplate("page");
+  sections = [];
   partOf(view, "empty-icon").append(statusIcon("none"));
   partOf(view, "next-page").onclick = () => goTo({ after: nextCursor });
   partOf(view, "first-page").onclick = () => goTo({ after: "" });
@@ -112,17 +118,26 @@ async function openPage() {
   filters.hidden = session.kind !== "server";
   const { families } = await request("GET", "/families");
   listFilters.connectFilters(filters, { families, onChange: reload });
+  if (session.kind === "server") showOperatorSections();
   await loadAndRender();
   view.removeAttribute("aria-busy");
   view.querySelector("h1").focus();
   schedule(POLL_MS);
 }
 
+function showOperatorSections() {
+  const mayWrite = session.scopes.includes("write");
+  const problem = partOf(view, "events-problem");
+  sections = [eventsSection({ mayWrite, problem }), webhooksSection()];
+  partOf(view, "sections").replaceChildren(...sections.map((section) => section.view));
+}
+
 async function loadAndRender() {
   const number = ++requestNumber;
-  const [{ connections, next, totals }, activity] = await Promise.all([
+  const [{ connections, next, totals }, activity, ...showSections] = await Promise.all([
     loadConnections(),
     request("GET", "/activity"),
+    ...sections.map((section) => section.load()),
   ]);
   if (number !== requestNumber || !view) return;
   nextCursor = next;
@@ -131,6 +146,7 @@ async function loadAndRender() {
   listFilters.showTotals(partOf(view, "filters"), totals);
   const [chart, legend, table] = ["chart", "legend", "table"].map((name) => partOf(view, name));
   showActivity(activity, { chart, legend, table });
+  for (const show of showSections) show();
   refreshTimes();
 }
 

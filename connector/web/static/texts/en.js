@@ -4,6 +4,7 @@
 // {name} is replaced by a value; { one, other } are plural forms, selected by the value `count`.
 
 import { errors } from "./errors.en.js";
+import { events, webhooks } from "./events.en.js";
 
 export const en = {
   demo: "Demo: TikTok is simulated, nothing is real",
@@ -287,5 +288,7 @@ export const en = {
     },
   },
 
+  events,
+  webhooks,
   error: errors,
 };
