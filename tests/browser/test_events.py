@@ -228,7 +228,8 @@ async def test_a_key_without_the_scope_write_and_a_person_are_offered_no_action(
                 await page.goto(f"{harness.url}/status#ticket={VIEWER_KEY}")
                 await expect(page.locator(ENDPOINTS)).to_have_count(1)
                 await expect(page.locator(f"{ENDPOINTS} button:visible")).to_have_count(0)
-                await expect(page.get_by_role("button", name="Add endpoint")).to_be_hidden()
+                for action in ("Add endpoint", "Refresh now"):
+                    await expect(page.get_by_role("button", name=action)).to_be_hidden()
             async with open_window(browser, harness) as window:
                 await open_as_person(harness, window)
 
@@ -246,6 +247,7 @@ async def open_as_person(harness: Harness, window: Window) -> None:
     await expect(page.get_by_role("heading", level=2)).to_have_text(
         ["Last 24 hours", "List of connections"]
     )
+    await expect(page.get_by_role("button", name="Refresh now")).to_be_visible()
     operators = ("/endpoints", "/deliveries", "/webhooks")
     assert [path for path in paths if path.startswith(operators)] == []
 

@@ -13,13 +13,14 @@ const ENDED_TEXT = { revoked: t("status/disconnected"), reconnect_required: t("s
 const EXPIRING_BELOW = 0.15;
 
 /** `onChanged` is called after "Refresh now", with the updated connection or with null. */
-export function createRow(connection, { showUserId, onChanged }) {
+export function createRow(connection, { showUserId, mayRefresh, onChanged }) {
   const row = cloneTemplate("connection-row");
   const attempts = partOf(row, "attempts");
   attempts.ontoggle = () => attempts.open && updateAttempts(row, connection.id);
   const button = partOf(row, "refresh");
   button.onclick = () => whileBusy(button, t("status/refreshing"), () => refresh(row, onChanged));
   row.dataset.showUserId = showUserId ? "yes" : "";
+  row.dataset.mayRefresh = mayRefresh ? "yes" : "";
   return row;
 }
 
@@ -35,7 +36,7 @@ export function updateRow(row, connection) {
   setText(partOf(row, "id"), row.dataset.showUserId ? connection.user_id : (advertiser?.id ?? ""));
   setText(partOf(row, "status"), t(`status/${state}`));
   setText(partOf(row, "family"), textOr(`family/${family}/title`, connection.family_title));
-  partOf(row, "refresh").hidden = !connection.is_active;
+  partOf(row, "refresh").hidden = !connection.is_active || !row.dataset.mayRefresh;
   showFailure(row, connection.failure);
   showNextCheck(row, connection);
   updateLifetimeBar(row);

@@ -125,10 +125,12 @@ async function openPage() {
   schedule(POLL_MS);
 }
 
+/** Every person may change their own connections. An API key may lack the scope. */
+const mayWrite = () => session.scopes === null || session.scopes.includes("write");
+
 function showOperatorSections() {
-  const mayWrite = session.scopes.includes("write");
   const problem = partOf(view, "events-problem");
-  sections = [eventsSection({ mayWrite, problem }), webhooksSection()];
+  sections = [eventsSection({ mayWrite: mayWrite(), problem }), webhooksSection()];
   partOf(view, "sections").replaceChildren(...sections.map((section) => section.view));
 }
 
@@ -166,9 +168,10 @@ function showList(connections, totals) {
   const rows = partOf(view, "rows");
   for (const skeleton of rows.querySelectorAll(".skeleton")) skeleton.remove();
   const showUserId = session.kind === "server";
+  const mayRefresh = mayWrite();
   reconcileChildren(rows, connections, {
     key: ({ id }) => id,
-    create: (connection) => createRow(connection, { showUserId, onChanged }),
+    create: (connection) => createRow(connection, { showUserId, mayRefresh, onChanged }),
     update: updateRow,
   });
   rows.classList.toggle("long-list", connections.length > LONG_LIST_ROWS);
