@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from connector import __version__
 
+from .option_types import number, port, positive_number
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 
@@ -83,12 +85,12 @@ def _server_commands(commands: Commands) -> None:
         "demo:demo",
         "run the service with a TikTok simulator, no credentials needed",
     )
-    demo.add_argument("--port", type=_port, metavar="P", help="default 8080, or the next free port")
+    demo.add_argument("--port", type=port, metavar="P", help="default 8080, or the next free port")
     simulator = _command(
         commands, "simulator", "simulator:simulator", "run only the TikTok simulator"
     )
     simulator.add_argument("--host", default="127.0.0.1", metavar="H", help="default 127.0.0.1")
-    simulator.add_argument("--port", type=_port, default=8090, metavar="P", help="default 8090")
+    simulator.add_argument("--port", type=port, default=8090, metavar="P", help="default 8090")
 
 
 def _connect_commands(commands: Commands) -> None:
@@ -128,7 +130,7 @@ def _token_commands(commands: Commands) -> None:
     selection.add_argument("--all", action="store_true", help="every active connection")
     refresh.add_argument(
         "--every",
-        type=_positive_number,
+        type=positive_number,
         metavar="MINUTES",
         help="how often cron runs this command; --due then looks ahead",
     )
@@ -167,7 +169,7 @@ def _event_commands(commands: Commands) -> None:
     events.add_argument("--follow", action="store_true", help="print new events until Ctrl-C")
     events.add_argument(
         "--after",
-        type=_number,
+        type=number,
         metavar="N",
         help="begin after this number; default: the oldest event, with --follow the newest",
     )
@@ -193,7 +195,7 @@ def _event_commands(commands: Commands) -> None:
     actions["delete"].add_argument("--yes", action="store_true", help="do not ask")
     actions["rotate"].add_argument(
         "--grace-hours",
-        type=_number,
+        type=number,
         default=24,
         metavar="N",
         help="how long the old secret signs too; default 24",
@@ -201,7 +203,7 @@ def _event_commands(commands: Commands) -> None:
     deliveries = actions["deliveries"]
     deliveries.add_argument("--state", choices=DELIVERY_STATES, help="only in this state")
     deliveries.add_argument(
-        "--limit", type=_positive_number, default=50, metavar="N", help="default 50"
+        "--limit", type=positive_number, default=50, metavar="N", help="default 50"
     )
     _add_json(deliveries)
     replay = actions["replay"]
@@ -224,7 +226,7 @@ def _operator_commands(commands: Commands) -> None:
     audit.add_argument("--user", metavar="U", help="only this user")
     audit.add_argument("--key", metavar="NAME", help="only this API key")
     audit.add_argument(
-        "--limit", type=_positive_number, default=100, metavar="N", help="default 100"
+        "--limit", type=positive_number, default=100, metavar="N", help="default 100"
     )
     _add_json(audit)
     _command(commands, "check", "check:check", "report every problem, each with its remedy")
@@ -281,21 +283,3 @@ def _add_user(command: argparse.ArgumentParser) -> None:
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _positive_number(text: str) -> int:
-    return _number_between(text, 1, 10_000_000)
-
-
-def _number(text: str) -> int:
-    return _number_between(text, 0, 2**53)
-
-
-def _port(text: str) -> int:
-    return _number_between(text, 0, 65_535)
-
-
-def _number_between(text: str, minimum: int, maximum: int) -> int:
-    if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
-        raise argparse.ArgumentTypeError(f"not a whole number from {minimum} to {maximum}")
-    return int(text)
