@@ -85,6 +85,6 @@ programs:
 
 # The lock file has hashes but no addresses: npm uses the registry of its configuration.
 node_modules/.installed: package-lock.json | programs
-	@echo '- installing PostgREST and axe-core with npm' >&2
+	@echo '- installing PostgREST, axe-core and standardwebhooks with npm' >&2
 	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	@touch $@
