@@ -18,7 +18,7 @@ MAX_TOP_LEVEL_MODULES = 14
 SOURCE_FOLDERS = ("connector", "tiktok_simulator", "sql", "tests", "bench", "tools")
 SOURCE_SUFFIXES = {".py", ".sql", ".js", ".css"}
 
-TESTS_OF_SEVERAL_PACKAGES = {"browser", "end_to_end", "samples", "simulator"}
+TESTS_OF_SEVERAL_PACKAGES = {"browser", "docs", "end_to_end", "samples", "simulator"}
 """Folders of tests that belong to no package of `connector`."""
 
 Layers = list[set[str]]

@@ -88,7 +88,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType(
         "endpoint.disabled",
         "Another endpoint was disabled: it responded with 410, or nothing was delivered for 5 days.",
-        {"endpoint": _ENDPOINT | {"reason": "Nothing was delivered for 5 days."}},
+        {"endpoint": _ENDPOINT | {"reason": "No delivery has succeeded since 2026-11-16."}},
     ),
     EventType(
         "endpoint.test",
