@@ -90,6 +90,12 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def stored_next(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "inbox.db")) as database:
+        [(number,)] = database.execute("select next from feed").fetchall()
+        return int(number)
+
+
 def stored_states(folder: Path) -> dict[str, str]:
     with closing(sqlite3.connect(folder / "inbox.db")) as database:
         return dict(database.execute("select id, status from connections").fetchall())
@@ -117,6 +123,7 @@ async def test_a_loop_that_starts_again_continues_after_the_last_event(
     first, second = await harness.connect(), await harness.connect()
     async with running_program(folder, "follow.py", harness.environment) as loop:
         await loop.read_until(second)
+    assert stored_next(folder) >= 2
     third = await harness.connect()
     async with running_program(folder, "follow.py", harness.environment) as loop:
         lines = await loop.read_until(third)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
+import sqlite3
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +42,7 @@ def signed_message(
     seq: int = 0,
     secrets: Sequence[SecretStr] = (SECRET,),
     signed_at: float = 0,
+    message_id: str = "",
 ) -> Message:
     """A new event, signed now with the secret of the receiver."""
     body = render_body(
@@ -56,7 +59,7 @@ def signed_message(
     )
     headers = signed_headers(
         [parse_secret(secret) for secret in secrets],
-        message_id=str(uuid.uuid4()),
+        message_id=message_id or str(uuid.uuid4()),
         timestamp=int(signed_at or time.time()),
         body=body,
     )
@@ -185,9 +188,12 @@ async def test_a_body_that_is_not_text_is_refused(receiver: Receiver) -> None:
 
 
 async def test_an_event_that_arrives_twice_is_handled_once(receiver: Receiver) -> None:
-    message = signed_message(connection_id="twice")
-    assert await receiver.post(message) == ACCEPTED
-    assert await receiver.post(message) == ACCEPTED
+    first = signed_message(connection_id="twice", message_id="m-1")
+    # With a higher seq, so that only its id shows that it is not new.
+    second = signed_message(connection_id="twice", message_id="m-1")
+    assert await receiver.post(first) == ACCEPTED
+    assert await receiver.post(first) == ACCEPTED
+    assert await receiver.post(second) == ACCEPTED
     lines = await receiver.handled()
     assert len([line for line in lines if "twice" in line]) == 1
 
@@ -199,3 +205,32 @@ async def test_an_earlier_event_that_arrives_late_changes_nothing(receiver: Rece
         assert await receiver.post(message) == ACCEPTED
     lines = [line for line in await receiver.handled() if "late" in line]
     assert lines == [f"connection.recovered {later} late reconnect_required"]
+
+
+async def test_an_event_that_cannot_be_handled_stays_in_the_inbox_and_stops_no_other(
+    tmp_path: Path,
+) -> None:
+    async with running_receiver(tmp_path, "receive_without_library.py") as receiver:
+        unusable = signed_message()
+        headers = signed_headers(
+            [parse_secret(SECRET)],
+            message_id="unusable",
+            timestamp=int(time.time()),
+            body=(body := unusable.body.replace(b"status", b"state")),
+        )
+        assert await receiver.post(Message(body, headers)) == ACCEPTED
+        assert await receiver.handled() == []
+    with closing(sqlite3.connect(tmp_path / "inbox.db")) as database:
+        assert ("unusable",) in database.execute("select id from inbox where not done").fetchall()
+
+
+async def test_an_event_that_was_stored_before_a_crash_is_handled_after_the_next_start(
+    tmp_path: Path,
+) -> None:
+    async with running_receiver(tmp_path, "receive.py") as receiver:
+        await receiver.handled()  # The tables exist now.
+    event = json.loads(signed_message(connection_id="stored").body)
+    with closing(sqlite3.connect(tmp_path / "inbox.db")) as database, database:
+        database.execute("insert into inbox (id, event) values ('stored', ?)", (json.dumps(event),))
+    async with running_receiver(tmp_path, "receive.py") as receiver:
+        await receiver.program.read_until(" stored ")
