@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import ClientSession
 
 from connector.app import Service
+from connector.cli.parser import parse_arguments
 from connector.clock import Clock
 from connector.web import ROUTES
 from tests.credentials import API_KEYS
@@ -104,3 +105,10 @@ def test_every_address_in_the_guide_is_a_route() -> None:
     addresses = set(re.findall(r"`((?:GET|POST|PATCH|PUT|DELETE) /[^`?]+)`", GUIDE))
     assert addresses
     assert addresses <= routes
+
+
+def test_every_command_in_the_guide_exists() -> None:
+    commands = re.findall(r"`connector ([^`]+)`", GUIDE)
+    assert commands
+    for command in commands:
+        assert parse_arguments(command.split()).handler
