@@ -104,7 +104,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
                 "app": "7001234567890",
                 "event": "authorization.removed",
                 "tiktok_user_id": "7001",
-                "created_at": "2026-11-21T14:47:29.000000Z",
+                "created_at": "2026-11-21T14:47:29.000000+00:00",
                 "content": {"reason": 1},
             }
         },
