@@ -20,6 +20,8 @@
 -- - A function sets `enable_seqscan = off` if its lookup can use an index. Otherwise Postgres may reuse a
 --   plan from the time when the tables were small, and this plan reads the whole table. For the same reason
 --   rows of a JSON list are found with `= any (array (…))`: Postgres expects a hundred rows from a JSON list.
+-- - If such a function still reads a small table whole, it also sets `jit = off`. The plan of this scan has a cost for
+--   which Postgres compiles the query first, which takes longer than a tenth of a second.
 -- - A connection is found by its user or its TikTok user, and its family is compared with `is not distinct from`,
 --   for which Postgres uses no index. Otherwise a plan from the time when the table was small may use the index
 --   that begins with the family, and read every connection of the family.

@@ -3,12 +3,13 @@
 drop function if exists
     public.connector_lease_due_deliveries,
     public.connector_settle_deliveries,
-    public.connector_release_deliveries,
-    public.connector_list_deliveries,
-    public.connector_replay_deliveries;
+    public.connector_release_deliveries;
 
 -- Leases the deliveries of an endpoint to one owner at a time. So a limit of open requests in one process holds in all
 -- processes. An endpoint that is failing gets few deliveries, because each may take until the timeout.
+--
+-- Only a pending delivery is leased. So queries for leased deliveries do not name the state: Postgres would use the index
+-- for due deliveries, and read all deliveries that wait for an endpoint.
 create function public.connector_lease_due_deliveries(
     p_lease_owner text, p_max_rows integer, p_max_per_endpoint integer,
     p_lease_seconds double precision, p_now timestamptz
@@ -34,12 +35,12 @@ begin
         with endpoints as (
             select
                 p.id,
-                case when p.failing_since is null then p_max_per_endpoint else 8 end - count(b.id)
-                    as max_rows
+                least(
+                    p_max_per_endpoint, case when p.failing_since is not null then 8 end
+                ) - count(b.id) as max_rows
             from connector.endpoints p
             left join connector.deliveries b on b.endpoint_id = p.id
                 and b.lease_owner is not null
-                and b.state = 'pending'
                 and b.due_at > v_now
             where p.state = 'enabled'
             group by p.id
@@ -96,6 +97,21 @@ declare
     v_disabled jsonb;
 begin
     perform connector.require_service_role();
+    -- Locked first and in this order, as in connector_number_events and connector_update_endpoint. In another order two
+    -- calls could wait for each other.
+    perform
+    from connector.endpoints p
+    where p.id = any (
+        array (
+            select d.endpoint_id
+            from connector.deliveries d
+            where d.id = any (
+                array (select (i.value ->> 'id')::bigint from jsonb_array_elements(p_results) i)
+            )
+        )
+    )
+    order by p.id
+    for no key update;
     with input as (
         select i.*
         from jsonb_to_recordset(p_results) as i (
@@ -121,7 +137,6 @@ begin
         where d.id = i.id
             and d.id = any (array (select n.id from input n))
             and d.lease_owner = p_lease_owner
-            and d.state = 'pending'
         returning d.endpoint_id, d.state, i.endpoint_gone
     ),
     counts as (
@@ -169,16 +184,18 @@ begin
             and p.state = 'enabled'
             and (
                 c.is_gone
-                or (
-                    p.failing_since <= v_now - make_interval(secs => p_disable_after_seconds)
-                    and exists (
-                        select
-                        from connector.deliveries d
-                        where d.endpoint_id = p.id
-                            and d.state = 'exhausted'
-                            and d.last_at >= p.failing_since
-                    )
-                )
+                -- With `and`, Postgres would also look for a delivery if failing_since is null.
+                or case
+                    when p.failing_since <= v_now - make_interval(secs => p_disable_after_seconds)
+                        then exists (
+                            select
+                            from connector.deliveries d
+                            where d.endpoint_id = p.id
+                                and d.state = 'exhausted'
+                                and d.last_at >= p.failing_since
+                        )
+                    else false
+                end
             )
         returning p.id, p.url, p.disabled_reason
     ),
@@ -214,6 +231,7 @@ begin
 end
 $$;
 
+-- If another transaction has locked a row, the row keeps its lease.
 create function public.connector_release_deliveries(p_lease_owner text, p_now timestamptz)
 returns table (released bigint)
 language plpgsql security definer
@@ -226,12 +244,18 @@ declare
     v_released bigint;
 begin
     perform connector.require_service_role();
+    with leased as (
+        select d.id
+        from connector.deliveries d
+        where d.lease_owner = p_lease_owner
+        for update skip locked
+    )
     update connector.deliveries d
     set
         lease_owner = null,
         due_at = v_now
-    where d.lease_owner = p_lease_owner
-        and d.state = 'pending';
+    from leased l
+    where d.id = l.id;
     get diagnostics v_released = row_count;
     return query
     select v_released;
@@ -239,87 +263,5 @@ end
 $$;
 
 -- A plan is made for each call, because the index to use depends on which filters are null.
-create function public.connector_list_deliveries(
-    p_endpoint_id uuid, p_state text, p_before_id bigint, p_max_rows integer
-)
-returns table (
-    id bigint, event_id uuid, endpoint_id uuid, type text, seq bigint, state text, attempts integer,
-    last_status integer, last_error text, last_at timestamptz, last_ms integer, due_at timestamptz,
-    delivered_at timestamptz
-)
-language plpgsql security definer
-set search_path = ''
-set enable_seqscan = off
-set plan_cache_mode = force_custom_plan
-as $$
-#variable_conflict use_column
-begin
-    perform connector.require_service_role();
-    return query
-    select
-        d.id, e.id, d.endpoint_id, e.type, e.seq, d.state, d.attempts, d.last_status, d.last_error,
-        d.last_at, d.last_ms, d.due_at, d.delivered_at
-    from connector.deliveries d
-    join connector.events e on e.position = d.event_position
-    where (p_endpoint_id is null or d.endpoint_id = p_endpoint_id)
-        and (p_state is null or d.state = p_state)
-        and (p_before_id is null or d.id < p_before_id)
-    order by d.id desc
-    limit p_max_rows;
-end
-$$;
-
--- Queues events that the endpoint has not received, oldest first. A delivery that is queued stays as it is.
-create function public.connector_replay_deliveries(
-    p_endpoint_id uuid, p_since timestamptz, p_until timestamptz, p_patterns jsonb, p_again boolean,
-    p_max_rows integer, p_now timestamptz
-)
-returns table (count bigint, more boolean, last_created_at timestamptz)
-language plpgsql security definer
-set search_path = ''
-set enable_seqscan = off
-as $$
-#variable_conflict use_column
-declare
-    v_now timestamptz := coalesce(p_now, clock_timestamp());
-begin
-    perform connector.require_service_role();
-    return query
-    with replayed as (
-        select e.position, e.created_at
-        from connector.endpoints p
-        cross join connector.events e
-        where p.id = p_endpoint_id
-            and p.state = 'enabled'
-            and e.seq is not null
-            and e.created_at >= p_since
-            and (p_until is null or e.created_at < p_until)
-            and connector.event_matches(e.type, coalesce(p_patterns, p.events))
-            and not exists (
-                select
-                from connector.deliveries d
-                where d.event_position = e.position
-                    and d.endpoint_id = p.id
-                    and (d.state = 'pending' or (d.state = 'delivered' and not p_again))
-            )
-        order by e.position
-        limit p_max_rows
-    ),
-    queued as (
-        insert into connector.deliveries as d (event_position, endpoint_id, state, due_at)
-        select r.position, p_endpoint_id, 'pending', v_now
-        from replayed r
-        order by r.position
-        on conflict (event_position, endpoint_id) do update
-        set
-            state = 'pending',
-            attempts = 0,
-            due_at = excluded.due_at
-    )
-    select count(*), count(*) = p_max_rows, max(r.created_at)
-    from replayed r;
-end
-$$;
-
 call connector.restrict_privileges();
 notify pgrst, 'reload schema';

@@ -58,6 +58,11 @@ declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
 begin
     perform connector.require_service_role();
+    -- Locked before its deliveries, as in connector_settle_deliveries.
+    perform
+    from connector.endpoints p
+    where p.id = p_endpoint_id
+    for no key update;
     if p_state = 'disabled' then
         update connector.deliveries d
         set
@@ -137,6 +142,7 @@ returns table (
 language plpgsql security definer
 set search_path = ''
 set enable_seqscan = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare

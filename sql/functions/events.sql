@@ -63,6 +63,9 @@ $$;
 
 -- Numbers committed events, and queues their deliveries. One process numbers at a time: its transaction holds the lock
 -- until it has committed, so a reader never sees a number before all lower ones.
+--
+-- Rows are locked before they are counted. Otherwise an event that is erased meanwhile would still take a number, or an
+-- endpoint that is deleted or disabled meanwhile would get a delivery.
 create function public.connector_number_events(p_max_rows integer, p_now timestamptz)
 returns table (numbered integer, more_left boolean, last_seq bigint, deliveries_due boolean)
 language plpgsql security definer
@@ -90,6 +93,11 @@ begin
         into v_last_seq
         from connector.event_numbers n
         where n.id = 1;
+        perform
+        from connector.endpoints p
+        where p.state = 'enabled'
+        order by p.id
+        for share;
         with input as (
             select w.position, v_last_seq + row_number() over (order by w.position) as seq
             from (
@@ -98,6 +106,7 @@ begin
                 where e.seq is null
                 order by e.position
                 limit p_max_rows
+                for update skip locked
             ) w
         ),
         numbered as (
@@ -123,7 +132,12 @@ begin
         set last_seq = v_last_seq + v_numbered
         where n.id = 1
             and v_numbered > 0;
-        v_is_behind := v_numbered = p_max_rows;
+        v_is_behind := v_numbered = p_max_rows
+            and exists (
+                select
+                from connector.events w
+                where w.seq is null
+            );
     end if;
     return query
     select

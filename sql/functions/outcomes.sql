@@ -120,6 +120,7 @@ begin
             and (c.lease_owner = i.lease_owner or i.encrypted_tokens is not null)
         returning
             c.id, c.user_id, c.token_version, c.selected_advertiser,
+            c.status <> 'revoked' as is_connected,
             l.status = 'reconnect_required' and c.status = 'active' as has_recovered,
             c.advertiser_lost and not l.advertiser_lost as has_lost_advertiser,
             c.expiry_event_at is distinct from l.expiry_event_at as is_expiring,
@@ -131,7 +132,7 @@ begin
             'connection.' || coalesce(u.event, 'recovered'), u.id, u.user_id,
             connector.event_data(u.connection), v_now
         from updated u
-        where u.event is not null
+        where (u.event is not null and u.is_connected)
             -- An event has reported the end of the connection before a late owner wrote the newest tokens.
             or u.has_recovered
         union all
@@ -139,6 +140,7 @@ begin
             'connection.advertiser_lost', u.id, u.user_id, connector.event_data(u.connection), v_now
         from updated u
         where u.has_lost_advertiser
+            and u.is_connected
         union all
         select 'connection.expiring', u.id, u.user_id, connector.event_data(u.connection), v_now
         from updated u

@@ -215,10 +215,10 @@ async def test_no_refresh_token_is_used_on_a_full_disk_and_the_error_is_reported
     connection = await replica.connection(connection_id)
     assert (connection.status, connection.last_failure) == ("active", None)
     assert replica.service.journal.write_error is None
-    kinds = [
+    types = [
         row["type"] for row in stack.sql("select type from connector.events order by position")
     ]
-    assert kinds == ["connection.connected", "connection.recovered"]
+    assert types == ["connection.connected", "connection.failing", "connection.recovered"]
 
 
 async def test_the_old_token_is_served_on_a_read_only_disk_and_the_error_is_reported(

@@ -25,12 +25,14 @@ cross join deliveries d on d.id in (
             limit :max_per_endpoint
         ) o
     ) w
-    where w.rank <= case when p.failing_since is null then :max_per_endpoint else 8 end - (
+    where w.rank <= min(
+        :max_per_endpoint,
+        case when p.failing_since is not null then 8 else :max_per_endpoint end
+    ) - (
         select count(*)
         from deliveries b indexed by deliveries_leased
         where b.endpoint_id = p.id
             and b.lease_owner is not null
-            and b.state = 'pending'
             and b.due_at > :now
     )
 )
@@ -41,24 +43,25 @@ where p.state = 'enabled'
         where b.endpoint_id = p.id
             and b.lease_owner is not null
             and b.lease_owner <> :lease_owner
-            and b.state = 'pending'
             and b.due_at > :now
     )
 order by d.due_at, d.id
 limit :max_rows;
 
-update deliveries as d
+update deliveries
 set
     lease_owner = :lease_owner,
     due_at = add_seconds(:now, :lease_seconds)
-from leased_deliveries l
-where d.id = l.id;
+where id in (
+    select l.id
+    from leased_deliveries l
+);
 
 select
     d.id, e.id as event_id, d.endpoint_id, d.attempts, p.url, p.encrypted_secrets, e.seq, e.type,
     e.data, e.created_at
 from leased_deliveries l
-join deliveries d on d.id = l.id
+cross join deliveries d on d.id = l.id
 join events e on e.position = d.event_position
 join endpoints p on p.id = d.endpoint_id
 order by e.seq, d.id;
@@ -78,9 +81,9 @@ delete from settled_deliveries;
 insert into settled_deliveries (id, endpoint_id, state, endpoint_gone, result)
 select d.id, d.endpoint_id, i.value ->> 'state', i.value ->> 'endpoint_gone', i.value
 from json_each(:results) i
-join deliveries d on d.id = i.value ->> 'id'
+cross join deliveries d on d.id = i.value ->> 'id'
 where d.lease_owner = :lease_owner
-    and d.state = 'pending';
+on conflict (id) do nothing;
 
 update deliveries as d
 set
@@ -96,7 +99,11 @@ set
     last_ms = s.result ->> 'duration_ms',
     delivered_at = case when s.state = 'delivered' then :now else d.delivered_at end
 from settled_deliveries s
-where d.id = s.id;
+where d.id = s.id
+    and d.id in (
+        select w.id
+        from settled_deliveries w
+    );
 
 insert into delivery_counts (endpoint_id, hour, delivered, failed)
 select
@@ -193,71 +200,4 @@ update deliveries
 set
     lease_owner = null,
     due_at = :now
-where lease_owner = :lease_owner
-    and state = 'pending';
-
--- list_deliveries (endpoint_id, state, before_id, max_rows)
-
-select
-    d.id, e.id as event_id, d.endpoint_id, e.type, e.seq, d.state, d.attempts, d.last_status,
-    d.last_error, d.last_at, d.last_ms, d.due_at, d.delivered_at
-from deliveries d
-join events e on e.position = d.event_position
-where (:endpoint_id is null or d.endpoint_id = :endpoint_id)
-    and (:state is null or d.state = :state)
-    and (:before_id is null or d.id < :before_id)
-order by d.id desc
-limit :max_rows;
-
--- replay_deliveries (endpoint_id, since, until, patterns, again, max_rows, now)
-
-create temp table if not exists replayed_events (
-    position  integer primary key
-);
-
-delete from replayed_events;
-
-insert into replayed_events (position)
-select e.position
-from endpoints p
-cross join events e
-where p.id = :endpoint_id
-    and p.state = 'enabled'
-    and e.seq is not null
-    and e.created_at >= :since
-    and (:until is null or e.created_at < :until)
-    and exists (
-        select 1
-        from json_each(coalesce(:patterns, p.events)) m
-        where e.type = m.value
-            or (
-                substr(m.value, -2) = '.*'
-                and substr(e.type, 1, length(m.value) - 1)
-                    = substr(m.value, 1, length(m.value) - 1)
-            )
-    )
-    and not exists (
-        select 1
-        from deliveries d
-        where d.event_position = e.position
-            and d.endpoint_id = p.id
-            and (d.state = 'pending' or (d.state = 'delivered' and not :again))
-    )
-order by e.position
-limit :max_rows;
-
-insert into deliveries (event_position, endpoint_id, state, due_at)
-select r.position, :endpoint_id, 'pending', :now
-from replayed_events r
-where true
-order by r.position
-on conflict (event_position, endpoint_id) do update
-set
-    state = 'pending',
-    attempts = 0,
-    due_at = excluded.due_at;
-
-select
-    count(*) as count, count(*) = :max_rows as more, max(e.created_at) as last_created_at
-from replayed_events r
-join events e on e.position = r.position;
+where lease_owner = :lease_owner;

@@ -159,12 +159,16 @@ cross join event_numbers n;
 update events as e
 set seq = n.seq
 from numbered_events n
-where e.position = n.position;
+where e.position = n.position
+    and e.position in (
+        select w.position
+        from numbered_events w
+    );
 
 insert into deliveries (event_position, endpoint_id, state, due_at)
 select n.position, p.id, 'pending', :now
 from numbered_events n
-join events e on e.position = n.position
+cross join events e on e.position = n.position
 join endpoints p on p.state = 'enabled'
 where exists (
     select 1
@@ -201,7 +205,7 @@ select
     exists (
         select 1
         from endpoints p
-        join deliveries d on d.endpoint_id = p.id
+        cross join deliveries d on d.endpoint_id = p.id
         where p.state = 'enabled'
             and d.state = 'pending'
             and d.due_at <= :now

@@ -100,7 +100,7 @@ set
 where id in (
     select c.user_id
     from accepted_outcomes a
-    join connections c on c.id = a.connection_id
+    cross join connections c on c.id = a.connection_id
     where a.was_shown
         and not c.in_user_accounts
 );
@@ -110,7 +110,7 @@ select
     c.user_id, a.outcome ->> 'account_token', c.selected_advertiser ->> 'name',
     c.selected_advertiser ->> 'id'
 from accepted_outcomes a
-join connections c on c.id = a.connection_id
+cross join connections c on c.id = a.connection_id
 where c.in_user_accounts
     and not a.was_shown
 on conflict (id) do update
@@ -125,22 +125,23 @@ select
     new_uuid(), 'connection.' || coalesce(a.outcome ->> 'event', 'recovered'), s.connection_id,
     s.user_id, s.data, :now
 from accepted_outcomes a
-join connections c on c.id = a.connection_id
+cross join connections c on c.id = a.connection_id
 join event_snapshots s on s.connection_id = a.connection_id
-where a.outcome ->> 'event' is not null
+where (a.outcome ->> 'event' is not null and c.status <> 'revoked')
     or (a.old_status = 'reconnect_required' and c.status = 'active')
 union all
 select
     new_uuid(), 'connection.advertiser_lost', s.connection_id, s.user_id, s.data, :now
 from accepted_outcomes a
-join connections c on c.id = a.connection_id
+cross join connections c on c.id = a.connection_id
 join event_snapshots s on s.connection_id = a.connection_id
 where c.advertiser_lost
     and not a.was_lost
+    and c.status <> 'revoked'
 union all
 select new_uuid(), 'connection.expiring', s.connection_id, s.user_id, s.data, :now
 from accepted_outcomes a
-join connections c on c.id = a.connection_id
+cross join connections c on c.id = a.connection_id
 join event_snapshots s on s.connection_id = a.connection_id
 where c.status in ('active', 'refresh_failing')
     and c.refresh_expires_at <= add_seconds(:now, 1209600)
@@ -149,15 +150,17 @@ where c.status in ('active', 'refresh_failing')
         or c.expiry_event_at < add_seconds(c.refresh_expires_at, -2419200)
     );
 
-update connections as c
+update connections
 set expiry_event_at = :now
-from accepted_outcomes a
-where c.id = a.connection_id
-    and c.status in ('active', 'refresh_failing')
-    and c.refresh_expires_at <= add_seconds(:now, 1209600)
+where id in (
+        select a.connection_id
+        from accepted_outcomes a
+    )
+    and status in ('active', 'refresh_failing')
+    and refresh_expires_at <= add_seconds(:now, 1209600)
     and (
-        c.expiry_event_at is null
-        or c.expiry_event_at < add_seconds(c.refresh_expires_at, -2419200)
+        expiry_event_at is null
+        or expiry_event_at < add_seconds(refresh_expires_at, -2419200)
     );
 
 select c.id, c.token_version

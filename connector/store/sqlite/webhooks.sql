@@ -74,21 +74,23 @@ where o.outcome <> 'duplicate'
 on conflict (app) do update
 set last_webhook_at = excluded.last_webhook_at;
 
-update connections as c
+update connections
 set
     status = 'reconnect_required',
     in_user_accounts = false,
     due_at = null,
     lease_owner = null,
-    token_version = c.token_version + 1,
+    token_version = token_version + 1,
     last_failure = json_object(
         'code', 'authorization_removed', 'message', :message, 'since', :now, 'count', 1,
         'retry_at', null, 'reason', :reason
     ),
     updated_at = :now
-from webhook_targets t
-where c.id = t.connection_id
-    and t.ends;
+where id in (
+    select t.connection_id
+    from webhook_targets t
+    where t.ends
+);
 
 update user_accounts
 set
@@ -102,14 +104,16 @@ where id in (
         and t.was_shown
 );
 
-update connections as c
+update connections
 set
     due_at = :now,
     lease_owner = null
-from webhook_targets t
-where c.id = t.connection_id
-    and not t.ends
-    and (c.lease_owner is null or c.due_at <= :now);
+where id in (
+        select t.connection_id
+        from webhook_targets t
+        where not t.ends
+    )
+    and (lease_owner is null or due_at <= :now);
 
 insert into events (id, type, connection_id, user_id, data, created_at)
 select new_uuid(), 'connection.reconnect_required', s.connection_id, s.user_id, s.data, :now
