@@ -180,3 +180,10 @@ def outcome(connection_id: str, **fields: Any) -> Outcome:
 
 async def apply(store: Store, *outcomes: Outcome, now: datetime | None = NOON) -> set[str]:
     return await store.apply_outcomes(outcomes, now=now)
+
+
+async def apply_status(store: Store, connection_id: str, status: str, **fields: Any) -> None:
+    """Acquires the lease of a connection and applies an outcome."""
+    version = (await stored_tokens(store, connection_id)).token_version
+    await acquire_lease(store, connection_id, token_version=version)
+    await apply(store, outcome(connection_id, status=status, token_version=version, **fields))

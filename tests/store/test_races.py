@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
 from json import dumps
 from pathlib import Path
-from typing import TypeVar
 
-import asyncpg
 import pytest
 
 from connector.store import AnsweredCode, Store
@@ -38,8 +35,7 @@ from .builders import (
     stored_tokens,
 )
 from .conftest import DatabaseUnderTest, open_store
-
-T = TypeVar("T")
+from .other_replica import on_postgres, uncommitted, until_it_waits
 
 
 async def lease_all_due(store: Store, owner: str, *, batch_size: int = 7) -> list[str]:
@@ -151,27 +147,7 @@ async def test_64_concurrent_users_each_get_their_own_results(database: Database
     await asyncio.gather(*map(connect_and_refresh, range(64)))
 
 
-# An operation waits for a row that another replica's transaction has changed. SQLite has one writer.
-
-
-on_postgres = pytest.mark.parametrize("database", ["supabase", "postgres"], indirect=True)
-
-
-@asynccontextmanager
-async def uncommitted(stack: Stack, call: str, *arguments: object) -> AsyncIterator[None]:
-    """Calls an operation as another replica does, and commits at the end of the block."""
-    replica = await asyncpg.connect(stack.dsn)
-    async with replica.transaction():
-        await replica.execute(f"select public.connector_{call}", *arguments)
-        yield
-    await replica.close()
-
-
-async def until_it_waits(stack: Stack, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
-    task = asyncio.create_task(work)
-    while not stack.sql("select from pg_catalog.pg_locks where not granted"):  # noqa: ASYNC110
-        await asyncio.sleep(0)
-    return task
+# An operation waits for a row that another replica's transaction has changed.
 
 
 @on_postgres
