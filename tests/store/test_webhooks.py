@@ -1,0 +1,121 @@
+"""A webhook is stored once, with its event and its effect on connections."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from connector.store import Store, WebhookApp
+from tests.manual_clock import NOON
+
+from .builders import (
+    HOUR,
+    connect,
+    new_user_id,
+)
+from .conftest import DatabaseUnderTest
+from .event_builders import receive
+
+LATER = NOON + HOUR
+PERSON = "The person disconnected the app in TikTok."
+
+
+# Storing
+
+
+async def test_a_webhook_is_stored_and_passed_on_as_an_event(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
+    content = {"publish_id": "v_pub~1", "numbers": [1, 2.5, None], "name": "Müller 🚲"}
+    assert await receive(store, "digest", event="video.failed", content=content) == "stored"
+    [row] = await store.list_webhooks(max_rows=10)
+    assert row.model_dump() == {
+        "digest": "digest",
+        "app": "app-1",
+        "tiktok_user_id": "tiktok-user",
+        "event": "video.failed",
+        "content": content,
+        "outcome": "stored",
+        "created_at": NOON,
+        "received_at": NOON,
+    }
+    [event] = database.rows("events")
+    webhook = event["data"]["webhook"]
+    assert datetime.fromisoformat(webhook.pop("created_at")) == NOON
+    assert webhook == {
+        "app": "app-1",
+        "event": "video.failed",
+        "tiktok_user_id": "tiktok-user",
+        "content": content,
+    }
+    assert (event["type"], event["connection_id"]) == ("tiktok.video.failed", None)
+    assert (event["user_id"], event["tiktok_user_id"]) == (None, "tiktok-user")
+
+
+async def test_a_webhook_without_a_time_or_a_user_is_stored(store: Store) -> None:
+    assert await receive(store, tiktok_user_id=None, created_at=None, event="x") == "stored"
+    [row] = await store.list_webhooks(max_rows=10)
+    assert (row.tiktok_user_id, row.created_at) == (None, None)
+
+
+async def test_an_unreadable_webhook_is_stored_without_an_event(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
+
+    async def receive_unreadable() -> str:
+        return await receive(
+            store, "digest", event="", tiktok_user_id=None, created_at=None, unreadable=True
+        )
+
+    assert await receive_unreadable() == "unreadable"
+    assert await receive_unreadable() == "duplicate"
+    assert [row.outcome for row in await store.list_webhooks(max_rows=10)] == ["unreadable"]
+    assert database.rows("events") == []
+
+
+async def test_webhooks_are_listed_from_the_newest(store: Store) -> None:
+    for digest, now in (("b", NOON), ("new", LATER), ("a", NOON), ("old", NOON - HOUR)):
+        await receive(store, digest, now=now)
+    rows = await store.list_webhooks(max_rows=3)
+    assert [row.digest for row in rows] == ["new", "a", "b"]
+
+
+async def test_the_last_webhook_of_each_app_is_known(store: Store) -> None:
+    assert await store.list_webhook_apps() == []
+    await receive(store, app="second")
+    await receive(store, app="first")
+    await receive(store, app="first", now=LATER)
+    assert await store.list_webhook_apps() == [
+        WebhookApp(app="first", last_webhook_at=LATER),
+        WebhookApp(app="second", last_webhook_at=NOON),
+    ]
+
+
+async def test_a_webhook_that_comes_again_changes_nothing(database: DatabaseUnderTest) -> None:
+    store, user = await database.open_store(), new_user_id()
+    await connect(store, user)
+    await receive(store, "digest", reason=1)
+    await connect(store, user)
+    tables = ("webhooks", "webhook_apps", "events", "connections")
+    before = {table: database.rows(table) for table in tables}
+    assert await receive(store, "digest", reason=1, now=LATER) == "duplicate"
+    assert {table: database.rows(table) for table in tables} == before
+
+
+async def test_of_equal_webhooks_at_the_same_time_one_has_an_effect(
+    database: DatabaseUnderTest,
+) -> None:
+    stores = [await database.open_store() for _ in range(2)]
+    await connect(stores[0])
+    outcomes = await asyncio.gather(
+        *(receive(stores[n % 2], "digest", reason=1) for n in range(20))
+    )
+    assert sorted(outcomes) == ["connection_ended"] + ["duplicate"] * 19
+    assert len(database.rows("webhooks")) == 1
+    assert database.event_types() == [
+        "connected",
+        "reconnect_required",
+        "tiktok.authorization.removed",
+    ]
