@@ -31,7 +31,7 @@ def error_codes(root: type[ConnectorError] = ConnectorError) -> set[str]:
 def assert_error(response: Response, status: int, code: str) -> Response:
     error = response.json
     assert (response.status, error["code"]) == (status, code)
-    assert error.keys() - {"tiktok"} == ERROR_FIELDS
+    assert error.keys() - {"tiktok", "oldest"} == ERROR_FIELDS
     assert error["success"] is False
     assert error["request_id"] == response.headers["X-Request-Id"]
     assert error["error"].endswith(".")
@@ -259,6 +259,31 @@ async def test_500_internal_error_reveals_nothing(
     assert [record.getMessage() for record in logged] == [
         f"unexpected error request_id={response.json['request_id']}"
     ]
+
+
+async def test_422_endpoint_refused_for_an_internal_address(harness: Harness) -> None:
+    response = await harness.post("/endpoints", AS_SERVER, url="https://10.0.0.1/hook")
+    assert_error(response, 422, "endpoint_refused")
+
+
+async def test_409_endpoint_disabled_for_a_replay(harness: Harness) -> None:
+    path = await create_endpoint(harness)
+    await harness.call("PATCH", path, headers=AS_SERVER, json={"state": "disabled"})
+    response = await harness.post(f"{path}/replay", AS_SERVER, since="2026-11-20T00:00:00Z")
+    assert_error(response, 409, "endpoint_disabled")
+
+
+async def test_410_events_gone_after_30_days(harness: Harness) -> None:
+    path = await create_endpoint(harness)
+    response = await harness.post(f"{path}/replay", AS_SERVER, since="2026-10-01T00:00:00Z")
+    assert assert_error(response, 410, "events_gone").json["oldest"] == 1
+
+
+async def create_endpoint(harness: Harness) -> str:
+    """Returns its path. Nothing is sent to it."""
+    response = await harness.post("/endpoints", AS_SERVER, url="https://[2606:4700::1]/hook")
+    assert response.status == 201
+    return f"/endpoints/{response.json['id']}"
 
 
 def test_every_error_code_has_a_test_in_this_file() -> None:
