@@ -98,7 +98,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     EventType(
         TIKTOK_EXAMPLE_TYPE,
         "A webhook of TikTok, as TikTok sent it. Each of TikTok's webhooks has its own type: tiktok. and its "
-        "event. Only sent to an endpoint that asks for it.",
+        "event. Only sent to an endpoint that asks for it. The content is null if TikTok sent more than 16 KiB.",
         {
             "webhook": {
                 "app": "7001234567890",

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 30.0
 MIN_LEASE_LEFT_SECONDS = 16.0
 MAX_LEASED = 2048
+MAX_ROWS_PER_LEASE = 500
+"""PostgREST returns at most 1,000 rows. What it does not return would stay leased."""
+
 FAST_SECONDS = 1.0
 MAX_SETTLED = 200
 COLLECT_SECONDS = 0.02
@@ -131,7 +134,7 @@ class Dispatcher:
             await asyncio.wait(list(self._requests))
 
     async def _lease(self) -> None:
-        max_rows = MAX_LEASED - self._queues.leased
+        max_rows = min(MAX_LEASED - self._queues.leased, MAX_ROWS_PER_LEASE)
         if max_rows <= 0:
             return
         # Both before the call: the lease cannot end earlier than this process assumes, and a request for a lease

@@ -132,6 +132,8 @@ class EndpointService:
     ) -> EndpointRow:
         """Changes what is given. An endpoint that is enabled again gets new events only, until a replay."""
         await self.get(endpoint_id)
+        if (url, events, description, state) == (None, None, None, None):
+            raise InvalidRequest("Name what to change: url, events, description or state.")
         if (url, events, description) != (None, None, None):
             _refuse_configured(endpoint_id)
         patterns = None if events is None else parse_patterns(events, field="events")

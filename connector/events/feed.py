@@ -22,6 +22,9 @@ from .sequence import LastSequence
 MAX_EVENTS = 500
 DEFAULT_EVENTS = 100
 MAX_WAIT_SECONDS = 30.0
+MAX_EXAMINED = 20_000
+"""The events that one query of the database examines, if few of them match the filters."""
+
 POLL_SECONDS = 2.0
 """Another replica may number an event, and with `--hold` this process numbers none."""
 
@@ -98,16 +101,19 @@ class EventFeed:
                 f"after={bounds.oldest - 1}, and read the connections for what was missed.",
                 oldest=bounds.oldest,
             )
-        if after >= bounds.last:
-            return EventPage((), after)
-        events = await self._store.list_events(
-            after=after,
-            until=bounds.last,
-            patterns=patterns,
-            connection_id=connection_id,
-            max_rows=limit,
-        )
-        return EventPage(tuple(events), events[-1].seq if len(events) == limit else bounds.last)
+        while after < bounds.last:
+            until = min(after + MAX_EXAMINED, bounds.last)
+            events = await self._store.list_events(
+                after=after,
+                until=until,
+                patterns=patterns,
+                connection_id=connection_id,
+                max_rows=limit,
+            )
+            if events:
+                return EventPage(tuple(events), events[-1].seq if len(events) == limit else until)
+            after = until
+        return EventPage((), after)
 
 
 def _check_range(name: str, number: float, *, minimum: int, maximum: float) -> None:

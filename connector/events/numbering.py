@@ -54,7 +54,8 @@ class EventNumbering:
             result = await self._store.number_events(now=self._clock.database_time())
             self._last_sequence.advance(result.last_seq)
             self._metrics.set_last_event(result.last_seq)
-            if not result.more_left:
+            # Nothing is numbered while another process has the lock of the database.
+            if not result.more_left or not result.numbered:
                 return result.deliveries_due
 
     async def run_until(self, stopping: asyncio.Event, on_due: Callable[[], None]) -> None:

@@ -262,6 +262,5 @@ begin
 end
 $$;
 
--- A plan is made for each call, because the index to use depends on which filters are null.
 call connector.restrict_privileges();
 notify pgrst, 'reload schema';

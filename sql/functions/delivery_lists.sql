@@ -72,7 +72,7 @@ begin
                     and d.endpoint_id = p.id
                     and (d.state = 'pending' or (d.state = 'delivered' and not p_again))
             )
-        order by e.position
+        order by e.created_at, e.position
         limit p_max_rows
         -- An event that is being deleted is left out.
         for key share of e skip locked
@@ -81,7 +81,7 @@ begin
         insert into connector.deliveries as d (event_position, endpoint_id, state, due_at)
         select r.position, p_endpoint_id, 'pending', v_now
         from replayed r
-        order by r.position
+        order by r.created_at, r.position
         on conflict (event_position, endpoint_id) do update
         set
             state = 'pending',

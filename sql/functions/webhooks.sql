@@ -46,11 +46,6 @@ begin
         select 'duplicate';
         return;
     end if;
-    insert into connector.webhook_apps as a (app, last_webhook_at)
-    values (p_app, v_now)
-    on conflict (app) do update
-    set last_webhook_at = excluded.last_webhook_at;
-
     if p_event = 'authorization.removed' then
         with locked as (
             select
@@ -139,12 +134,21 @@ begin
             jsonb_build_object(
                 'webhook', jsonb_build_object(
                     'app', p_app, 'event', p_event, 'tiktok_user_id', p_tiktok_user_id,
-                    'created_at', p_created_at, 'content', p_content
+                    'created_at', to_char(
+                        p_created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+                    ),
+                    -- An event has at most 20 kB.
+                    'content', case when octet_length(p_content::text) <= 16384 then p_content end
                 )
             ),
             v_now
         );
     end if;
+    -- Last, because other webhooks of the app wait for this row.
+    insert into connector.webhook_apps as a (app, last_webhook_at)
+    values (p_app, v_now)
+    on conflict (app) do update
+    set last_webhook_at = excluded.last_webhook_at;
     return query
     select v_outcome;
 end

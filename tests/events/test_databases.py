@@ -12,6 +12,8 @@ from connector.store import Store
 from tests.manual_clock import NOON, ManualClock
 from tests.store.conftest import DatabaseUnderTest
 from tests.store.conftest import database as database
+from tests.store.other_replica import on_postgres, uncommitted
+from tests.supabase_stack import Stack
 
 from .harness import EventsUnderTest, events_on
 from .receiver import Receiver
@@ -89,3 +91,15 @@ async def test_the_secret_of_an_endpoint_is_replaced_once(
     [event] = receiver.received
     assert len(event.signature.split(" ")) == 2
     assert len({entry.secret for entry in rotated}) == 2
+
+
+@on_postgres
+async def test_numbering_does_not_repeat_while_another_process_numbers(
+    events: EventsUnderTest, stack: Stack
+) -> None:
+    await events.write_events()
+    async with asyncio.timeout(30), uncommitted(stack, "number_events(1000, $1)", NOON):
+        await events.dispatcher.numbering.run_once()
+        assert (await events.feed.read(after=0)).events == ()
+    await events.dispatcher.numbering.run_once()
+    assert [event.seq for event in (await events.feed.read(after=0)).events] == [1]

@@ -132,3 +132,16 @@ async def test_a_number_outside_its_range_and_an_unknown_type_are_refused(
 ) -> None:
     with pytest.raises(InvalidRequest):
         await events.feed.read(**arguments)  # type: ignore[arg-type]  # one wrong value each
+
+
+async def test_a_reader_with_filters_finds_a_distant_event(
+    events: EventsUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await events.write_events(7)
+    await events.deliver()
+    connection_id = (await events.feed.read(after=0)).events[4].connection_id
+    monkeypatch.setattr("connector.events.feed.MAX_EXAMINED", 2)
+    page = await events.feed.read(after=0, connection_id=connection_id)
+    assert ([event.seq for event in page.events], page.next) == ([5], 6)
+    page = await events.feed.read(after=page.next, connection_id=connection_id)
+    assert (page.events, page.next) == ((), 7)

@@ -199,3 +199,14 @@ async def test_an_old_event_is_not_replayed(store: Store) -> None:
     await write_events(store, now=NOON - DAY - MINUTE)
     await deliver_all(store)
     assert await replay(store, id, again=True) == NOTHING
+
+
+async def test_a_replay_continues_after_an_event_that_was_committed_late(store: Store) -> None:
+    id = await save_endpoint(store)
+    for hour in (1, 0, 2):
+        await write_events(store, now=NOON + hour * HOUR)
+    await deliver_all(store)
+    first = await replay(store, id, again=True, max_rows=2)
+    assert first.last_created_at == NOON + HOUR
+    await deliver_all(store)
+    assert (await replay(store, id, since=NOON + HOUR, again=True)).count == 2

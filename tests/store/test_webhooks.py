@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
+from connector.model import format_utc
 from connector.store import Store, WebhookApp
 from tests.manual_clock import NOON
 
@@ -119,3 +120,21 @@ async def test_of_equal_webhooks_at_the_same_time_one_has_an_effect(
         "reconnect_required",
         "tiktok.authorization.removed",
     ]
+
+
+async def test_an_event_contains_no_content_that_is_too_large(database: DatabaseUnderTest) -> None:
+    store = await database.open_store()
+    content = {"text": "x" * 16_385}
+    await receive(store, event="comment.update", content=content)
+    [webhook], [event] = await store.list_webhooks(max_rows=2), database.rows("events")
+    assert webhook.content == content
+    assert event["data"]["webhook"]["content"] is None
+
+
+async def test_the_time_in_an_event_is_written_in_the_same_way_on_each_database(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
+    await receive(store, event="comment.update", created_at=NOON)
+    [event] = database.rows("events")
+    assert event["data"]["webhook"]["created_at"] == format_utc(NOON)

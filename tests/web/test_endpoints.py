@@ -154,6 +154,8 @@ async def test_an_endpoint_is_changed_field_by_field(harness: Harness, receiver:
         changed = await change(harness, "PATCH", path, **{field: value})
         reason = "Disabled by request." if value == "disabled" else None
         assert changed.json == before | {field: value, "disabled_reason": reason}
+    nothing = await change(harness, "PATCH", path)
+    assert (nothing.status, nothing.json["code"]) == (400, "invalid_request")
     response = await change(harness, "PATCH", path, state="paused")
     assert (response.status, response.code) == (400, "invalid_request")
 

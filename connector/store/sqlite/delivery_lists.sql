@@ -47,7 +47,7 @@ where p.id = :endpoint_id
             and d.endpoint_id = p.id
             and (d.state = 'pending' or (d.state = 'delivered' and not :again))
     )
-order by e.position
+order by e.created_at, e.position
 limit :max_rows;
 
 insert into deliveries (event_position, endpoint_id, state, due_at)

@@ -128,7 +128,9 @@ select
     json_object(
         'webhook', json_object(
             'app', :app, 'event', :event, 'tiktok_user_id', :tiktok_user_id, 'created_at', :created_at,
-            'content', json(:content)
+            'content', json(
+                case when length(cast(:content as blob)) <= 16384 then :content end
+            )
         )
     ),
     :now
