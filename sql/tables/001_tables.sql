@@ -57,7 +57,8 @@ create table if not exists connector.connections (
     -- one index finds both due connections and expired leases.
     due_at               timestamptz,
     lease_owner          text,
-    -- Increases with each new pair of tokens. A write is refused unless it names the current version.
+    -- Increases with each new pair of tokens, and when a webhook ends the connection. A write is refused unless it
+    -- names the current version.
     token_version        integer not null,
     -- The time at which the code of the stored grant was claimed. An older grant never replaces a newer one.
     granted_at           timestamptz not null,
