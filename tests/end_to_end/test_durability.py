@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from connector.app import Service
-from connector.store.sqlite import SQLite
+from connector.store.sqlite import SQLite, load_operations
 from tests.journal.helpers import until_idle
 from tests.running_service import (
     AS_SERVER,
@@ -40,14 +40,19 @@ EVENT_LOOP_TURNS = 200
 """Enough for a call to the simulator, which runs in the same event loop."""
 
 WRITTEN_TABLE = re.compile(r"(?:insert into|update|delete from) (\w+)")
-NOT_ON_DISK = {"acquired_codes", "decisions", "leased", "selection"}
-"""The temporary tables."""
+TEMPORARY_TABLE = re.compile(r"create temp table if not exists (\w+)")
+NOT_ON_DISK = {
+    name
+    for operation in load_operations().values()
+    for statement in operation.statements
+    for name in TEMPORARY_TABLE.findall(statement)
+}
 
 EXCHANGE = "TikTok: POST /open_api/v1.3/oauth2/access_token/"
 ADVERTISERS = "TikTok: GET /open_api/v1.3/oauth2/advertiser/get/"
 REFRESH = "TikTok: POST /v2/oauth/token/"
 UPSERT = "store: connections, user_accounts, events, attempts, codes"
-OUTCOME = "store: events, attempts, user_accounts, connections"
+OUTCOME = "store: attempts, connections, user_accounts, events"
 
 
 class Recorder:
