@@ -199,6 +199,7 @@ async def test_no_refresh_token_is_used_on_a_full_disk_and_the_error_is_reported
         assert (await replica.read(connection_id)).tokens == old
         with pytest.raises(JournalUnwritable, match=r"cannot be written: disk I/O error"):
             await replica.refresh(connection_id)
+        assert replica.service.journal.write_error
     assert (await harness.simulator.stats())["calls"] == calls
     connection = await replica.connection(connection_id)
     assert connection.status == "refresh_failing"
@@ -207,7 +208,6 @@ async def test_no_refresh_token_is_used_on_a_full_disk_and_the_error_is_reported
     assert "does not use a code or a refresh token" in connection.last_failure.message
     assert str(harness.path) not in connection.last_failure.message
     assert await replica.last_attempt(connection_id) == "refresh journal_unwritable None"
-    assert replica.service.journal.write_error
     assert "journal unwritable" in caplog.text
 
     harness.clock.advance(60)
