@@ -60,7 +60,7 @@ def parse_retry_after(text: str | None, *, now: datetime) -> float | None:
         return float(text)
     try:
         time = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # Of a number with forty digits, for example.
         return None
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)

@@ -110,7 +110,7 @@ def _malformed_rows(detail: str) -> StoreUnreachable:
 
 
 def replace_unstorable(value: Any) -> Any:
-    """Replaces NUL and lone surrogates: names at TikTok may contain them, but PostgreSQL refuses them."""
+    """Replaces NUL and lone surrogates: TikTok's texts and keys may contain them, but PostgreSQL refuses them."""
     if isinstance(value, str):
         storable = value.isascii() and "\0" not in value
         return value if storable else UNSTORABLE.sub("\ufffd", value)
@@ -127,5 +127,5 @@ def _replace_in(value: Any) -> Any:
     if isinstance(value, list):
         return [_replace_in(part) for part in value]
     if isinstance(value, dict):
-        return {name: _replace_in(part) for name, part in value.items()}
+        return {replace_unstorable(name): _replace_in(part) for name, part in value.items()}
     return replace_unstorable(value)

@@ -84,6 +84,8 @@ def test_retry_after_makes_a_pause_longer_up_to_a_day_and_never_shorter() -> Non
         ("-5", None),
         ("soon", None),
         ("٣", None),
+        ("1 Jan 2030 00:00:00 +" + "9" * 40, None),
+        ("9" * 40 + " Jan 2030 00:00:00", None),
     ],
 )
 def test_retry_after_is_a_number_of_seconds_or_a_date(

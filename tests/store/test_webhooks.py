@@ -54,6 +54,13 @@ async def test_a_webhook_is_stored_and_passed_on_as_an_event(
     assert (event["user_id"], event["tiktok_user_id"]) == (None, "tiktok-user")
 
 
+async def test_the_character_nul_in_a_key_is_replaced_before_it_is_stored(store: Store) -> None:
+    content = {"a\0b": [{"\0": "c"}]}
+    assert await receive(store, event="x", content=content) == "stored"
+    [row] = await store.list_webhooks(max_rows=10)
+    assert row.content == {"a\ufffdb": [{"\ufffd": "c"}]}
+
+
 async def test_a_webhook_without_a_time_or_a_user_is_stored(store: Store) -> None:
     assert await receive(store, tiktok_user_id=None, created_at=None, event="x") == "stored"
     [row] = await store.list_webhooks(max_rows=10)
