@@ -101,6 +101,13 @@ class EventFeed:
                 f"after={bounds.oldest - 1}, and read the connections for what was missed.",
                 oldest=bounds.oldest,
             )
+        if after > bounds.last:
+            # Otherwise the reader would wait without an error, and miss all events up to this number.
+            raise EventsGone(
+                f"The newest event has the number {bounds.last}: the database may be restored from a backup. Continue "
+                f"with after={bounds.last}, and read the connections for what was missed.",
+                oldest=bounds.last + 1,
+            )
         while after < bounds.last:
             until = min(after + MAX_EXAMINED, bounds.last)
             events = await self._store.list_events(

@@ -2,6 +2,8 @@
 
 - The copy is one snapshot, also while the service runs: SQLite's backup API reads in one transaction.
 - A copy counts only after it was opened, and after a sample of its tokens was decrypted with its keys.
+- A restored database does not use the numbers of later events again. Readers of `GET /events` learn that they must read
+  all connections again.
 - No existing file is overwritten. Files have the mode 0600, and the folder of a backup has the mode 0700.
 - The journal is not copied: the running process locks it, and the database gets its entries within moments.
 """
@@ -10,8 +12,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +30,9 @@ from .key_rotation import KeyRotation
 from .rotation_step import find_missing_keys
 
 DATABASE_NAME, KEYS_NAME, ABOUT_NAME = "connector.db", "connector.db.keys", "backup.json"
+
+SKIPPED_EVENT_NUMBERS = 1_000_000
+"""More than the events between a backup and its restore."""
 
 
 class BackupInfo(FrozenModel):
@@ -119,6 +124,7 @@ async def restore_backup(
         _copy_database(folder.database, database_draft)
         _write_private_file(keys_draft, folder.keys.read_bytes())
         await _verify(database_draft, read_keys(keys_draft))
+        await _skip_event_numbers(database_draft)
         # The keys come first: a database whose keys are missing is refused at the next start.
         _put_in_place(keys_draft, key_file)
         _put_in_place(database_draft, database)
@@ -141,13 +147,7 @@ def _copy_database(source: Path, target: Path) -> None:
 async def _verify(database: Path, keys: tuple[EncryptionKey, ...]) -> int:
     """Opens the copy and decrypts a sample of its tokens. Returns the number of connections."""
     cipher = TokenCipher(keys)
-    opened = select_database(
-        sqlite_path=database, supabase_url=None, supabase_key=None, postgres_address=None
-    )
-    await opened.open()
-    try:
-        store = Store(opened)
-        await store.require_schema()
+    async with _opened_store(database) as store:
         rotation = KeyRotation(store=store, cipher=cipher)
         if missing := find_missing_keys(cipher.key_ids, await rotation.count_by_key()):
             raise ConfigurationError(f"The copy cannot be used: {missing.message}")
@@ -155,10 +155,28 @@ async def _verify(database: Path, keys: tuple[EncryptionKey, ...]) -> int:
             reason = next(iter(undecryptable.values()))
             raise ConfigurationError(f"The copy cannot be used: {reason}")
         connections = sum(count.count for count in await store.count_connections())
-    finally:
-        await opened.close()
     _remove_write_ahead_log(database)
     return connections
+
+
+async def _skip_event_numbers(database: Path) -> None:
+    async with _opened_store(database) as store:
+        await store.skip_event_numbers(SKIPPED_EVENT_NUMBERS)
+    _remove_write_ahead_log(database)
+
+
+@asynccontextmanager
+async def _opened_store(database: Path) -> AsyncIterator[Store]:
+    opened = select_database(
+        sqlite_path=database, supabase_url=None, supabase_key=None, postgres_address=None
+    )
+    await opened.open()
+    try:
+        store = Store(opened)
+        await store.require_schema()
+        yield store
+    finally:
+        await opened.close()
 
 
 def _remove_write_ahead_log(database: Path) -> None:

@@ -26,6 +26,10 @@ class EventOperations(Operations):
     async def get_event_bounds(self) -> EventBounds:
         return parse_first_row(EventBounds, await self._call("get_event_bounds"))
 
+    async def skip_event_numbers(self, count: int) -> EventBounds:
+        """After a restore of an older backup: readers must not take a new event for one that they have."""
+        return parse_first_row(EventBounds, await self._call("skip_event_numbers", count=count))
+
     async def list_events(
         self,
         *,

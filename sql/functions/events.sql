@@ -3,6 +3,7 @@
 drop function if exists
     public.connector_number_events,
     public.connector_get_event_bounds,
+    public.connector_skip_event_numbers,
     public.connector_list_events,
     connector.event_data,
     connector.event_matches,
@@ -177,6 +178,30 @@ as $$
 #variable_conflict use_column
 begin
     perform connector.require_service_role();
+    return query
+    select b.oldest, b.last
+    from connector.event_bounds() b;
+end
+$$;
+
+-- After a restore of an older backup, these numbers may have been used. A reader that has a skipped number, or a lower one,
+-- is told that it has missed events.
+create function public.connector_skip_event_numbers(p_count bigint)
+returns table (oldest bigint, last bigint)
+language plpgsql security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    perform connector.require_service_role();
+    -- Waits for connector_number_events, which would write a lower number.
+    perform pg_advisory_xact_lock(hashtextextended('connector number_events', 0));
+    insert into connector.event_numbers as n (id, last_seq, deleted_until)
+    values (1, p_count, p_count)
+    on conflict (id) do update
+    set
+        last_seq = n.last_seq + p_count,
+        deleted_until = n.last_seq + p_count;
     return query
     select b.oldest, b.last
     from connector.event_bounds() b;

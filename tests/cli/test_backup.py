@@ -79,6 +79,22 @@ async def test_a_backup_includes_what_is_only_in_the_write_ahead_log(
     assert cli.sql("select scopes from connections") == [('["only in the log"]',)]
 
 
+async def test_a_restored_database_gives_no_number_of_an_event_again(
+    cli: CommandRunner, tiktok: Simulator
+) -> None:
+    await connect_several(cli, tiktok, 2)
+    assert "2026-" in (await cli.run("events")).out
+    await cli.run("backup", "copy")
+    await connect_several(cli, tiktok, 2)
+    assert (await cli.run("events", "--after", "3")).code == 0
+    lose_everything(cli)
+    await cli.run("restore", "copy")
+    result = await cli.run("events", "--after", "4")
+    assert "Continue with after=1000002" in " ".join(result.err.split())
+    await connect_several(cli, tiktok, 1)
+    assert (await cli.run("events", "--after", "1000002")).out.startswith("1000003 ")
+
+
 @pytest.mark.parametrize("existing", ["connector.db", "connector.db-wal", "connector.db.keys"])
 async def test_restore_refuses_to_overwrite_a_file_and_changes_nothing(
     cli: CommandRunner, tiktok: Simulator, existing: str

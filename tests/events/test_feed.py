@@ -145,3 +145,15 @@ async def test_a_reader_with_filters_finds_a_distant_event(
     assert ([event.seq for event in page.events], page.next) == ([5], 6)
     page = await events.feed.read(after=page.next, connection_id=connection_id)
     assert (page.events, page.next) == ((), 7)
+
+
+async def test_a_reader_beyond_the_newest_event_is_told_that_the_database_is_older(
+    events: EventsUnderTest,
+) -> None:
+    """It would wait without an error until its number is reached, and miss all events before."""
+    await events.write_events(2)
+    await events.deliver()
+    with pytest.raises(EventsGone, match="after=2, and read the connections") as gone:
+        await events.feed.read(after=3, wait_seconds=MAX_WAIT_SECONDS)
+    assert gone.value.oldest == 3
+    assert (await events.feed.read(after=2)).events == ()

@@ -62,6 +62,18 @@ async def test_numbers_continue_after_all_events_were_deleted(store: Store) -> N
     assert await store.get_event_bounds() == EventBounds(oldest=4, last=4)
 
 
+async def test_skipped_numbers_are_not_given_and_readers_see_that_they_are_gone(
+    store: Store,
+) -> None:
+    await store.skip_event_numbers(100)
+    assert await store.get_event_bounds() == EventBounds(oldest=101, last=100)
+    await write_events(store, 2)
+    assert await number_all(store) == 102
+    assert await store.skip_event_numbers(100) == EventBounds(oldest=203, last=202)
+    await write_events(store)
+    assert await number_all(store) == 203
+
+
 async def test_an_old_event_without_a_number_is_deleted_after_it_has_one(
     database: DatabaseUnderTest,
 ) -> None:

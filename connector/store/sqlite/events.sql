@@ -217,6 +217,16 @@ from event_numbers n;
 select n.deleted_until + 1 as oldest, n.last_seq as last
 from event_numbers n;
 
+-- skip_event_numbers (count)
+
+update event_numbers
+set
+    last_seq = last_seq + :count,
+    deleted_until = last_seq + :count;
+
+select n.deleted_until + 1 as oldest, n.last_seq as last
+from event_numbers n;
+
 -- list_events (after, until, patterns, connection_id, max_rows)
 
 select e.id, e.seq, e.type, e.connection_id, e.user_id, e.data, e.created_at
