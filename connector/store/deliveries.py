@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from .event_records import DeliveryResult, DeliveryRow, DeliveryState, LeasedDelivery, ReplayResult
+from .event_records import (
+    MAX_DROPPED,
+    DeliveryResult,
+    DeliveryRow,
+    DeliveryState,
+    LeasedDelivery,
+    ReplayResult,
+)
 from .operations import Operations, parse_first_row, parse_rows
 from .records import RowId
 
@@ -41,15 +48,20 @@ class DeliveryOperations(Operations):
         *,
         lease_owner: str,
         disable_after_seconds: float,
+        max_dropped: int = MAX_DROPPED,
         now: datetime | None,
     ) -> list[str]:
-        """Returns the endpoints that this call has disabled. A result whose lease is lost changes nothing."""
+        """Returns the endpoints that this call has disabled. A result whose lease is lost changes nothing.
+
+        The pending deliveries of an endpoint that is disabled are dropped, at once at most `max_dropped`.
+        """
         ordered = sorted(results, key=lambda result: result.id)
         rows = await self._call(
             "settle_deliveries",
             results=[result.model_dump(mode="json") for result in ordered],
             lease_owner=lease_owner,
             disable_after_seconds=disable_after_seconds,
+            max_dropped=max_dropped,
             now=now,
         )
         return [row.id for row in parse_rows(RowId, rows)]

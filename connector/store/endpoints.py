@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connector.model import Ciphertext
 
-from .event_records import EndpointRow, EndpointState
+from .event_records import MAX_DROPPED, EndpointRow, EndpointState
 from .operations import Operations, parse_first_row, parse_rows
 
 
@@ -41,12 +41,13 @@ class EndpointOperations(Operations):
         events: Sequence[str] | None = None,
         description: str | None = None,
         state: EndpointState | None = None,
+        max_dropped: int = MAX_DROPPED,
         now: datetime | None,
     ) -> bool:
         """Changes the given columns. Returns False if the endpoint does not exist.
 
         An endpoint that is enabled again counts as not failing. The pending deliveries of an endpoint that is disabled
-        are dropped.
+        are dropped, at once at most `max_dropped`.
         """
         rows = await self._call(
             "update_endpoint",
@@ -55,6 +56,7 @@ class EndpointOperations(Operations):
             events=None if events is None else list(events),
             description=description,
             state=state,
+            max_dropped=max_dropped,
             now=now,
         )
         return bool(rows)

@@ -10,6 +10,10 @@ from connector.model import Ciphertext, FrozenModel, UtcDatetime
 
 from .records import JsonObject
 
+MAX_DROPPED = 10_000
+"""When an endpoint is disabled, so many of its pending deliveries are dropped at once, and the cleanup drops the others.
+Dropping a million in one call would take longer than Supabase's statement timeout of 8 seconds."""
+
 DeliveryState = Literal["pending", "delivered", "exhausted", "dropped"]
 """`exhausted`: all attempts failed. `dropped`: the endpoint was disabled."""
 

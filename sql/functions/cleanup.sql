@@ -81,6 +81,30 @@ begin
     where n.id = 1
         and v_until_seq > n.deleted_until;
 
+    -- Those that were too many when their endpoint was disabled. No row is waited for, because connector_settle_deliveries
+    -- locks rows in another order.
+    update connector.deliveries d
+    set
+        state = 'dropped',
+        due_at = null,
+        lease_owner = null
+    where d.id = any (
+        array (
+            select w.id
+            from connector.endpoints p
+            cross join lateral (
+                select t.id
+                from connector.deliveries t
+                where t.endpoint_id = p.id
+                    and t.state = 'pending'
+                limit p_max_rows
+                for update skip locked
+            ) w
+            where p.state = 'disabled'
+            limit p_max_rows
+        )
+    );
+
     delete from connector.delivery_counts
     where hour < v_events_before;
 
@@ -173,6 +197,13 @@ begin
             ) o
             where o.created_at < v_events_before
                 and o.seq is not null
+        )
+        or exists (
+            select
+            from connector.endpoints p
+            join connector.deliveries d on d.endpoint_id = p.id
+                and d.state = 'pending'
+            where p.state = 'disabled'
         )
         or exists (
             select

@@ -82,8 +82,12 @@ end
 $$;
 
 -- Stores the results of attempts. A result whose lease is lost changes nothing. Returns the endpoints that are disabled now.
+--
+-- At most `p_max_dropped` pending deliveries are dropped, because a million would take longer than the statement timeout, and
+-- then no result could be stored. Nothing sends the others, and connector_delete_old_rows drops them.
 create function public.connector_settle_deliveries(
-    p_results jsonb, p_lease_owner text, p_disable_after_seconds double precision, p_now timestamptz
+    p_results jsonb, p_lease_owner text, p_disable_after_seconds double precision, p_max_dropped integer,
+    p_now timestamptz
 )
 returns table (id uuid)
 language plpgsql security definer
@@ -221,8 +225,19 @@ begin
         due_at = null,
         lease_owner = null
     where d.state = 'pending'
-        and d.endpoint_id = any (
-            array (select n.id::uuid from jsonb_array_elements_text(v_disabled) n (id))
+        and d.id = any (
+            array (
+                select w.id
+                from jsonb_array_elements_text(v_disabled) n (id)
+                cross join lateral (
+                    select t.id
+                    from connector.deliveries t
+                    where t.endpoint_id = n.id::uuid
+                        and t.state = 'pending'
+                    limit p_max_dropped
+                ) w
+                limit p_max_dropped
+            )
         );
 
     return query

@@ -43,10 +43,11 @@ begin
 end
 $$;
 
--- Changes the columns whose argument is not null. The pending deliveries of an endpoint that is disabled are dropped.
+-- Changes the columns whose argument is not null. The pending deliveries of an endpoint that is disabled are dropped, as in
+-- connector_settle_deliveries.
 create function public.connector_update_endpoint(
     p_endpoint_id uuid, p_url text, p_events jsonb, p_description text, p_state text,
-    p_now timestamptz
+    p_max_dropped integer, p_now timestamptz
 )
 returns table (id uuid)
 language plpgsql security definer
@@ -69,8 +70,16 @@ begin
             state = 'dropped',
             due_at = null,
             lease_owner = null
-        where d.endpoint_id = p_endpoint_id
-            and d.state = 'pending';
+        where d.state = 'pending'
+            and d.id = any (
+                array (
+                    select t.id
+                    from connector.deliveries t
+                    where t.endpoint_id = p_endpoint_id
+                        and t.state = 'pending'
+                    limit p_max_dropped
+                )
+            );
     end if;
     return query
     update connector.endpoints p

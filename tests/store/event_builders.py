@@ -143,10 +143,14 @@ def exhausted(delivery: LeasedDelivery) -> DeliveryResult:
 
 
 async def settle(
-    store: Store, *results: DeliveryResult, owner: str = OWNER, now: datetime | None = NOON
+    store: Store,
+    *results: DeliveryResult,
+    owner: str = OWNER,
+    now: datetime | None = NOON,
+    **limits: int,
 ) -> list[str]:
     return await store.settle_deliveries(
-        results, lease_owner=owner, disable_after_seconds=FIVE_DAYS, now=now
+        results, lease_owner=owner, disable_after_seconds=FIVE_DAYS, now=now, **limits
     )
 
 

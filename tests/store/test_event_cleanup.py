@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+
+import pytest
 
 from connector.maintenance.cleanup import CLEANUP_INTERVAL, RETENTION
 from connector.store import EventBounds, Store
@@ -19,6 +22,7 @@ from .event_builders import (
     listed,
     number_all,
     receive,
+    refused,
     save_endpoint,
     settle,
     write_events,
@@ -102,6 +106,36 @@ async def test_one_cleanup_call_deletes_at_most_the_requested_events_and_webhook
     assert row_counts() == (2, 2)
     assert not await cleanup(store, max_rows=3)
     assert row_counts() == (0, 0)
+
+
+@pytest.mark.parametrize("disabled_by", ["410", "request"])
+async def test_the_deliveries_of_a_disabled_endpoint_are_dropped_in_several_calls(
+    database: DatabaseUnderTest, disabled_by: str
+) -> None:
+    """In one call, a million would take longer than the database allows. Then nothing could be delivered."""
+    store = await database.open_store()
+    id = await save_endpoint(store)
+    other = await save_endpoint(store)
+    await write_events(store, 5)
+    await number_all(store)
+    leased = await lease_deliveries(store)
+
+    def states(endpoint_id: str) -> Counter[str]:
+        rows = database.rows("deliveries")
+        return Counter(row["state"] for row in rows if row["endpoint_id"] == endpoint_id)
+
+    if disabled_by == "410":
+        [gone, *_] = [delivery for delivery in leased if delivery.endpoint_id == id]
+        assert await settle(store, refused(gone, endpoint_gone=True), max_dropped=2) == [id]
+    else:
+        await store.update_endpoint(id, state="disabled", max_dropped=2, now=NOON)
+    assert states(id) == {"dropped": 2, "pending": 3}
+    leased = await lease_deliveries(store, owner="other", now=NOON + HOUR)
+    assert {delivery.endpoint_id for delivery in leased} == {other}
+    assert await cleanup(store, max_rows=2)
+    assert states(id) == {"dropped": 4, "pending": 1}
+    assert not await cleanup(store, max_rows=2)
+    assert (states(id), states(other)) == ({"dropped": 5}, {"pending": 5})
 
 
 async def test_webhooks_have_their_own_limit_and_the_time_of_the_last_one_stays(

@@ -44,7 +44,7 @@ from .other_replica import on_postgres, uncommitted, until_it_waits
 
 RACES, AT_A_TIME = 1000, 4
 INSERT = "insert into connector.events (type, data, created_at) values ($1, '{}', $2)"
-DISABLE = "update_endpoint($1, null, null, null, 'disabled', $2)"
+DISABLE = "update_endpoint($1, null, null, null, 'disabled', 100, $2)"
 NUMBER = "number_events(1000, $1)"
 
 

@@ -76,6 +76,22 @@ from (
 ) o
 where o.seq > n.deleted_until;
 
+update deliveries
+set
+    state = 'dropped',
+    due_at = null,
+    lease_owner = null
+where id in (
+    select d.id
+    from cleanup k
+    cross join endpoints p
+    cross join deliveries d on d.endpoint_id = p.id
+    where k.next_run_at <= :now
+        and p.state = 'disabled'
+        and d.state = 'pending'
+    limit :max_rows
+);
+
 delete from delivery_counts
 where hour < substr(add_seconds(:now, -:event_seconds), 1, 13)
     and exists (
@@ -173,6 +189,13 @@ set
             ) o
             where o.created_at < add_seconds(:now, -:event_seconds)
                 and o.seq is not null
+        )
+        or exists (
+            select 1
+            from endpoints p
+            cross join deliveries d on d.endpoint_id = p.id
+            where p.state = 'disabled'
+                and d.state = 'pending'
         )
         or exists (
             select 1

@@ -66,7 +66,7 @@ join events e on e.position = d.event_position
 join endpoints p on p.id = d.endpoint_id
 order by e.seq, d.id;
 
--- settle_deliveries (results, lease_owner, disable_after_seconds, now)
+-- settle_deliveries (results, lease_owner, disable_after_seconds, max_dropped, now)
 
 create temp table if not exists settled_deliveries (
     id             integer primary key,
@@ -178,11 +178,13 @@ set
     state = 'dropped',
     due_at = null,
     lease_owner = null
-where state = 'pending'
-    and endpoint_id in (
-        select n.id
-        from disabled_endpoints n
-    );
+where id in (
+    select d.id
+    from disabled_endpoints n
+    cross join deliveries d on d.endpoint_id = n.id
+    where d.state = 'pending'
+    limit :max_dropped
+);
 
 insert into events (id, type, data, created_at)
 select

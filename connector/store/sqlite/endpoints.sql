@@ -19,7 +19,7 @@ set
     updated_at = excluded.updated_at
 returning id;
 
--- update_endpoint (endpoint_id, url, events, description, state, now)
+-- update_endpoint (endpoint_id, url, events, description, state, max_dropped, now)
 
 update deliveries
 set
@@ -27,8 +27,13 @@ set
     due_at = null,
     lease_owner = null
 where :state = 'disabled'
-    and endpoint_id = :endpoint_id
-    and state = 'pending';
+    and id in (
+        select d.id
+        from deliveries d
+        where d.endpoint_id = :endpoint_id
+            and d.state = 'pending'
+        limit :max_dropped
+    );
 
 update endpoints
 set
