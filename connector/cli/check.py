@@ -21,7 +21,7 @@ import aiohttp
 
 from connector.app import Service
 from connector.encryption import EncryptionKey
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, EndpointRefused
 from connector.identity import ApiKey
 from connector.maintenance import KeyRotation, describe_step, find_missing_keys
 from connector.model import KeyScope
@@ -132,6 +132,7 @@ async def _run_checks(settings: Settings, findings: Findings) -> None:
     await _check_journal(service, findings)
     await _check_clock(service, findings)
     await _check_issuers(service, findings)
+    await _check_endpoint_of_settings(service, findings)
 
 
 async def _check_store(service: Service, findings: Findings) -> None:
@@ -269,6 +270,21 @@ async def _check_issuers(service: Service, findings: Findings) -> None:
             f"The keys of {tokens.issuer} cannot be fetched: {error}.",
             "Write the issuer exactly as in the iss of its tokens, with or without a slash at the end.",
         )
+
+
+async def _check_endpoint_of_settings(service: Service, findings: Findings) -> None:
+    """The service starts with an address that it refuses, because a name can lead elsewhere later."""
+    if service.settings.webhook_url is None:
+        return
+    try:
+        await service.events.outbound.check(service.settings.webhook_url)
+        findings.passed.append("CONNECTOR_WEBHOOK_URL")
+    except EndpointRefused as error:
+        findings.add_problem(
+            "CONNECTOR_WEBHOOK_URL", error.message, "Until then no event is delivered there."
+        )
+    finally:
+        await service.events.close()
 
 
 async def _server_time(url: str) -> datetime:

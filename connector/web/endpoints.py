@@ -59,8 +59,8 @@ async def get_endpoint(request: web.Request) -> EndpointResponse:
 async def update_endpoint(request: web.Request, body: UpdateEndpointRequest) -> EndpointResponse:
     """Change an endpoint, or disable and enable it.
 
-    While it is disabled nothing is sent to it, and its pending deliveries are dropped. After it is enabled, a replay
-    sends what it missed.
+    While it is disabled nothing is sent to it, except what is leased already, for at most 30 seconds. Its pending
+    deliveries are dropped. After it is enabled, a replay sends what it missed.
     """
     endpoint: EndpointRow = await _endpoints(request).update(
         _id(request),
