@@ -168,9 +168,21 @@ class LoadGenerator(Program):
 
 
 def get(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+    return call(port, "GET", path, headers=headers)
+
+
+def call(
+    port: int,
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
     http = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    sent = {**(headers or {}), **({"Content-Type": "application/json"} if body else {})}
     try:
-        http.request("GET", path, headers=dict(headers or {}))
+        http.request(method, path, json.dumps(body) if body else None, sent)
         response = http.getresponse()
         return response.status, response.read().decode()
     finally:
