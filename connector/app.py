@@ -226,6 +226,7 @@ class Service:
                 metrics=metrics,
                 clock=clock,
                 random=random,
+                has_foreground_requests=token_refresher.background_limit.has_foreground_requests,
                 private_networks=settings.private_networks,
                 allow_loopback=demo,
                 url=settings.webhook_url,

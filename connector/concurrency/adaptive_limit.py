@@ -35,6 +35,10 @@ class AdaptiveLimit:
     def note_foreground_request(self) -> None:
         self._last_foreground_request = self._clock.ticks()
 
+    def has_foreground_requests(self) -> bool:
+        """Returns True for a second after each foreground request."""
+        return self._clock.ticks() - self._last_foreground_request < FOREGROUND_WINDOW_SECONDS
+
     @property
     def batch_size(self) -> int:
         """The number of tasks that may be started now. Zero or less means none."""
@@ -60,6 +64,6 @@ class AdaptiveLimit:
 
     def _current_limits(self) -> tuple[int, int]:
         """Returns the limit and the size of one batch."""
-        if self._clock.ticks() - self._last_foreground_request < FOREGROUND_WINDOW_SECONDS:
+        if self.has_foreground_requests():
             return min(self._limit, LIMIT_DURING_READS), BATCH_DURING_READS
         return self._limit, BATCH_SIZE

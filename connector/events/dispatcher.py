@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from connector.clock import Clock
@@ -40,6 +41,9 @@ MAX_SETTLED = 200
 COLLECT_SECONDS = 0.02
 """Results are collected for this long, because each call of the store has a fixed cost."""
 
+PAUSE_DURING_READS_SECONDS = 0.005
+"""While tokens are read, deliveries are spread over time, because each takes as much CPU time as two reads."""
+
 ERROR_PAUSE_SECONDS = 1.0
 DISABLE_AFTER_SECONDS = 5 * 24 * 3600.0
 
@@ -59,12 +63,14 @@ class Dispatcher:
         sender: DeliverySender,
         metrics: Metrics,
         clock: Clock,
+        has_foreground_requests: Callable[[], bool],
     ) -> None:
         self._store = store
         self.numbering = numbering
         self._sender = sender
         self._metrics = metrics
         self._clock = clock
+        self._has_foreground_requests = has_foreground_requests
         self._lease_owner = secrets.token_hex(8)
         self._queues = DeliveryQueues()
         self._unsettled: list[_Unsettled] = []
@@ -178,6 +184,8 @@ class Dispatcher:
         taken: NextDelivery | None = first
         while taken is not None:
             await self._send(taken)
+            if self._has_foreground_requests():
+                await asyncio.sleep(PAUSE_DURING_READS_SECONDS)
             taken = self._take()
 
     async def _send(self, taken: NextDelivery) -> None:

@@ -42,6 +42,7 @@ class EventNumbering:
         self._clock = clock
         self._prepare = prepare
         self._prepared = False
+        self._has_new_events = False
 
     async def run_once(self) -> bool:
         """Numbers all events that are committed. Returns True if a delivery is due."""
@@ -50,8 +51,10 @@ class EventNumbering:
             self._prepared = True
         # Cleared before the call: an event that is written during the call sets it again.
         self._store.event_written.clear()
+        self._has_new_events = False
         while True:
             result = await self._store.number_events(now=self._clock.database_time())
+            self._has_new_events |= result.numbered > 0
             self._last_sequence.advance(result.last_seq)
             self._metrics.set_last_event(result.last_seq)
             # Nothing is numbered while another process has the lock of the database.
@@ -80,7 +83,8 @@ class EventNumbering:
             await sleep_until(stopping, clock=self._clock, max_seconds=seconds)
             return
         await sleep_until(stopping, clock=self._clock, max_seconds=MIN_INTERVAL_SECONDS)
-        if stopping.is_set():
+        # While events come, each round has few of them, so that their deliveries do not delay requests.
+        if stopping.is_set() or self._has_new_events:
             return
         await sleep_until(
             self._store.event_written,

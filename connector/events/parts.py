@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Self
@@ -42,6 +42,7 @@ class Events:
         metrics: Metrics,
         clock: Clock,
         random: Random,
+        has_foreground_requests: Callable[[], bool] = lambda: False,
         private_networks: Sequence[Network] = (),
         allow_loopback: bool = False,
         url: str | None = None,
@@ -73,7 +74,12 @@ class Events:
             ),
             feed=EventFeed(store=store, last_sequence=last_sequence, clock=clock),
             dispatcher=Dispatcher(
-                store=store, numbering=numbering, sender=sender, metrics=metrics, clock=clock
+                store=store,
+                numbering=numbering,
+                sender=sender,
+                metrics=metrics,
+                clock=clock,
+                has_foreground_requests=has_foreground_requests,
             ),
             outbound=outbound,
         )

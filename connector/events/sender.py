@@ -18,7 +18,7 @@ from pydantic_core import to_json
 from connector.clock import Clock
 from connector.model import Ciphertext, format_utc
 from connector.outbound import OutboundError, OutboundResponse
-from connector.store import DeliveryResult, EndpointRow, JsonObject, LeasedDelivery
+from connector.store import DeliveryResult, EndpointRow, LeasedDelivery
 
 from .endpoint_secrets import SigningKeys
 from .retry_schedule import RetrySchedule, parse_retry_after
@@ -81,7 +81,7 @@ class DeliverySender:
                 type=delivery.type,
                 created_at=delivery.created_at,
                 seq=delivery.seq,
-                data=delivery.data,
+                data_json=delivery.data_json.encode(),
             ),
         )
         if response.error is None:
@@ -117,7 +117,7 @@ class DeliverySender:
                 type="endpoint.test",
                 created_at=self._clock.now(),
                 seq=None,
-                data={"endpoint": {"id": endpoint.id, "url": endpoint.url}},
+                data_json=to_json({"endpoint": {"id": endpoint.id, "url": endpoint.url}}),
             ),
         )
         return TestResult(
@@ -163,12 +163,7 @@ class DeliverySender:
         return round((self._clock.ticks() - started) * 1000)
 
 
-def render_body(*, type: str, created_at: datetime, seq: int | None, data: JsonObject) -> bytes:
-    return to_json(
-        {
-            "type": type,
-            "timestamp": format_utc(created_at).replace("+00:00", "Z"),
-            "seq": seq,
-            "data": data,
-        }
-    )
+def render_body(*, type: str, created_at: datetime, seq: int | None, data_json: bytes) -> bytes:
+    timestamp = format_utc(created_at).replace("+00:00", "Z")
+    head = to_json({"type": type, "timestamp": timestamp, "seq": seq})
+    return head[:-1] + b',"data":' + data_json + b"}"

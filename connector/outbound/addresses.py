@@ -9,7 +9,7 @@ https://www.iana.org/assignments/iana-ipv6-special-registry
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -42,15 +42,16 @@ REFUSED_NETWORKS: tuple[Network, ...] = tuple(
 
 
 def is_allowed(
-    address: IPAddress, private_networks: Sequence[Network], *, allow_loopback: bool = False
+    address: IPAddress, private_networks: tuple[Network, ...], *, allow_loopback: bool = False
 ) -> bool:
     return is_public(address) or is_internal(
         address, private_networks, allow_loopback=allow_loopback
     )
 
 
+@lru_cache(maxsize=1024)
 def is_internal(
-    address: IPAddress, private_networks: Sequence[Network], *, allow_loopback: bool = False
+    address: IPAddress, private_networks: tuple[Network, ...], *, allow_loopback: bool = False
 ) -> bool:
     """Returns True for an address that the operator allows although it may not be public."""
     address = _unmapped(address)
@@ -59,6 +60,7 @@ def is_internal(
     return not _has_zone(address) and any(address in network for network in private_networks)
 
 
+@lru_cache(maxsize=1024)
 def is_public(address: IPAddress) -> bool:
     address = _unmapped(address)
     if address.version == 6 and address not in GLOBAL_UNICAST:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from yarl import URL
@@ -40,6 +41,7 @@ class EndpointUrl:
         return self.url.scheme == "https"
 
 
+@lru_cache(maxsize=256)
 def parse_endpoint_url(text: str) -> EndpointUrl:
     """Raises `EndpointRefused`. Does not resolve the host name."""
     authority = _check_text(text)

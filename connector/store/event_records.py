@@ -57,8 +57,9 @@ class LeasedDelivery(FrozenModel):
     encrypted_secrets: Ciphertext = Field(repr=False)
     seq: int
     type: str
-    data: JsonObject
     created_at: UtcDatetime
+    data_json: str
+    """The text of the data, which is sent as it is."""
 
 
 class DeliveryResult(FrozenModel):

@@ -16,7 +16,7 @@ create function public.connector_lease_due_deliveries(
 )
 returns table (
     id bigint, event_id uuid, endpoint_id uuid, attempts integer, url text, encrypted_secrets text,
-    seq bigint, type text, data jsonb, created_at timestamptz
+    seq bigint, type text, created_at timestamptz, data_json text
 )
 language plpgsql security definer
 set search_path = ''
@@ -71,8 +71,8 @@ begin
             returning d.id, d.event_position, d.endpoint_id, d.attempts
         )
         select
-            l.id, e.id, l.endpoint_id, l.attempts, p.url, p.encrypted_secrets, e.seq, e.type, e.data,
-            e.created_at
+            l.id, e.id, l.endpoint_id, l.attempts, p.url, p.encrypted_secrets, e.seq, e.type,
+            e.created_at, e.data::text
         from leased l
         join connector.events e on e.position = l.event_position
         join connector.endpoints p on p.id = l.endpoint_id

@@ -8,6 +8,7 @@ from datetime import datetime
 from ipaddress import ip_network
 
 import pytest
+from pydantic_core import to_json
 
 from connector.events import EVENT_TYPES
 from connector.events.delivery_queues import MAX_OPEN, MAX_OPEN_PER_ENDPOINT
@@ -65,7 +66,7 @@ def test_an_example_is_what_the_service_sends(kind) -> None:  # type: ignore[no-
         type=kind.name,
         created_at=datetime.fromisoformat(str(example["timestamp"])),
         seq=None if example["seq"] is None else 4711,
-        data=kind.example,
+        data_json=to_json(kind.example),
     )
     assert json.loads(sent) == example
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 from connector.events.sender import render_body
 from connector.events.signing import new_secret, parse_secret, signed_headers
@@ -49,13 +50,15 @@ def signed_message(
         type="connection.recovered",
         created_at=datetime(2026, 11, 21, 14, 47, 30, tzinfo=UTC),
         seq=seq or next(sequence),
-        data={
-            "connection": {
-                "id": connection_id or str(uuid.uuid4()),
-                "status": status,
-                "name": "Zoë",
+        data_json=to_json(
+            {
+                "connection": {
+                    "id": connection_id or str(uuid.uuid4()),
+                    "status": status,
+                    "name": "Zoë",
+                }
             }
-        },
+        ),
     )
     headers = signed_headers(
         [parse_secret(secret) for secret in secrets],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -34,6 +34,7 @@ class EventsUnderTest:
         pauses: tuple[float, ...] = PAUSES,
         url: str | None = None,
         secret: SecretStr | None = None,
+        has_foreground_requests: Callable[[], bool] = lambda: False,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -44,6 +45,7 @@ class EventsUnderTest:
             metrics=self.metrics,
             clock=clock,
             random=Random(7),
+            has_foreground_requests=has_foreground_requests,
             allow_loopback=True,
             url=url,
             secret=secret,

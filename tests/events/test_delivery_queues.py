@@ -33,7 +33,7 @@ def deliveries(number: int, endpoint_id: str = "a") -> list[LeasedDelivery]:
             encrypted_secrets=Ciphertext("v1.k1.x"),
             seq=1,
             type="connection.connected",
-            data={},
+            data_json="{}",
             created_at=NOON,
         )
         for _ in range(number)

@@ -104,3 +104,16 @@ async def test_a_delivery_is_not_sent_if_less_than_16_seconds_of_its_lease_are_l
     clock.advance(16)
     await events.deliver()
     assert len(receiver.received) == 10
+
+
+async def test_every_event_is_delivered_while_tokens_are_read(
+    store: Store, receiver: Receiver
+) -> None:
+    async with (
+        events_on(store, Clock(), has_foreground_requests=lambda: True) as events,
+        asyncio.timeout(30),
+        events.running(),
+    ):
+        await events.create(receiver.url)
+        await write_waiting_events(events, 30)
+        await receiver.until_received(30)

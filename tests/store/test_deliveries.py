@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,7 +64,8 @@ async def test_a_leased_delivery_has_its_event_and_its_endpoint(
         "canary",
     )
     assert (leased.event_id, leased.seq, leased.type) == (event_id, 1, "tiktok.0")
-    assert (leased.data, leased.created_at, leased.attempts) == (event["data"], NOON, 0)
+    assert json.loads(leased.data_json) == event["data"]
+    assert (leased.created_at, leased.attempts) == (NOON, 0)
     assert "canary" not in repr(leased)
 
 

@@ -184,6 +184,8 @@ def _rows(
     rows: list[sqlite3.Row] = []
     for statement in sql.statements:
         rows = connection.execute(statement, values).fetchall()
+    if rows and rows[0].keys() == ["json_rows"]:
+        return json.loads(rows[0]["json_rows"])  # type: ignore[no-any-return]
     return [{name: _decode(name, row[name]) for name in row.keys()} for row in rows]  # noqa: SIM118
 
 

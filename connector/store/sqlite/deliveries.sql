@@ -58,13 +58,23 @@ where id in (
 );
 
 select
-    d.id, e.id as event_id, d.endpoint_id, d.attempts, p.url, p.encrypted_secrets, e.seq, e.type,
-    e.data, e.created_at
-from leased_deliveries l
-cross join deliveries d on d.id = l.id
-join events e on e.position = d.event_position
-join endpoints p on p.id = d.endpoint_id
-order by e.seq, d.id;
+    json_group_array(
+        json_object(
+            'id', r.id, 'event_id', r.event_id, 'endpoint_id', r.endpoint_id, 'attempts', r.attempts,
+            'url', r.url, 'encrypted_secrets', r.encrypted_secrets, 'seq', r.seq, 'type', r.type,
+            'created_at', r.created_at, 'data_json', r.data
+        )
+    ) as json_rows
+from (
+    select
+        d.id, e.id as event_id, d.endpoint_id, d.attempts, p.url, p.encrypted_secrets, e.seq, e.type,
+        e.created_at, e.data
+    from leased_deliveries l
+    cross join deliveries d on d.id = l.id
+    join events e on e.position = d.event_position
+    join endpoints p on p.id = d.endpoint_id
+    order by e.seq, d.id
+) r;
 
 -- settle_deliveries (results, lease_owner, disable_after_seconds, max_dropped, now)
 

@@ -10,6 +10,8 @@
 --   connection.
 -- - `new_uuid ()` is another such function.
 -- - The driver replaces `lower (text)`, because SQLite's own function changes only ASCII letters.
+-- - A result with many rows may be one row with the column `json_rows`. With each row that SQLite returns, its thread
+--   waits for the event loop.
 -- - A statement ends with a semicolon at the end of a line. So a trigger ends on the line of its statement.
 
 -- tables ()
