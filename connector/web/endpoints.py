@@ -1,7 +1,6 @@
 """The endpoints of customers, to which events are sent, and the deliveries to them.
 
-Not to be confused with `endpoint.Endpoint`, which adapts the handler of a route. A secret is only in the response
-to the request that creates the secret.
+A secret is only in the response to the request that creates the secret.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from connector.errors import (
     UpstreamError,
 )
 
-from .endpoint import json_response
 from .error_schemas import ErrorResponse, EventsGoneResponse, TikTokErrorBody, TikTokErrorResponse
 from .request_parsing import MAX_LINE_BYTES
+from .route import json_response
 
 DEFAULT_RETRY_AFTER = 5.0
 """Used for a status 429 or 503 if the error does not contain a time to wait."""

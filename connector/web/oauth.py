@@ -1,4 +1,4 @@
-"""The endpoints that start a connection at TikTok's consent page and exchange the authorization code."""
+"""The routes that start a connection at TikTok's consent page and exchange the authorization code."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from . import audit
 from .access import authenticate_optional, resolve_user_id
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
 from .browser_binding import BrowserBinding, check_binding, new_binding, set_binding_cookie
-from .endpoint import json_response
 from .families import configured_family
 from .peer import peer_limit_key
 from .redirects import check_return_to
+from .route import json_response
 from .schemas import (
     ExchangeRequestBody,
     ExchangeResponse,

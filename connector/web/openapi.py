@@ -1,7 +1,7 @@
 """The OpenAPI document, generated from the route table and the annotations of the handlers.
 
 Only the introduction is written by hand. Summaries are docstrings, schemas are the request and response
-models, and the access level of a route describes its callers. `event_document` describes the events.
+models, and the access level of a route describes its callers. `openapi_events` describes the events.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from connector.errors import ConnectorError
 
 from .access import Access
 from .docs_page import render_docs_page
-from .endpoint import Endpoint, Model, Route
 from .error_schemas import ErrorResponse, EventsGoneResponse, TikTokErrorResponse
-from .event_document import EVENT_DATA_MODELS, describe_events
+from .openapi_events import EVENT_DATA_MODELS, describe_events
+from .route import Model, Route, TypedHandler
 from .session_cookie import SESSION_COOKIE
 
 Json = dict[str, Any]
@@ -89,7 +89,7 @@ def build_document(routes: Sequence[Route]) -> Json:
 
 
 def _operation(route: Route) -> Json:
-    endpoint, path = route.endpoint, route.canonical
+    handler, path = route.typed_handler, route.canonical
     summary, _, details = (route.handler.__doc__ or "").strip().partition("\n")
     scope = f"An API key needs the scope {route.scope}." if route.scope else ""
     path_parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", path)]
@@ -98,12 +98,12 @@ def _operation(route: Route) -> Json:
         "description": " ".join(f"{details} {ACCESS_TEXT[route.access]} {scope}".split()),
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{path}").strip("_"),
         "security": _security(route),
-        "parameters": path_parameters + _query_parameters(endpoint.query),
-        "responses": _responses(endpoint),
+        "parameters": path_parameters + _query_parameters(handler.query),
+        "responses": _responses(handler),
     }
-    if endpoint.body is not None:
-        required = any(field.is_required() for field in endpoint.body.model_fields.values())
-        operation["requestBody"] = {"required": required, "content": _content(endpoint.body)}
+    if handler.body is not None:
+        required = any(field.is_required() for field in handler.body.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": _content(handler.body)}
     return operation
 
 
@@ -114,10 +114,10 @@ def _security(route: Route) -> list[Json]:
     return [{scheme: []} for scheme in SECURITY_SCHEMES if scheme != refused]
 
 
-def _responses(endpoint: Endpoint) -> Json:
+def _responses(handler: TypedHandler) -> Json:
     success: Json = {"description": "Success."}
-    if endpoint.response is not None:
-        success["content"] = _content(endpoint.response)
+    if handler.response is not None:
+        success["content"] = _content(handler.response)
     failure = {
         "description": "An error; `code` names the error.",
         "content": {
@@ -126,7 +126,7 @@ def _responses(endpoint: Endpoint) -> Json:
             }
         },
     }
-    status = str(endpoint.status) if endpoint.response else "default"
+    status = str(handler.status) if handler.response else "default"
     return {status: success, "4XX": failure, "5XX": failure}
 
 
@@ -161,8 +161,8 @@ def _query_schema(field: Json) -> Json:
 
 
 def _schemas(routes: Sequence[Route]) -> Json:
-    requests = {route.endpoint.body for route in routes if route.endpoint.body}
-    responses = {route.endpoint.response for route in routes if route.endpoint.response}
+    requests = {route.typed_handler.body for route in routes if route.typed_handler.body}
+    responses = {route.typed_handler.response for route in routes if route.typed_handler.response}
     responses |= {*ERROR_RESPONSES, *EVENT_DATA_MODELS.values()}
     models = [(model, "validation") for model in requests]
     models += [(model, "serialization") for model in responses]

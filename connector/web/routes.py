@@ -21,7 +21,6 @@ from .connections import (
     list_families,
     refresh_connection,
 )
-from .endpoint import Route
 from .endpoints import (
     create_endpoint,
     delete_endpoint,
@@ -49,6 +48,7 @@ from .openapi import OPENAPI_DOCUMENT, build_document, docs_page, openapi_json
 from .peer import add_peer_addresses
 from .request_parsing import MAX_BODY_BYTES
 from .response_headers import add_response_headers
+from .route import Route
 from .session import create_session, delete_session, get_session
 from .static_files import (
     STATIC_FILES,
@@ -134,6 +134,6 @@ def build_application(services: WebServices, settings: HttpSettings) -> web.Appl
     for route in ROUTES:
         # A client that may GET a resource may also request only its headers.
         for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-            added = app.router.add_route(method, route.path, route.endpoint.handle)
+            added = app.router.add_route(method, route.path, route.typed_handler.handle)
             app[ACCESS_RULES][added] = route.rule
     return app

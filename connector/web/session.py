@@ -9,7 +9,7 @@ from connector.model import Principal
 
 from .access import has_credentials, selection_ticket_error
 from .app_keys import HTTP_SETTINGS, PRINCIPAL, SERVICES
-from .endpoint import json_response
+from .route import json_response
 from .session_cookie import delete_session_cookie, read_session_cookie, set_session_cookie
 from .session_schemas import SessionEndedResponse, SessionOwner, SessionResponse
 

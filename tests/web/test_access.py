@@ -8,8 +8,8 @@ from aiohttp import ClientSession, web
 from connector.model import UserId
 from connector.web import listen
 from connector.web.access import Access
-from connector.web.endpoint import Route
 from connector.web.health import healthz
+from connector.web.route import Route
 from connector.web.routes import ROUTES
 from tests.credentials import ANNA, API_KEYS, hs256_jwt
 from tests.running_service import AS_SERVER

@@ -24,8 +24,8 @@ from connector.events import EVENT_TYPES, EventType
 from connector.service_warnings import WARNING_KINDS
 from connector.web.access import Access
 from connector.web.docs_page import render_docs_page
-from connector.web.event_document import data_model
 from connector.web.openapi import build_document
+from connector.web.openapi_events import data_model
 from connector.web.routes import ROUTES
 from tests.credentials import ANNA
 from tests.running_service import AS_SERVER

@@ -8,8 +8,8 @@ import pytest
 
 from connector.model import KeyScope
 from connector.web.access import Access
-from connector.web.endpoint import Route
 from connector.web.health import healthz
+from connector.web.route import Route
 from connector.web.routes import ROUTES
 from tests.credentials import ANNA
 from tests.running_service import unsigned_state

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from connector.web.access import Access
-from connector.web.endpoint import Model, Route
+from connector.web.route import Model, Route
 from connector.webhooks import WEBHOOK_PATH
 
 from . import odd_values as odd
@@ -117,7 +117,7 @@ class Composer:
         )
 
     def _query(self, route: Route) -> bytes:
-        model = route.endpoint.query
+        model = route.typed_handler.query
         fields = [] if model is None else self._fields(model)
         pairs = [(name.encode(), self._query_value(value)) for name, value in fields]
         if self._happens(0.12):
@@ -180,7 +180,7 @@ class Composer:
         return self.random.choice(odd.ODD_URL_TEXT).decode("latin-1")
 
     def _body(self, route: Route) -> bytes:
-        model = route.endpoint.body
+        model = route.typed_handler.body
         if model is None:
             return self.random.choice(odd.ODD_BODIES) if self._happens(0.06) else b""
         if self._happens(0.12):

@@ -27,7 +27,7 @@ Model = type[BaseModel]
 
 
 @dataclass(frozen=True, eq=False)
-class Endpoint:
+class TypedHandler:
     handler: Handler
     query: Model | None
     body: Model | None
@@ -79,8 +79,8 @@ class Route:
         return re.sub(r"{(\w+):[^}]*}", r"{\1}", self.path)
 
     @cached_property
-    def endpoint(self) -> Endpoint:
-        return Endpoint.of(self.handler, status=self.status)
+    def typed_handler(self) -> TypedHandler:
+        return TypedHandler.of(self.handler, status=self.status)
 
 
 def json_response(model: BaseModel, *, status: int = 200) -> web.Response:
