@@ -209,7 +209,7 @@ async def _deliveries(service: Service, options: Namespace) -> list[DeliveryRow]
 
 def replay(options: Namespace) -> int:
     count = asyncio.run(_replay(build_service(), options))
-    print_result(f"Queued {count} events.")
+    print_result(f"Queued {count} {'event' if count == 1 else 'events'}.")
     if count:
         print_error("A running service sends them.")
     return 0

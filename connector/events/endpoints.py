@@ -36,7 +36,6 @@ from .signing import new_secret
 
 log = logging.getLogger(__name__)
 
-MAX_URL_LENGTH = 2000
 MAX_DESCRIPTION_LENGTH = 200
 DEFAULT_GRACE_HOURS = 24
 MAX_GRACE_HOURS = 168
@@ -89,7 +88,7 @@ class EndpointService:
     ) -> EndpointWithSecret:
         patterns = parse_patterns(events, field="events")
         _check_description(description)
-        await self._check_url(url)
+        await self._outbound.check(url)
         endpoint_id, secret = str(uuid.uuid4()), new_secret()
         await self._store.save_endpoint(
             endpoint_id,
@@ -140,7 +139,7 @@ class EndpointService:
         if description is not None:
             _check_description(description)
         if url is not None:
-            await self._check_url(url)
+            await self._outbound.check(url)
         if not await self._store.update_endpoint(
             endpoint_id,
             url=url,
@@ -251,11 +250,6 @@ class EndpointService:
         )
         page = tuple(rows[:limit])
         return DeliveryPage(page, page[-1].id if len(rows) > limit else None)
-
-    async def _check_url(self, url: str) -> None:
-        if not 1 <= len(url) <= MAX_URL_LENGTH:
-            raise InvalidRequest(f"url must be a text of 1 to {MAX_URL_LENGTH} characters.")
-        await self._outbound.check(url)
 
 
 def _check_description(description: str) -> None:

@@ -197,7 +197,7 @@ def _sentence_for(error: Exception) -> str:
     """Repeats no text of the HTTP client, which contains URLs and resolved addresses."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "")
-        return f"The TLS certificate was not accepted: {reason}".rstrip(": ") + "."
+        return f"The TLS certificate was not accepted: {reason}".rstrip(": .") + "."
     if isinstance(error, aiohttp.ClientSSLError):
         return "The server does not accept TLS."
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -12,7 +12,7 @@ from connector.events import DEFAULT_PATTERNS
 from connector.model import UtcDatetime
 from connector.store import DeliveryState, EndpointState
 
-from .schemas import WITHOUT_NUL, RequestModel, ResponseModel
+from .schemas import WITHOUT_NUL, RequestModel, ResponseModel, Url
 
 
 def _to_utc(time: datetime) -> datetime:
@@ -24,9 +24,7 @@ def _to_utc(time: datetime) -> datetime:
 
 RequestTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 EndpointUrl = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=2000, pattern=WITHOUT_NUL),
-    Field(description="An https address. Its host must have public addresses."),
+    Url, Field(description="An https address. Its host must have public addresses.")
 ]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=WITHOUT_NUL)]
 Patterns = Annotated[

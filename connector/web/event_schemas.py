@@ -81,7 +81,10 @@ class TikTokWebhook(ResponseModel):
     event: str
     tiktok_user_id: str | None
     created_at: UtcDatetime | None
-    content: Annotated[dict[str, Any], Field(description="As TikTok sent it.")]
+    content: Annotated[
+        dict[str, Any] | None,
+        Field(description="As TikTok sent it. Null if TikTok sent more than 16 KiB."),
+    ]
 
 
 class TikTokEventData(ResponseModel):

@@ -155,7 +155,7 @@ async def test_missed_events_are_replayed_and_listed(
     nothing = await cli.run("endpoints", "deliveries", id)
     assert (nothing.code, nothing.out) == (0, "")
     replayed = await cli.run("endpoints", "replay", id, "--since", "1h")
-    assert (replayed.code, replayed.out) == (0, "Queued 1 events.\n")
+    assert (replayed.code, replayed.out) == (0, "Queued 1 event.\n")
     assert (await cli.run("endpoints", "replay", id, "--since", "1h")).out == "Queued 0 events.\n"
     [delivery] = json.loads((await cli.run("endpoints", "deliveries", id, "--json")).out)
     assert (delivery["type"], delivery["state"]) == ("connection.connected", "pending")

@@ -181,6 +181,7 @@ async def test_the_certificate_is_verified_for_the_name_and_not_for_the_address(
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
     answer = await deliver_over_tls(tmp_path, certificate_for="other.example", trusted=True)
     assert str(answer).startswith("The TLS certificate was not accepted: Hostname mismatch")
+    assert str(answer).endswith("'hooks.example'.")
     assert "127.0.0.1" not in str(answer)
 
 
