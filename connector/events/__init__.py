@@ -12,7 +12,7 @@ from .catalogue import DEFAULT_PATTERNS, EVENT_TYPES, EventType, parse_patterns
 from .configured_endpoint import CONFIGURED_ENDPOINT_ID
 from .dispatcher import Dispatcher
 from .endpoints import DeliveryPage, EndpointService, EndpointWithSecret
-from .feed import EventFeed, EventPage
+from .feed import EVENT_RETENTION, EventFeed, EventPage
 from .parts import Events
 from .sender import TestResult
 from .signing import InvalidSecret, parse_secret
@@ -20,6 +20,7 @@ from .signing import InvalidSecret, parse_secret
 __all__ = [
     "CONFIGURED_ENDPOINT_ID",
     "DEFAULT_PATTERNS",
+    "EVENT_RETENTION",
     "EVENT_TYPES",
     "DeliveryPage",
     "Dispatcher",

@@ -1,7 +1,7 @@
 """Decides which leased delivery is sent next. No I/O.
 
-Each endpoint has its own queue, and the endpoints take turns. So an endpoint that does not answer keeps no other
-endpoint waiting: it has at most 8 open requests, and all failing endpoints together have at most half of the open
+Each endpoint has its own queue, and the endpoints take turns. So an endpoint that does not answer does not delay
+the others: it has at most 8 open requests, and all failing endpoints together have at most half of the open
 requests of the process. A delivery whose lease ends too soon is not sent: another process may have it by then.
 
 A lease of many deliveries costs less than many small leases, but a slow endpoint cannot take many before the lease
@@ -101,11 +101,11 @@ class DeliveryQueues:
         self._queues[endpoint_id].leased -= 1
         self.leased -= 1
 
-    def drop_waiting(self, endpoint_id: str | None = None) -> None:
-        """Drops what is not sent yet, of one endpoint or of all."""
+    def discard_waiting(self, endpoint_id: str | None = None) -> None:
+        """Discards the deliveries that are not sent yet, of one endpoint or of all. Their leases end later."""
         for queue in self._queues.values():
             if endpoint_id in (None, queue.endpoint_id):
-                self._drop(queue, len(queue.waiting))
+                self._discard(queue, len(queue.waiting))
 
     def needs_more(self) -> bool:
         """Returns True if an endpoint may have more due deliveries, and half of its lease is used up."""
@@ -140,11 +140,11 @@ class DeliveryQueues:
             if now < send_before:
                 queue.waiting.popleft()
                 return delivery
-            self._drop(queue, 1)
+            self._discard(queue, 1)
             self.max_per_endpoint = MIN_LEASED_PER_ENDPOINT
         return None
 
-    def _drop(self, queue: EndpointQueue, number: int) -> None:
+    def _discard(self, queue: EndpointQueue, number: int) -> None:
         for _ in range(number):
             queue.waiting.popleft()
         queue.leased -= number

@@ -3,7 +3,7 @@
 1. Deliveries are leased for 30 seconds. One is sent only while at least 16 seconds of its lease are left, and a
    request takes at most 15 seconds. So no second process sends the delivery at the same time, and a limit of open
    requests to an endpoint is a limit in all processes.
-2. The next deliveries are leased while the last are being sent.
+2. The next deliveries are leased while the deliveries of the last lease are being sent.
 3. A result that cannot be stored is kept, and nothing more is leased or sent until it is stored. If the process dies
    before, the lease ends and the event is sent again, with the same `webhook-id`.
 4. Shutdown sends nothing more, waits for the open requests, stores their results and releases the other leases.
@@ -49,7 +49,7 @@ DISABLE_AFTER_SECONDS = 5 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class _Unsettled:
+class _UnsettledResult:
     endpoint_id: str
     result: DeliveryResult
 
@@ -73,7 +73,7 @@ class Dispatcher:
         self._has_foreground_requests = has_foreground_requests
         self._lease_owner = secrets.token_hex(8)
         self._queues = DeliveryQueues()
-        self._unsettled: list[_Unsettled] = []
+        self._unsettled: list[_UnsettledResult] = []
         self._requests: set[asyncio.Task[None]] = set()
         self._lease_wanted = False
         self._leased_at = 0.0
@@ -90,7 +90,7 @@ class Dispatcher:
         async with scoped_task(numbering) as numbering_task, scoped_task(self._run()) as task:
             await stopped.wait()
             self._stopping.set()
-            self._queues.drop_waiting()
+            self._queues.discard_waiting()
             self._store.event_written.set()
             self._work.set()
             await asyncio.gather(numbering_task, task)
@@ -143,8 +143,8 @@ class Dispatcher:
         max_rows = min(MAX_LEASED - self._queues.leased, MAX_ROWS_PER_LEASE)
         if max_rows <= 0:
             return
-        # Both before the call: the lease cannot end earlier than this process assumes, and a request for a lease
-        # during the call is not forgotten.
+        # Both are set before the call. So the lease cannot end earlier than this process assumes, and a request for a
+        # lease that arrives during the call is not forgotten.
         leased_at = self._clock.ticks()
         self._lease_wanted, self._may_have_leases = False, True
         try:
@@ -198,8 +198,8 @@ class Dispatcher:
             return
         self._metrics.record_delivery(result)
         if result.endpoint_gone:
-            self._queues.drop_waiting(endpoint_id)
-        self._unsettled.append(_Unsettled(endpoint_id, result))
+            self._queues.discard_waiting(endpoint_id)
+        self._unsettled.append(_UnsettledResult(endpoint_id, result))
         self._work.set()
 
     async def _result_of(self, taken: NextDelivery) -> DeliveryResult | None:
@@ -216,15 +216,15 @@ class Dispatcher:
         waiting = len(self._unsettled)
         while waiting > 0:
             batch = self._unsettled[: min(waiting, MAX_SETTLED)]
-            await self._settle_all_of(batch)
+            await self._settle_batch(batch)
             del self._unsettled[: len(batch)]
             for unsettled in batch:
                 self._queues.forget(unsettled.endpoint_id)
             waiting -= len(batch)
 
-    async def _settle_all_of(self, batch: list[_Unsettled]) -> None:
+    async def _settle_batch(self, batch: list[_UnsettledResult]) -> None:
         try:
-            await self._settle_batch(batch)
+            await self._store_results(batch)
         except ERRORS_OF_ONE_ITEM:
             for unsettled in batch:
                 await self._settle_single(unsettled)
@@ -235,14 +235,14 @@ class Dispatcher:
             self._settling_fails = False
             self._start_requests()
 
-    async def _settle_single(self, unsettled: _Unsettled) -> None:
+    async def _settle_single(self, unsettled: _UnsettledResult) -> None:
         try:
-            await self._settle_batch([unsettled])
+            await self._store_results([unsettled])
         except ERRORS_OF_ONE_ITEM as error:
             # The database would refuse the result again. The delivery is repeated when its lease has ended.
             log.error("delivery not settled id=%d error=%s", unsettled.result.id, error.code)
 
-    async def _settle_batch(self, batch: list[_Unsettled]) -> None:
+    async def _store_results(self, batch: list[_UnsettledResult]) -> None:
         disabled = await self._store.settle_deliveries(
             [unsettled.result for unsettled in batch],
             lease_owner=self._lease_owner,
@@ -250,9 +250,9 @@ class Dispatcher:
             now=self._clock.database_time(),
         )
         for endpoint_id in disabled:
-            self._queues.drop_waiting(endpoint_id)
+            self._queues.discard_waiting(endpoint_id)
             self._metrics.record_disabled_endpoint()
-            # The event about it is numbered at once.
+            # The event endpoint.disabled is numbered at once.
             self._store.event_written.set()
             log.warning("endpoint disabled endpoint_id=%s", endpoint_id)
 
@@ -266,7 +266,7 @@ class Dispatcher:
                 )
         except ConnectorError as error:
             log.warning(
-                "deliveries not settled at the end, they are repeated count=%d error=%s",
+                "deliveries not settled at shutdown count=%d error=%s",
                 len(self._unsettled),
                 error.code,
             )

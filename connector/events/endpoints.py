@@ -31,6 +31,7 @@ from connector.store import (
 from .catalogue import DEFAULT_PATTERNS, parse_patterns
 from .configured_endpoint import CONFIGURED_ENDPOINT_ID
 from .endpoint_secrets import EndpointSecret, decrypt_secrets, encrypt_secrets
+from .feed import EVENT_RETENTION
 from .sender import DeliverySender, Outbound, TestResult
 from .signing import new_secret
 
@@ -39,8 +40,7 @@ log = logging.getLogger(__name__)
 MAX_DESCRIPTION_LENGTH = 200
 DEFAULT_GRACE_HOURS = 24
 MAX_GRACE_HOURS = 168
-MAX_REPLAYED = 10_000
-KEPT = timedelta(days=30)
+MAX_REPLAYED_EVENTS = 10_000
 DEFAULT_DELIVERIES = 50
 MAX_DELIVERIES = 200
 MAX_DELIVERY_ID = 2**53
@@ -212,10 +212,11 @@ class EndpointService:
             raise InvalidRequest("until must be later than since.")
         if endpoint.state == "disabled":
             raise EndpointDisabled("This endpoint is disabled. Enable it, then replay.")
-        if since < self._clock.now() - KEPT:
+        if since < self._clock.now() - EVENT_RETENTION:
             bounds = await self._store.get_event_bounds()
             raise EventsGone(
-                f"Events are kept for {KEPT.days} days. Choose a later since.", oldest=bounds.oldest
+                f"Events are kept for {EVENT_RETENTION.days} days. Choose a later since.",
+                oldest=bounds.oldest,
             )
         return await self._store.replay_deliveries(
             endpoint_id,
@@ -223,7 +224,7 @@ class EndpointService:
             until=until,
             patterns=patterns,
             again=again,
-            max_rows=MAX_REPLAYED,
+            max_rows=MAX_REPLAYED_EVENTS,
             now=self._clock.database_time(),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from connector.clock import Clock
 from connector.concurrency import sleep_until
@@ -17,8 +18,9 @@ from connector.model import UUID_PATTERN
 from connector.store import EventRow, Store
 
 from .catalogue import parse_patterns
-from .sequence import LastSequence
+from .last_seq import LastSeq
 
+EVENT_RETENTION = timedelta(days=30)
 MAX_EVENTS = 500
 DEFAULT_EVENTS = 100
 MAX_WAIT_SECONDS = 30.0
@@ -37,9 +39,9 @@ class EventPage:
 
 
 class EventFeed:
-    def __init__(self, *, store: Store, last_sequence: LastSequence, clock: Clock) -> None:
+    def __init__(self, *, store: Store, last_seq: LastSeq, clock: Clock) -> None:
         self._store = store
-        self._last_sequence = last_sequence
+        self._last_seq = last_seq
         self._clock = clock
         self._is_stopping = False
         self.waiting_readers = 0
@@ -47,7 +49,7 @@ class EventFeed:
     def stop_waiting(self) -> None:
         """Releases all readers that wait, because a service that stops must not wait for new events."""
         self._is_stopping = True
-        self._last_sequence.wake_all()
+        self._last_seq.wake_all()
 
     async def read(
         self,
@@ -71,7 +73,7 @@ class EventFeed:
             raise InvalidRequest("connection_id must be the id of a connection.")
         deadline = self._clock.ticks() + wait_seconds
         while True:
-            changed = self._last_sequence.changed
+            changed = self._last_seq.changed
             page = await self._page(after, patterns, connection_id, limit)
             remaining = deadline - self._clock.ticks()
             if page.events or remaining <= 0 or self._is_stopping or not is_client_connected():
@@ -97,7 +99,7 @@ class EventFeed:
             after = bounds.oldest - 1
         if after + 1 < bounds.oldest:
             raise EventsGone(
-                f"Events are kept for 30 days, and the oldest has the number {bounds.oldest}. Continue with "
+                f"Events are kept for {EVENT_RETENTION.days} days, and the oldest has the number {bounds.oldest}. Continue with "
                 f"after={bounds.oldest - 1}, and read the connections for what was missed.",
                 oldest=bounds.oldest,
             )

@@ -16,7 +16,7 @@ from connector.errors import ConnectorError
 from connector.metrics import Metrics
 from connector.store import Store
 
-from .sequence import LastSequence
+from .last_seq import LastSeq
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ class EventNumbering:
         self,
         *,
         store: Store,
-        last_sequence: LastSequence,
+        last_seq: LastSeq,
         metrics: Metrics,
         clock: Clock,
         prepare: Callable[[], Awaitable[None]],
     ) -> None:
         """`prepare` runs once before the first number, and is repeated until it succeeds."""
         self._store = store
-        self._last_sequence = last_sequence
+        self._last_seq = last_seq
         self._metrics = metrics
         self._clock = clock
         self._prepare = prepare
@@ -55,7 +55,7 @@ class EventNumbering:
         while True:
             result = await self._store.number_events(now=self._clock.database_time())
             self._has_new_events |= result.numbered > 0
-            self._last_sequence.advance(result.last_seq)
+            self._last_seq.advance(result.last_seq)
             self._metrics.set_last_event(result.last_seq)
             # Nothing is numbered while another process has the lock of the database.
             if not result.more_left or not result.numbered:

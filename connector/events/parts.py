@@ -20,10 +20,10 @@ from .dispatcher import Dispatcher
 from .endpoint_secrets import SigningKeys
 from .endpoints import EndpointService
 from .feed import EventFeed
+from .last_seq import LastSeq
 from .numbering import EventNumbering
 from .retry_schedule import PAUSES, RetrySchedule
 from .sender import DeliverySender
-from .sequence import LastSequence
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Events:
     ) -> Self:
         """`url` and `secret` are those of the endpoint in the settings."""
         outbound = OutboundClient(private_networks=private_networks, allow_loopback=allow_loopback)
-        last_sequence = LastSequence()
+        last_seq = LastSeq()
         sender = DeliverySender(
             outbound=outbound,
             signing_keys=SigningKeys(cipher),
@@ -63,7 +63,7 @@ class Events:
         )
         numbering = EventNumbering(
             store=store,
-            last_sequence=last_sequence,
+            last_seq=last_seq,
             metrics=metrics,
             clock=clock,
             prepare=configured.ensure,
@@ -72,7 +72,7 @@ class Events:
             endpoints=EndpointService(
                 store=store, cipher=cipher, outbound=outbound, sender=sender, clock=clock
             ),
-            feed=EventFeed(store=store, last_sequence=last_sequence, clock=clock),
+            feed=EventFeed(store=store, last_seq=last_seq, clock=clock),
             dispatcher=Dispatcher(
                 store=store,
                 numbering=numbering,

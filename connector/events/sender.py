@@ -38,8 +38,8 @@ class Outbound(Protocol):
 
 
 @dataclass(frozen=True)
-class Response:
-    """What came back. `error` is None only after a success."""
+class _RequestResult:
+    """The result of one request. `error` is None only after a success."""
 
     duration_ms: int
     status: int | None = None
@@ -72,7 +72,7 @@ class DeliverySender:
 
     async def send(self, delivery: LeasedDelivery) -> DeliveryResult:
         """Raises `DecryptionFailed` before anything is sent."""
-        response = await self._post(
+        result = await self._post(
             url=delivery.url,
             endpoint_id=delivery.endpoint_id,
             encrypted_secrets=delivery.encrypted_secrets,
@@ -84,31 +84,31 @@ class DeliverySender:
                 data_json=delivery.data_json.encode(),
             ),
         )
-        if response.error is None:
+        if result.error is None:
             return DeliveryResult(
                 id=delivery.id,
                 state="delivered",
-                status=response.status,
-                duration_ms=response.duration_ms,
+                status=result.status,
+                duration_ms=result.duration_ms,
             )
         pause = self._schedule.next_pause(
             delivery.attempts + 1,
-            status=response.status,
-            timed_out=response.timed_out,
-            retry_after=parse_retry_after(response.retry_after, now=self._clock.now()),
+            status=result.status,
+            timed_out=result.timed_out,
+            retry_after=parse_retry_after(result.retry_after, now=self._clock.now()),
         )
         return DeliveryResult(
             id=delivery.id,
             state="exhausted" if pause is None else "pending",
             delay_seconds=pause,
-            status=response.status,
-            error=response.error,
-            duration_ms=response.duration_ms,
-            endpoint_gone=response.status == GONE,
+            status=result.status,
+            error=result.error,
+            duration_ms=result.duration_ms,
+            endpoint_gone=result.status == GONE,
         )
 
     async def send_test(self, endpoint: EndpointRow) -> TestResult:
-        response = await self._post(
+        result = await self._post(
             url=endpoint.url,
             endpoint_id=endpoint.id,
             encrypted_secrets=endpoint.encrypted_secrets,
@@ -120,9 +120,7 @@ class DeliverySender:
                 data_json=to_json({"endpoint": {"id": endpoint.id, "url": endpoint.url}}),
             ),
         )
-        return TestResult(
-            response.error is None, response.status, response.error, response.duration_ms
-        )
+        return TestResult(result.error is None, result.status, result.error, result.duration_ms)
 
     async def _post(
         self,
@@ -132,7 +130,7 @@ class DeliverySender:
         encrypted_secrets: Ciphertext,
         message_id: str,
         body: bytes,
-    ) -> Response:
+    ) -> _RequestResult:
         now = self._clock.now()
         headers = signed_headers(
             self._signing_keys.find(endpoint_id, encrypted_secrets, now=now),
@@ -145,14 +143,16 @@ class DeliverySender:
         try:
             response = await self._outbound.post(url, body, headers)
         except OutboundError as error:
-            return Response(
+            return _RequestResult(
                 self._milliseconds_since(started), error=error.sentence, timed_out=error.timed_out
             )
         except Exception:
             log.exception("unexpected error in a delivery endpoint_id=%s", endpoint_id)
-            return Response(self._milliseconds_since(started), error="The request was not sent.")
+            return _RequestResult(
+                self._milliseconds_since(started), error="The request was not sent."
+            )
         is_success = 200 <= response.status < 300
-        return Response(
+        return _RequestResult(
             self._milliseconds_since(started),
             status=response.status,
             error=None if is_success else f"The endpoint responded with {response.status}.",

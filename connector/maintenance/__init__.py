@@ -1,5 +1,8 @@
-"""Maintains the database: completes the work of dead processes at the start and deletes old rows periodically. Rotates keys, erases a person, and makes and restores
-backups, when an operator asks for it."""
+"""Maintains the database.
+
+At the start, completes the work of dead processes. Periodically, deletes old rows. When an operator asks for it, rotates
+keys, erases a person, and makes and restores backups.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
+from connector.events import EVENT_RETENTION
 from connector.store import Retention, Store
 
 CLEANUP_INTERVAL = timedelta(hours=1)
@@ -20,7 +21,7 @@ RETENTION = Retention(
     # The activity of one user counts their attempts of the last day.
     attempts=timedelta(hours=24),
     attempts_per_connection=50,
-    events=timedelta(days=30),
+    events=EVENT_RETENTION,
     webhooks=timedelta(days=7),
     counts=timedelta(days=31),
 )

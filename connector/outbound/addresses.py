@@ -1,7 +1,7 @@
 """Decides which IP addresses may be connected to: public ones, and those that the operator allows.
 
 `is_global` of the standard library is not enough. It is True for 224.0.0.1, 64:ff9b::7f00:1 and
-2002:7f00:1::, and its answer depends on the version of Python. So every range of IANA's registries of
+2002:7f00:1::, and its result depends on the version of Python. So every range of IANA's registries of
 special-purpose addresses that `is_global` misses in one supported version is listed here.
 https://www.iana.org/assignments/iana-ipv4-special-registry
 https://www.iana.org/assignments/iana-ipv6-special-registry
@@ -31,7 +31,7 @@ REFUSED_NETWORKS: tuple[Network, ...] = tuple(
     map(
         ip_network,
         (
-            "192.0.0.0/24",  # IETF protocol assignments. Python's answer differs between versions.
+            "192.0.0.0/24",  # IETF protocol assignments. Python's result differs between versions.
             "192.88.99.0/24",  # The former relay from IPv6 to IPv4 (6to4).
             "2001::/23",  # IETF protocol assignments; Teredo addresses contain an IPv4 address.
             "2002::/16",  # 6to4: the address contains an IPv4 address, which may be a private one.

@@ -1,6 +1,6 @@
 """The HTTP client for endpoints of customers.
 
-The client follows no redirects, keeps no cookies, uses no proxy and reads no more of an answer than its status,
+The client follows no redirects, keeps no cookies, uses no proxy and reads no more of a response than its status,
 its headers and the first 16 KiB. Every attempt checks the addresses again, because the owner of a name can
 change them at any time. A connection may be used again: its address was checked when it was opened, and an
 attempt is refused before that if the name leads to a refused address now.
@@ -30,7 +30,7 @@ from .resolver import CheckedResolver, ThreadedResolver, checked_addresses
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
 MAX_CONNECTIONS = 256
-MAX_ANSWER_BYTES = 16 * 1024
+MAX_RESPONSE_BYTES = 16 * 1024
 # Some servers close a connection that was idle for 5 seconds. A request that arrives then is lost.
 IDLE_SECONDS = 4.0
 
@@ -43,7 +43,7 @@ class OutboundResponse:
 
 
 class OutboundError(Exception):
-    """There is no answer. The sentence is for the status page and contains no secret and no resolved address."""
+    """There is no response. The sentence is for the status page and contains no secret and no resolved address."""
 
     def __init__(self, sentence: str, *, timed_out: bool = False) -> None:
         super().__init__(sentence)
@@ -91,7 +91,7 @@ class OutboundClient:
             ) from None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> OutboundResponse:
-        """Returns every answer, whatever its status. Raises `OutboundError` if there is no complete answer."""
+        """Returns every response, whatever its status. Raises `OutboundError` if there is no complete response."""
         try:
             async with asyncio.timeout(self._total_seconds):
                 endpoint = parse_endpoint_url(url)
@@ -105,7 +105,7 @@ class OutboundClient:
             sentence = f"No connection could be made within {self._connect_seconds:g} seconds."
             raise OutboundError(sentence, timed_out=True) from None
         except TimeoutError:
-            sentence = f"There was no complete answer within {self._total_seconds:g} seconds."
+            sentence = f"There was no complete response within {self._total_seconds:g} seconds."
             raise OutboundError(sentence, timed_out=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise OutboundError(_sentence_for(error)) from None
@@ -160,7 +160,7 @@ class OutboundClient:
             received = 0
             async for chunk in response.content.iter_any():
                 received += len(chunk)
-                if received > MAX_ANSWER_BYTES:
+                if received > MAX_RESPONSE_BYTES:
                     response.close()
                     break
             return OutboundResponse(response.status, response.headers.get("Retry-After"))
@@ -182,9 +182,9 @@ class OutboundClient:
                 timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
                 headers={"User-Agent": f"tiktok-connector/{__version__}"},
                 trust_env=False,
-                # The content is not used, and a small compressed answer can be large.
+                # The content is not used, and a small compressed response can be large.
                 auto_decompress=False,
-                read_bufsize=MAX_ANSWER_BYTES,
+                read_bufsize=MAX_RESPONSE_BYTES,
             )
         return self._session
 
@@ -204,5 +204,5 @@ def _sentence_for(error: Exception) -> str:
         number = error.os_error.errno
         return f"No connection could be made{f': {os.strerror(number)}' if number else ''}."
     if isinstance(error, aiohttp.ClientResponseError):
-        return "The answer is not valid HTTP."
-    return "The connection was closed before the answer was complete."
+        return "The response is not valid HTTP."
+    return "The connection was closed before the response was complete."

@@ -10,10 +10,10 @@ from ipaddress import ip_network
 import pytest
 from pydantic_core import to_json
 
-from connector.events import EVENT_TYPES
+from connector.events import EVENT_RETENTION, EVENT_TYPES
 from connector.events.delivery_queues import MAX_OPEN, MAX_OPEN_PER_ENDPOINT
 from connector.events.dispatcher import DISABLE_AFTER_SECONDS
-from connector.events.endpoints import DEFAULT_GRACE_HOURS, KEPT, MAX_GRACE_HOURS, MAX_REPLAYED
+from connector.events.endpoints import DEFAULT_GRACE_HOURS, MAX_GRACE_HOURS, MAX_REPLAYED_EVENTS
 from connector.events.feed import DEFAULT_EVENTS, MAX_EVENTS, MAX_WAIT_SECONDS
 from connector.events.retry_schedule import (
     HOUR,
@@ -26,7 +26,7 @@ from connector.events.retry_schedule import (
 )
 from connector.events.sender import render_body
 from connector.outbound.addresses import REFUSED_NETWORKS, is_allowed
-from connector.outbound.client import CONNECT_SECONDS, MAX_ANSWER_BYTES, TOTAL_SECONDS
+from connector.outbound.client import CONNECT_SECONDS, MAX_RESPONSE_BYTES, TOTAL_SECONDS
 from connector.outbound.endpoint_url import FIRST_UNPRIVILEGED_PORT, HTTPS_PORT
 from tools.event_catalogue import body_of, replace_section
 
@@ -92,14 +92,14 @@ def test_the_limits_are_those_of_the_code() -> None:
     limits = dict(rows_of_the_table("| | |"))
     assert limits["time for a connection, with TLS"] == f"{CONNECT_SECONDS:g} seconds"
     assert limits["time for a complete answer"] == f"{TOTAL_SECONDS:g} seconds"
-    assert f"{MAX_ANSWER_BYTES // 1024} KiB" in limits["what is read of the answer"]
+    assert f"{MAX_RESPONSE_BYTES // 1024} KiB" in limits["what is read of the answer"]
     assert limits["open requests to one endpoint, from all replicas"] == str(MAX_OPEN_PER_ENDPOINT)
     assert limits["open requests of one process"] == str(MAX_OPEN)
-    assert limits["how long events are kept"] == f"{KEPT.days} days"
+    assert limits["how long events are kept"] == f"{EVENT_RETENTION.days} days"
 
 
 def test_the_sentences_about_replays_and_secrets_are_true() -> None:
-    assert f"At most {MAX_REPLAYED:,} events are sent per call" in TEXT
+    assert f"At most {MAX_REPLAYED_EVENTS:,} events are sent per call" in TEXT
     assert f"`grace_hours` is at most {MAX_GRACE_HOURS};" in TEXT
     assert f'{{"grace_hours": {DEFAULT_GRACE_HOURS}}}' in TEXT
 

@@ -120,11 +120,11 @@ def test_a_delivery_is_dropped_when_its_time_is_over() -> None:
 def test_what_waits_can_be_dropped_for_one_endpoint_or_for_all() -> None:
     queues = queues_with({"a": 20, "b": 20})
     taken = take_all(queues)
-    queues.drop_waiting("a")
+    queues.discard_waiting("a")
     for entry in taken:
         queues.finish(entry, delivered=True)
     assert set(endpoint_ids(take_all(queues))) == {"b"}
-    queues.drop_waiting()
+    queues.discard_waiting()
     assert take_all(queues) == []
 
 

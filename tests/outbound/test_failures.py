@@ -63,7 +63,7 @@ async def test_one_time_limit_covers_the_whole_answer(respond: Responder) -> Non
     async with http_server(respond) as origin:
         error = await failure_of(origin, total_seconds=0.05)
     assert error.timed_out
-    assert error.sentence == "There was no complete answer within 0.05 seconds."
+    assert error.sentence == "There was no complete response within 0.05 seconds."
 
 
 async def test_the_time_limit_of_a_connection_covers_tls() -> None:

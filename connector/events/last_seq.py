@@ -1,15 +1,16 @@
-"""The number of the newest event that this process knows, for readers that wait for the next."""
+"""The `seq` of the newest event that this process knows, for readers that wait for the next event."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-class LastSequence:
+class LastSeq:
     def __init__(self) -> None:
         self._value = 0
         self.changed = asyncio.Event()
-        """Set, and replaced, when there is a higher number. Take it before you look for events."""
+        """Set, and replaced by a new one, when an event has a higher number. A reader takes it before it reads the events,
+        so that it does not miss an event that comes between."""
 
     def advance(self, value: int) -> None:
         if value > self._value:
