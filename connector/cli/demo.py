@@ -134,6 +134,8 @@ def _print_welcome(service: Service, simulator_url: str, api_key: str) -> None:
         style = "cyan" if value.startswith("http") else ""
         console.print(Text(f"  {label:<22}", "dim"), Text(value, style), sep="")
     console.print(
+        "\n  To see the connections of all users, the events and the webhooks, sign out on the status page,"
+        "\n  and sign in with the API key in the curl command."
         "\n  All accounts are simulated, and no data leaves this machine. The links are valid for a day."
         "\n  Ctrl-C ends the demo and deletes all of its data.\n",
         style="dim",

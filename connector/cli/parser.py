@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 SETTINGS_HELP = "Settings come from the environment and from .env in the working directory."
 FAMILIES_HELP = "marketing, accounts or login_kit"
-EVENT_TYPES = ("VIDEO", "COMMENT", "DIRECT_MESSAGE", "BRAND_MENTION")
+WEBHOOK_TYPES = ("VIDEO", "COMMENT", "DIRECT_MESSAGE", "BRAND_MENTION")
 TYPES_HELP = "types of events, or prefixes such as connection.*, separated by commas"
 DELIVERY_STATES = ("pending", "delivered", "exhausted", "dropped")
 ENDPOINT_ACTIONS = (
     ("show", "show", "print one endpoint"),
     ("enable", "enable", "enable an endpoint again"),
-    ("disable", "disable", "send nothing to an endpoint, and drop what is pending"),
+    ("disable", "disable", "send nothing to an endpoint, and drop its pending deliveries"),
     ("delete", "delete", "delete an endpoint and its deliveries"),
-    ("rotate", "rotate", "create a new secret, and print it"),
-    ("test", "send_test", "send the event endpoint.test now"),
+    ("rotate", "rotate", "create a new secret of an endpoint, and print it"),
+    ("test", "send_test", "send the event endpoint.test to an endpoint now"),
     ("deliveries", "deliveries", "list the deliveries to an endpoint, newest first"),
-    ("replay", "replay", "send what an endpoint did not get"),
+    ("replay", "replay", "send the events that an endpoint has not received"),
 )
 EXCHANGE_OPTIONS = ("-h", "--help", "--state")
 
@@ -165,17 +165,17 @@ def _token_commands(commands: Commands) -> None:
 
 
 def _event_commands(commands: Commands) -> None:
-    events = _command(commands, "events", "events:events", "print the events, one a line")
+    events = _command(commands, "events", "events:events", "print the events, one on each line")
     events.add_argument("--follow", action="store_true", help="print new events until Ctrl-C")
     events.add_argument(
         "--after",
         type=number,
         metavar="N",
-        help="begin after this number; default: the oldest event, with --follow the newest",
+        help="print the events after this number; default: all events, or only new events with --follow",
     )
     events.add_argument("--types", metavar="T", help=TYPES_HELP)
     events.add_argument("--connection", metavar="ID", help="only this connection")
-    events.add_argument("--json", action="store_true", help="print one JSON object a line")
+    events.add_argument("--json", action="store_true", help="print one JSON object on each line")
     endpoints = commands.add_parser(
         "endpoints", help="the addresses to which events are sent"
     ).add_subparsers(metavar="ACTION", required=True)
@@ -198,19 +198,32 @@ def _event_commands(commands: Commands) -> None:
         type=number,
         default=24,
         metavar="N",
-        help="how long the old secret signs too; default 24",
+        help="for how many hours requests are signed with the old secret too: 0 to 168, default 24",
     )
     deliveries = actions["deliveries"]
-    deliveries.add_argument("--state", choices=DELIVERY_STATES, help="only in this state")
     deliveries.add_argument(
-        "--limit", type=positive_number, default=50, metavar="N", help="default 50"
+        "--state", choices=DELIVERY_STATES, help="only deliveries in this state"
+    )
+    deliveries.add_argument(
+        "--limit", type=positive_number, default=50, metavar="N", help="how many; default 50"
     )
     _add_json(deliveries)
     replay = actions["replay"]
-    replay.add_argument("--since", required=True, metavar="TIME", help="a time, or an age: 2h, 7d")
-    replay.add_argument("--until", metavar="TIME", help="default: now")
-    replay.add_argument("--events", metavar="T", help=TYPES_HELP)
-    replay.add_argument("--again", action="store_true", help="also what was delivered already")
+    replay.add_argument(
+        "--since",
+        required=True,
+        metavar="TIME",
+        help="a time such as 2026-11-21T14:00:00Z, or an age such as 2h or 7d",
+    )
+    replay.add_argument(
+        "--until", metavar="TIME", help="only events before this time; default: now"
+    )
+    replay.add_argument(
+        "--events", metavar="T", help=f"{TYPES_HELP}; default: the types of the endpoint"
+    )
+    replay.add_argument(
+        "--again", action="store_true", help="also send the events that were delivered already"
+    )
 
 
 def _operator_commands(commands: Commands) -> None:
@@ -243,7 +256,7 @@ def _operator_commands(commands: Commands) -> None:
 
 
 def _webhook_commands(commands: Commands) -> None:
-    """The event types are those of `connector.tiktok`, which is not imported here: it would make `--help` slow."""
+    """WEBHOOK_TYPES equals WEBHOOK_EVENT_TYPES of `connector.tiktok`, which is not imported here: it would make `--help` slow."""
     actions = commands.add_parser(
         "webhooks", help="TikTok's webhooks of the accounts family: set, list, delete"
     ).add_subparsers(metavar="set|list|delete", required=True)
@@ -256,22 +269,22 @@ def _webhook_commands(commands: Commands) -> None:
     set_.add_argument(
         "--url",
         metavar="U",
-        help="default CONNECTOR_PUBLIC_URL and /webhooks/tiktok",
+        help="default: CONNECTOR_PUBLIC_URL followed by /webhooks/tiktok",
     )
     list_ = _command(
         actions, "list", "webhooks:list_callbacks", "list where TikTok sends these webhooks"
     )
     delete = _command(
-        actions, "delete", "webhooks:delete_callback", "tell TikTok to send these webhooks no more"
+        actions, "delete", "webhooks:delete_callback", "tell TikTok to stop sending these webhooks"
     )
     for action, default in ((set_, "VIDEO"), (list_, None), (delete, "VIDEO")):
         action.add_argument(
             "--event",
             type=str.upper,
-            choices=EVENT_TYPES,
+            choices=WEBHOOK_TYPES,
             default=default,
             metavar="E",
-            help=f"{', '.join(EVENT_TYPES)}; default {default or 'all'}",
+            help=f"{', '.join(WEBHOOK_TYPES)}; default: {default or 'all'}",
         )
 
 

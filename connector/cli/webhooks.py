@@ -41,7 +41,7 @@ def set_callback(options: Namespace) -> int:
     return _change(
         service,
         lambda app: set_callback_call(app, event_type=options.event, url=url),
-        result=f"TikTok sends {options.event} events to {url}.",
+        result=f"TikTok sends webhooks of the type {options.event} to {url}.",
     )
 
 
@@ -49,16 +49,16 @@ def delete_callback(options: Namespace) -> int:
     return _change(
         build_service(),
         lambda app: delete_callback_call(app, event_type=options.event),
-        result=f"TikTok sends {options.event} events no more.",
+        result=f"TikTok no longer sends webhooks of the type {options.event}.",
     )
 
 
 def list_callbacks(options: Namespace) -> int:
-    """Exits with 1 if no event type could be read, because TikTok refuses some types for some apps."""
+    """Exits with 1 if no type could be read. TikTok refuses some types for some apps."""
     event_types = (options.event,) if options.event else WEBHOOK_EVENT_TYPES
     rows = asyncio.run(_list_callbacks(build_service(), event_types))
     if rows:
-        print_table(("event type", "callback"), rows)
+        print_table(("type", "callback"), rows)
     return 0 if rows else 1
 
 
@@ -109,7 +109,7 @@ def _require_reachable(url: str, settings: Settings) -> None:
     is_for_simulator = not is_tiktok(settings.business_api_url)
     if parts.scheme != "https" and (not is_for_simulator or is_public_host(parts.hostname or "")):
         raise InvalidRequest(
-            f"TikTok sends webhooks to https addresses only, and {url} is not one: set "
+            f"TikTok sends webhooks to https addresses only, and {url} does not begin with https. Set "
             "CONNECTOR_PUBLIC_URL to the https address of this service, or use --url."
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.cli.parser import EVENT_TYPES
+from connector.cli.parser import WEBHOOK_TYPES
 from connector.tiktok import WEBHOOK_EVENT_TYPES
 from tests.running_service import BUSINESS_APP, LOGIN_KIT_APP, Simulator
 
@@ -19,7 +19,7 @@ async def test_the_callback_is_the_public_url_of_the_service_and_is_set_for_vide
     cli.environment["CONNECTOR_PUBLIC_URL"] = HTTPS
     result = await cli.run("webhooks", "set")
     assert (result.code, result.err) == (0, "")
-    assert result.out == f"TikTok sends VIDEO events to {HTTPS}/webhooks/tiktok.\n"
+    assert result.out == f"TikTok sends webhooks of the type VIDEO to {HTTPS}/webhooks/tiktok.\n"
     assert tiktok.state.webhook_urls == {
         (BUSINESS_APP.id, "VIDEO"): f"{HTTPS}/webhooks/tiktok",
     }
@@ -44,13 +44,13 @@ async def test_the_list_shows_every_event_type_and_a_deleted_callback_no_more(
     assert rows[0] == ["VIDEO", f"{HTTPS}/hook"]
     assert rows[1:] == [[type, "-"] for type in WEBHOOK_EVENT_TYPES[1:]]
     deleted = await cli.run("webhooks", "delete")
-    assert deleted.out == "TikTok sends VIDEO events no more.\n"
+    assert deleted.out == "TikTok no longer sends webhooks of the type VIDEO.\n"
     after = await cli.run("webhooks", "list", "--event", "VIDEO")
     assert after.out.splitlines()[1].split() == ["VIDEO", "-"]
 
 
 def test_the_options_name_the_event_types_of_tiktok() -> None:
-    assert EVENT_TYPES == WEBHOOK_EVENT_TYPES
+    assert WEBHOOK_TYPES == WEBHOOK_EVENT_TYPES
 
 
 async def test_an_event_type_that_tiktok_does_not_document_is_wrong_usage(
@@ -74,7 +74,7 @@ async def test_an_address_that_tiktok_cannot_use_is_refused_with_a_sentence(
     cli.environment |= {"TIKTOK_BUSINESS_API_URL": api} if api else {}
     result = await cli.run("webhooks", "set")
     assert (result.code, result.out) == (2, "")
-    assert f"{public_url}/webhooks/tiktok is not one" in result.err
+    assert f"{public_url}/webhooks/tiktok does not begin with https" in result.err
     assert tiktok.state.webhook_urls == {}
 
 
