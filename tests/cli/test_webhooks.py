@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.cli.parser import WEBHOOK_TYPES
+from connector.cli.event_parser import WEBHOOK_TYPES
 from connector.tiktok import WEBHOOK_EVENT_TYPES
 from tests.running_service import BUSINESS_APP, LOGIN_KIT_APP, Simulator
 
