@@ -103,7 +103,11 @@ def _section(name: str, operation: Json, schemas: Json) -> str:
     parameters = [
         (
             parameter["name"],
-            _describe(parameter["schema"], parameter["in"], required=parameter["required"]),
+            _describe(
+                parameter["schema"] | {"description": parameter.get("description")},
+                parameter["in"],
+                required=parameter["required"],
+            ),
         )
         for parameter in operation["parameters"]
     ]
@@ -112,7 +116,7 @@ def _section(name: str, operation: Json, schemas: Json) -> str:
         for field in _fields(operation.get("requestBody", {}), schemas)
     ]
     response = [
-        (field.name, _type(field.schema))
+        (field.name, _with_description(_type(field.schema), field.schema))
         for field in _fields(_success(operation["responses"]), schemas)
     ]
     return SECTION.format(
@@ -143,7 +147,13 @@ def _fields(owner: Json, schemas: Json) -> Iterable[_Field]:
 
 
 def _describe(schema: Json, location: str, *, required: bool) -> str:
-    return f"{_type(schema)}, in the {location}{', required' if required else ''}"
+    text = f"{_type(schema)}, in the {location}{', required' if required else ''}"
+    return _with_description(text, schema)
+
+
+def _with_description(text: str, schema: Json) -> str:
+    description = schema.get("description")
+    return f"{text}. {description}" if description else text
 
 
 def _definition_list(caption: str, entries: Iterable[tuple[str, str]]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from .schemas import ResponseModel
 
@@ -28,6 +30,4 @@ class TikTokErrorResponse(ErrorResponse):
 
 
 class EventsGoneResponse(ErrorResponse):
-    """`oldest` is the number of the oldest event that still exists."""
-
-    oldest: int
+    oldest: Annotated[int, Field(description="The seq of the oldest event that still exists.")]

@@ -14,26 +14,40 @@ from .schemas import WITHOUT_NUL, NamedItem, RequestModel, ResponseModel, ShortT
 class EventListQuery(RequestModel, extra="forbid"):
     """Refuses unknown parameters: a filter with a typing error would list every event."""
 
-    after: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    after: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=2**53,
+            description="Only events with a higher seq. Default: all events that are kept.",
+        ),
+    ] = None
     limit: Annotated[int, Field(ge=1, le=500)] = 100
-    types: (
-        Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=WITHOUT_NUL)] | None
-    ) = None
+    types: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=WITHOUT_NUL)]
+        | None,
+        Field(
+            description="Types of events, or prefixes such as connection.*, separated by commas."
+        ),
+    ] = None
     connection_id: ShortText | None = None
-    wait: Annotated[int, Field(ge=0, le=30)] = 0
+    wait: Annotated[
+        int,
+        Field(ge=0, le=30, description="For how many seconds to wait if there is no event."),
+    ] = 0
 
 
 class EventResponse(ResponseModel):
     id: str
-    seq: int
+    seq: Annotated[int, Field(description="The number of the event. It rises with each event.")]
     type: str
-    timestamp: UtcDatetime
-    data: dict[str, Any]
+    timestamp: Annotated[UtcDatetime, Field(description="The time of the event.")]
+    data: Annotated[dict[str, Any], Field(description="Its fields depend on the type.")]
 
 
 class EventList(ResponseModel):
     events: list[EventResponse]
-    next: int
+    next: Annotated[int, Field(description="The value of after for the next request.")]
 
 
 class EventConnection(ResponseModel):
@@ -48,13 +62,16 @@ class EventConnection(ResponseModel):
 
 
 class EventReason(ResponseModel):
-    code: str
-    message: str
+    code: Annotated[str, Field(description="An error code, or authorization_removed.")]
+    message: Annotated[str, Field(description="A sentence for people.")]
 
 
 class ConnectionEventData(ResponseModel):
     connection: EventConnection
-    reason: EventReason | None
+    reason: Annotated[
+        EventReason | None,
+        Field(description="Why the connection is refresh_failing or reconnect_required."),
+    ]
 
 
 class TestedEndpoint(ResponseModel):
@@ -77,8 +94,8 @@ class EndpointDisabledData(ResponseModel):
 
 
 class TikTokWebhook(ResponseModel):
-    app: str
-    event: str
+    app: Annotated[str, Field(description="The client key or app id of the app at TikTok.")]
+    event: Annotated[str, Field(description="TikTok's name of the event.")]
     tiktok_user_id: str | None
     created_at: UtcDatetime | None
     content: Annotated[

@@ -148,14 +148,22 @@ def _query_parameters(model: Model | None) -> list[Json]:
     schema = model.model_json_schema(ref_template=SCHEMA_REF)
     required = schema.get("required", ())
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": _query_schema(field)}
+        _query_parameter(name, field, required=name in required)
         for name, field in schema["properties"].items()
     ]
 
 
+def _query_parameter(name: str, field: Json, *, required: bool) -> Json:
+    parameter = {"name": name, "in": "query", "required": required, "schema": _query_schema(field)}
+    if "description" in field:
+        parameter["description"] = field["description"]
+    return parameter
+
+
 def _query_schema(field: Json) -> Json:
     """Removes null, because a query cannot contain null: an optional parameter is omitted."""
-    schema = {name: value for name, value in field.items() if name not in ("title", "default")}
+    others = ("title", "default", "description")
+    schema = {name: value for name, value in field.items() if name not in others}
     choices = [choice for choice in schema.pop("anyOf", ()) if choice != {"type": "null"}]
     return schema | (choices[0] if choices else {})
 

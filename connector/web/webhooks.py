@@ -29,7 +29,9 @@ class WebhookSummary(ResponseModel):
     app: Annotated[str, Field(description="The client key or app id of the app at TikTok.")]
     tiktok_user_id: str | None
     outcome: WebhookOutcome
-    created_at: UtcDatetime | None
+    created_at: Annotated[
+        UtcDatetime | None, Field(description="When TikTok created the webhook, if it says so.")
+    ]
     received_at: UtcDatetime
 
 
@@ -40,7 +42,10 @@ class WebhookAppSummary(ResponseModel):
 
 class WebhookList(ResponseModel):
     url: Annotated[
-        str, Field(description="The address of this service to set as callback URL at TikTok.")
+        str,
+        Field(
+            description="The address of this service for the webhooks, to enter at TikTok as the callback URL."
+        ),
     ]
     webhooks: list[WebhookSummary]
     apps: list[WebhookAppSummary]

@@ -124,6 +124,17 @@ async def test_the_docs_page_shows_every_type_of_event(harness: Harness) -> None
     assert "webhook-signature" in html
 
 
+async def test_a_parameter_and_a_field_are_shown_with_their_description(harness: Harness) -> None:
+    html = (await harness.get("/docs")).text
+    [after] = [
+        parameter
+        for parameter in DOCUMENT["paths"]["/events"]["get"]["parameters"]
+        if parameter["name"] == "after"
+    ]
+    assert f"integer, in the query. {after['description']}" in html
+    assert "integer. The value of after for the next request." in html
+
+
 def test_an_operation_that_creates_something_has_its_own_status() -> None:
     assert "201" in DOCUMENT["paths"]["/endpoints"]["post"]["responses"]
     assert "202" in DOCUMENT["paths"]["/endpoints/{id}/replay"]["post"]["responses"]
