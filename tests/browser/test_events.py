@@ -53,7 +53,7 @@ async def test_an_endpoint_is_added_and_its_secret_is_shown_once(
     async with running_receiver() as receiver:
         await address.fill(receiver.url)
         await page.get_by_role("checkbox", name="Webhooks from TikTok").check()
-        await page.get_by_label("Single types").fill("endpoint.disabled")
+        await page.get_by_label("Other types of events").fill("endpoint.disabled")
         await page.get_by_label("Description").fill("Production")
         await page.keyboard.press("Enter")
         secret = await page.get_by_label("Secret", exact=True).input_value()

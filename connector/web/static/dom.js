@@ -97,7 +97,7 @@ export async function whileBusy(button, text, work) {
   }
 }
 
-/** A click copies what `text` returns. The button tells the result for a moment. */
+/** A click copies what `text` returns. The button shows the result for a moment. */
 export function connectCopyButton(button, text) {
   const before = button.textContent;
   button.onclick = async () => {

@@ -19,7 +19,7 @@ export const events = {
   no_success: "No success yet",
   delivered_24h: "Delivered in 24\u00a0h",
   failed_24h: "Failed in 24\u00a0h",
-  pending: "Waiting",
+  pending: "Pending",
   number: "{count}",
   problem: {
     one: "{count} endpoint does not get its events",
@@ -31,7 +31,7 @@ export const events = {
     other: "The last {count} attempts failed. The service tries again.",
   },
   disabled: "Disabled.",
-  disabled_help: "Nothing is sent until you enable it. Then replay what it has missed.",
+  disabled_help: "Nothing is sent to this endpoint until you enable it. Then use Replay to send the events that it has missed.",
 
   test: "Send test",
   testing: "Sending…",
@@ -41,15 +41,15 @@ export const events = {
   rotate: "Rotate secret",
   enable: "Enable",
   disable: "Disable",
-  enabled: "The endpoint is enabled. Use Replay to send what it has missed.",
-  disabled_now: "The endpoint is disabled, and what was waiting is dropped. Replay can send it later.",
+  enabled: "The endpoint is enabled. Use Replay to send the events that it has missed.",
+  disabled_now: "The endpoint is disabled, and its pending deliveries are dropped. After you enable it, use Replay to send these events.",
   delete: "Delete",
   deleted: "The endpoint is deleted.",
   replayed: {
     one: "{count} event is queued.",
     other: "{count} events are queued.",
   },
-  replayed_none: "Nothing to replay: this endpoint has received every event of this time.",
+  replayed_none: "Nothing to replay: every event of this time was delivered, or is pending.",
   replayed_more: {
     one: "{count} event is queued, and more are left. Replay again to queue them.",
     other: "{count} events are queued, and more are left. Replay again to queue them.",
@@ -65,7 +65,7 @@ export const events = {
       endpoint: "Another endpoint was disabled",
       tiktok: "Webhooks from TikTok, as TikTok sent them",
     },
-    types: "Single types (optional)",
+    types: "Other types of events (optional)",
     types_help: "Separated by commas, for example connection.reconnect_required.",
     description: "Description (optional)",
     confirm: "Add endpoint",
@@ -75,14 +75,14 @@ export const events = {
   },
   rotate_dialog: {
     title: "Rotate the secret?",
-    effect: "You get a new secret. During the grace time every request has two signatures, so the old secret still works while you replace it.",
+    effect: "You get a new secret. During the grace time every request has two signatures, so your server can verify it with the old or the new secret.",
     choice: "Grace time",
     options: { 0: "None: the old secret ends now", 1: "1 hour", 24: "24 hours", 168: "7 days" },
     confirm: "Rotate secret",
   },
   replay_dialog: {
     title: "Replay events?",
-    effect: "Sends the events that this endpoint has not received, oldest first. Events that it has received are not sent again.",
+    effect: "The events that this endpoint has not received are sent, oldest first. Events that it has received are not sent again.",
     choice: "Events of the last",
     options: { 24: "24 hours", 168: "7 days", 720: "30 days" },
     confirm: "Replay",
@@ -116,7 +116,7 @@ export const events = {
     dropped: "Dropped",
   },
   filter: {
-    pending: "Waiting or retrying",
+    pending: "Pending: waiting or retrying",
     delivered: "Delivered",
     exhausted: "Given up",
     dropped: "Dropped",
@@ -131,11 +131,11 @@ export const events = {
 
 export const webhooks = {
   title: "Webhooks from TikTok",
-  lead: "TikTok tells this service at once when a person withdraws access.",
+  lead: "What TikTok reports to this service, for example that a person has disconnected the app in TikTok.",
   last: "Last webhook of app {app}",
-  none_kept: "None in the last 7 days.",
+  none_kept: "No webhook in the last 7 days.",
   none: "No webhook has arrived yet",
-  setup: "In TikTok's developer portal, open your app and enter this address as the callback URL, under Webhooks. For TikTok business accounts, run “connector webhooks set”. Until a webhook arrives, this service learns late that a person has withdrawn access.",
+  setup: "In TikTok's developer portal, open your app and enter this address as the callback URL, under Webhooks. For TikTok business accounts, run “connector webhooks set”. Without webhooks, this service learns only at the next check of the token that a person has disconnected the app in TikTok.",
   copy: "Copy the address",
   app: "App {app}",
   user: "TikTok user {user}",
@@ -146,5 +146,5 @@ export const webhooks = {
     unreadable: "Not readable",
     duplicate: "Duplicate",
   },
-  unnamed: "No event",
+  unnamed: "Unreadable webhook",
 };
