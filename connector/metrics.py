@@ -87,7 +87,7 @@ class Metrics:
         )
         self._last_webhooks = Gauge(
             "connector_last_webhook_timestamp_seconds",
-            "When the last webhook for this app of yours at TikTok was stored.",
+            "When the last webhook from TikTok for this app was stored.",
             ("app",),
             registry=self._registry,
         )
@@ -110,7 +110,7 @@ class Metrics:
         )
         self._disabled_endpoints = Counter(
             "connector_endpoints_disabled_total",
-            "Endpoints that this process disabled, because they responded with 410 or failed for 5 days.",
+            "Endpoints that this process disabled, because they responded with 410, or every attempt failed for 5 days.",
             registry=self._registry,
         )
         self._last_event = Gauge(

@@ -11,30 +11,20 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from connector.events import EVENT_TYPES, EventType
+from connector.events import EVENT_TYPES
 
 GUIDE = Path(__file__).parent.parent / "docs" / "webhooks.md"
 BEGIN, END = "<!-- begin: events.", "<!-- end: events -->"
-UNSTORED_TYPES = frozenset({"endpoint.test"})
 MAX_LINE = 96
 
 
 def render_catalogue() -> str:
     rows = [f"| `{kind.name}` | {kind.description} |" for kind in EVENT_TYPES]
     examples = [
-        f"### {kind.name}\n\n```json\n{_render(body_of(kind))}\n```\n" for kind in EVENT_TYPES
+        f"### {kind.name}\n\n```json\n{_render(kind.example_body)}\n```\n" for kind in EVENT_TYPES
     ]
     table = "\n".join(["| type | when |", "|---|---|", *rows])
     return f"{table}\n\nThe body of each event, as an example:\n\n" + "\n".join(examples)
-
-
-def body_of(kind: EventType) -> dict[str, object]:
-    return {
-        "type": kind.name,
-        "timestamp": "2026-11-21T14:47:30.018846Z",
-        "seq": None if kind.name in UNSTORED_TYPES else 4711,
-        "data": kind.example,
-    }
 
 
 def replace_section(guide: str) -> str:

@@ -17,6 +17,9 @@ MAX_PATTERNS = 50
 DEFAULT_PATTERNS = ("connection.*",)
 TIKTOK_TYPE = re.compile(r"tiktok\.[a-z0-9_.]{1,100}")
 TIKTOK_EXAMPLE_TYPE = "tiktok.authorization.removed"
+TEST_TYPE = "endpoint.test"
+EXAMPLE_TIME = "2026-11-21T14:47:30.018846Z"
+EXAMPLE_SEQ = 4711
 
 _CONNECTION: JsonObject = {
     "id": "0b0e3d0c-3a3c-4b6f-9a57-3d2f4f3b7f10",
@@ -41,9 +44,19 @@ class EventType:
     example: JsonObject
     """An example of `data`."""
 
+    @property
+    def example_body(self) -> JsonObject:
+        """An example of the body of a request to an endpoint."""
+        return {
+            "type": self.name,
+            "timestamp": EXAMPLE_TIME,
+            "seq": None if self.name == TEST_TYPE else EXAMPLE_SEQ,
+            "data": self.example,
+        }
+
 
 def _connection_event(
-    word: str,
+    action: str,
     description: str,
     *,
     reason: tuple[str, str] | None = None,
@@ -53,7 +66,7 @@ def _connection_event(
         "connection": _CONNECTION | changes,
         "reason": dict(zip(("code", "message"), reason, strict=True)) if reason else None,
     }
-    return EventType(f"connection.{word}", description, example)
+    return EventType(f"connection.{action}", description, example)
 
 
 EVENT_TYPES: tuple[EventType, ...] = (
@@ -83,22 +96,22 @@ EVENT_TYPES: tuple[EventType, ...] = (
     ),
     _connection_event(
         "expiring",
-        "In 14 days the connection ends, unless the person connects again. Sent once.",
+        "The connection ends within 14 days, unless the person connects again. Sent once.",
     ),
     EventType(
         "endpoint.disabled",
-        "Another endpoint was disabled: it responded with 410, or nothing was delivered for 5 days.",
+        "Another endpoint was disabled: it responded with 410, or every attempt has failed for 5 days.",
         {"endpoint": _ENDPOINT | {"reason": "No delivery has succeeded since 2026-11-16."}},
     ),
     EventType(
-        "endpoint.test",
+        TEST_TYPE,
         "Sent on request only, to one endpoint. Its seq is null, and it is not stored.",
         {"endpoint": _ENDPOINT},
     ),
     EventType(
         TIKTOK_EXAMPLE_TYPE,
-        "A webhook of TikTok, as TikTok sent it. Each of TikTok's webhooks has its own type: tiktok. and its "
-        "event. Only sent to an endpoint that asks for it. The content is null if TikTok sent more than 16 KiB.",
+        "TikTok has sent a webhook. The type is tiktok. followed by TikTok's name of the event. It is sent only to "
+        "endpoints that ask for it. The content is as TikTok sent it, or null if TikTok sent more than 16 KiB.",
         {
             "webhook": {
                 "app": "7001234567890",

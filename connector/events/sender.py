@@ -20,6 +20,7 @@ from connector.model import Ciphertext, format_utc
 from connector.outbound import OutboundError, OutboundResponse
 from connector.store import DeliveryResult, EndpointRow, LeasedDelivery
 
+from .catalogue import TEST_TYPE
 from .endpoint_secrets import SigningKeys
 from .retry_schedule import RetrySchedule, parse_retry_after
 from .signing import signed_headers
@@ -114,7 +115,7 @@ class DeliverySender:
             encrypted_secrets=endpoint.encrypted_secrets,
             message_id=str(uuid.uuid4()),
             body=render_body(
-                type="endpoint.test",
+                type=TEST_TYPE,
                 created_at=self._clock.now(),
                 seq=None,
                 data_json=to_json({"endpoint": {"id": endpoint.id, "url": endpoint.url}}),

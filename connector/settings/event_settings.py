@@ -47,7 +47,7 @@ class EventSettings:
         Setting(
             "CONNECTOR_WEBHOOK_URL",
             webhook_url,
-            "An endpoint that gets every event except TikTok's webhooks, without the API.",
+            "The URL of one endpoint that gets every event except TikTok's webhooks.",
         ),
     ]
     webhook_secret: Annotated[
@@ -55,7 +55,7 @@ class EventSettings:
         Setting(
             "CONNECTOR_WEBHOOK_SECRET",
             webhook_secret,
-            "The secret of that endpoint: whsec_ and the base64 of 32 random bytes.",
+            "The secret of this endpoint: whsec_ and the base64 of 32 random bytes.",
             secret=True,
         ),
     ]

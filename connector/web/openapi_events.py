@@ -22,11 +22,8 @@ EVENT_DATA_MODELS: dict[str, type[ResponseModel]] = {
     "endpoint.test": EndpointTestData,
     "tiktok.": TikTokEventData,
 }
-"""By the beginning of the type."""
+"""The model of `data`, by the beginning of the type."""
 
-TEST_TYPE = "endpoint.test"
-EXAMPLE_TIME = "2026-11-21T14:47:30.018846Z"
-EXAMPLE_SEQ = 4711
 HEADERS = {
     "webhook-id": "The id of the event. An event may arrive twice, and then has the same id.",
     "webhook-timestamp": "The time of this attempt, in Unix seconds.",
@@ -36,7 +33,9 @@ HEADERS = {
 RESPONSES: Json = {
     "2XX": {"description": "Received."},
     "410": {"description": "Send nothing more: the endpoint is disabled."},
-    "default": {"description": "Not received: the event is sent again, ten times within 76 hours."},
+    "default": {
+        "description": "Not received: the event is sent again, up to ten times in all within 76 hours."
+    },
 }
 
 
@@ -67,8 +66,8 @@ def _operation(event_type: EventType) -> Json:
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": _body_schema(name),
-                    "example": _example(event_type),
+                    "schema": _body_schema(event_type),
+                    "example": event_type.example_body,
                 }
             },
         },
@@ -76,7 +75,8 @@ def _operation(event_type: EventType) -> Json:
     }
 
 
-def _body_schema(name: str) -> Json:
+def _body_schema(event_type: EventType) -> Json:
+    name = event_type.name
     is_tiktok = name.startswith("tiktok.")
     properties: Json = {
         "type": {"type": "string", "pattern": r"^tiktok\."} if is_tiktok else {"const": name},
@@ -86,18 +86,9 @@ def _body_schema(name: str) -> Json:
             "description": "The time of the event.",
         },
         "seq": {
-            "type": "null" if name == TEST_TYPE else "integer",
+            "type": "null" if event_type.example_body["seq"] is None else "integer",
             "description": "Rises with each event. Deliveries may arrive in another order.",
         },
         "data": {"$ref": f"#/components/schemas/{data_model(name).__name__}"},
     }
     return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _example(event_type: EventType) -> Json:
-    return {
-        "type": event_type.name,
-        "timestamp": EXAMPLE_TIME,
-        "seq": None if event_type.name == TEST_TYPE else EXAMPLE_SEQ,
-        "data": event_type.example,
-    }
