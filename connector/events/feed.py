@@ -1,7 +1,7 @@
 """Reads the numbered events, and waits for the next one (long polling).
 
-A reader continues after the number `next`. All events up to a number are visible before the number is, so a reader
-never misses one. A reader that does not keep up for 30 days gets `EventsGone`. A reader that waits is released
+A reader continues after the number `next`. When a number is visible, all events with lower numbers are visible, so a
+reader misses no event. A reader that does not keep up for 30 days gets `EventsGone`. A reader that waits is released
 when the service stops, or when its client has gone away.
 """
 
@@ -78,7 +78,7 @@ class EventFeed:
             remaining = deadline - self._clock.ticks()
             if page.events or remaining <= 0 or self._is_stopping or not is_client_connected():
                 return page
-            # What was examined is not examined again.
+            # The events that were examined are not examined again.
             after = page.next
             self.waiting_readers += 1
             try:

@@ -1,5 +1,5 @@
-"""Parses the URL of an endpoint. The parsed URL is the one that is requested, so no other parser can read
-another host in the same text.
+"""Parses the URL of an endpoint. The request is sent to the parsed URL, so no other parser can read another
+host in the same text.
 
 A host whose last label is a number is an IPv4 address for some resolvers: 2130706433, 0x7f.1 and 127.1 are
 127.0.0.1. Only the form with four decimal numbers is accepted.

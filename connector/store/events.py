@@ -1,7 +1,7 @@
 """Numbers events and lists them.
 
 An event gets its number after its transaction has committed. So a reader that has seen a number has seen all
-lower ones, also if the transaction of an older event commits late.
+lower numbers, also if the transaction of an older event commits late.
 """
 
 from __future__ import annotations

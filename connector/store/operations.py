@@ -61,7 +61,7 @@ class Operations:
         self._database = database
         self._last_logged_error: str | None = None
         self.event_written = asyncio.Event()
-        """Set after each operation of this process that may have written an event."""
+        """Set after each operation of this process that may have written an event or queued a delivery."""
 
     async def _call(self, operation: str, **arguments: object) -> list[JsonObject]:
         storable = {name: replace_unstorable(value) for name, value in arguments.items()}

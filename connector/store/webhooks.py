@@ -28,8 +28,8 @@ class WebhookOperations(Operations):
     ) -> WebhookResult:
         """Stores a webhook once, with its event and its effect on the connections of `families`.
 
-        `reason` is the one of `authorization.removed`: 0 to 4 end the connections of the TikTok user, unless they were
-        connected later. Otherwise the tokens are checked. `message` tells people why a connection ended.
+        `reason` is TikTok's number in `authorization.removed`. The reasons 0 to 4 end the connections of the TikTok user,
+        unless they were connected later. Otherwise the tokens are checked. `message` says why a connection ended.
         """
         rows = await self._call(
             "receive_webhook",

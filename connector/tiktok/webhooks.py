@@ -103,10 +103,6 @@ class Webhook:
             return ""
         return _REMOVAL_MESSAGES.get(self.reason, _OTHER_REMOVAL)
 
-    @property
-    def publish_id(self) -> str | None:
-        return parse_id(self.content.get("publish_id"))
-
 
 @dataclass(frozen=True)
 class _Signature:

@@ -48,7 +48,7 @@ as $$
     )
 $$;
 
--- A pattern is the name of an event, or a prefix such as `connection.*`.
+-- A pattern is a type of event, or a prefix such as `connection.*`.
 create function connector.event_matches(p_type text, p_patterns jsonb)
 returns boolean
 language sql immutable

@@ -10,7 +10,7 @@ create table if not exists connector.events (
     type            text not null,
     connection_id   uuid,
     user_id         text,
-    -- Only of TikTok's own events, which belong to no single connection.
+    -- Only of events of the types `tiktok.*`, which belong to no single connection.
     tiktok_user_id  text,
     -- The state at the time of the event. Never a token.
     data            jsonb not null,
@@ -31,7 +31,7 @@ create table if not exists connector.event_numbers (
 create table if not exists connector.endpoints (
     id                 uuid primary key,
     url                text not null,
-    -- Names of events, or prefixes such as `connection.*`.
+    -- Types of events, or prefixes such as `connection.*`.
     events             jsonb not null,
     description        text not null,
     encrypted_secrets  text not null,
