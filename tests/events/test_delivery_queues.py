@@ -117,7 +117,7 @@ def test_a_delivery_is_dropped_when_its_time_is_over() -> None:
     assert len(take_all(queues, now=14.0)) == 1
 
 
-def test_what_waits_can_be_dropped_for_one_endpoint_or_for_all() -> None:
+def test_waiting_deliveries_can_be_discarded_for_one_endpoint_or_for_all() -> None:
     queues = queues_with({"a": 20, "b": 20})
     taken = take_all(queues)
     queues.discard_waiting("a")
