@@ -15,7 +15,7 @@ NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 @dataclass
 class RecordingServer:
-    answer: bytes = NO_CONTENT
+    response: bytes = NO_CONTENT
     origin: str = ""
     connections: int = 0
     heads: list[str] = field(default_factory=list)
@@ -28,11 +28,11 @@ class RecordingServer:
             length = re.search(r"(?i)content-length: (\d+)", head)
             self.heads.append(head)
             self.bodies.append(await reader.readexactly(int(length[1]) if length else 0))
-            writer.write(self.answer)
+            writer.write(self.response)
 
 
 @asynccontextmanager
-async def recording_server(answer: bytes = NO_CONTENT) -> AsyncIterator[RecordingServer]:
-    server = RecordingServer(answer)
+async def recording_server(response: bytes = NO_CONTENT) -> AsyncIterator[RecordingServer]:
+    server = RecordingServer(response)
     async with tcp_server(server.serve) as server.origin:
         yield server

@@ -63,13 +63,13 @@ async def test_a_name_is_sent_as_the_host_and_connected_to_at_its_address(
     assert f"Host: hooks.example:{urlsplit(server.origin).port}" in server.heads[0]
 
 
-async def test_an_error_status_is_an_answer_with_its_retry_after(client: OutboundClient) -> None:
+async def test_an_error_status_is_a_response_with_its_retry_after(client: OutboundClient) -> None:
     raw = b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n"
     async with recording_server(raw) as server:
         assert await client.post(server.origin, b"", {}) == OutboundResponse(503, "120")
 
 
-async def test_a_redirect_is_an_answer_and_is_not_followed(client: OutboundClient) -> None:
+async def test_a_redirect_is_a_response_and_is_not_followed(client: OutboundClient) -> None:
     async with recording_server() as target:
         found = f"HTTP/1.1 302 Found\r\nLocation: {target.origin}/\r\nContent-Length: 0\r\n\r\n"
         async with http_server(respond_with(found.encode())) as origin:
@@ -95,7 +95,7 @@ async def test_a_proxy_in_the_environment_is_not_used(
         assert (await client.post(server.origin, b"", {})).status == 204
 
 
-async def test_an_answer_longer_than_the_limit_is_not_read_to_its_end(
+async def test_a_response_longer_than_the_limit_is_not_read_to_its_end(
     client: OutboundClient,
 ) -> None:
     sent, closed = 0, asyncio.Event()
@@ -118,7 +118,7 @@ async def test_an_answer_longer_than_the_limit_is_not_read_to_its_end(
 
 
 @pytest.mark.parametrize(("length", "connections"), [(0, 1), (16 * 1024, 1), (1_000_000, 2)])
-async def test_a_connection_is_used_again_if_the_answer_was_read_to_its_end(
+async def test_a_connection_is_used_again_if_the_response_was_read_to_its_end(
     client: OutboundClient, length: int, connections: int
 ) -> None:
     raw = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + b"x" * length
@@ -128,7 +128,7 @@ async def test_a_connection_is_used_again_if_the_answer_was_read_to_its_end(
     assert server.connections == connections
 
 
-async def test_a_compressed_answer_is_not_decompressed(client: OutboundClient) -> None:
+async def test_a_compressed_response_is_not_decompressed(client: OutboundClient) -> None:
     raw = respond_with(ok_response(b"not gzip at all", "Content-Encoding: gzip"))
     async with http_server(raw) as origin:
         assert (await client.post(origin, b"", {})).status == 200
@@ -138,19 +138,19 @@ async def test_the_client_can_be_closed_before_its_first_request() -> None:
     await OutboundClient().close()
 
 
-async def answers_of(
+async def results_of(
     resolver: ScriptedResolver, server: RecordingServer, attempts: int
 ) -> list[int | str]:
     """Sends to hooks.example some times. Only 127.0.0.1 is allowed."""
     client = OutboundClient(private_networks=ONE_ADDRESS, resolver=resolver)
-    answers: list[int | str] = []
+    results: list[int | str] = []
     for _ in range(attempts):
         try:
-            answers.append((await client.post(by_name(server.origin), b"", {})).status)
+            results.append((await client.post(by_name(server.origin), b"", {})).status)
         except OutboundError as error:
-            answers.append(error.sentence)
+            results.append(error.sentence)
     await client.close()
-    return answers
+    return results
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ async def test_a_name_that_leads_to_a_refused_address_later_is_refused_even_with
 ) -> None:
     resolver = ScriptedResolver(hooks_example=[["127.0.0.1"], [address], ["127.0.0.1"]])
     async with recording_server() as server:
-        first, second, third = await answers_of(resolver, server, 3)
+        first, second, third = await results_of(resolver, server, 3)
     assert (first, third) == (204, 204)
     assert "not public" in str(second)
     assert address not in str(second)
@@ -173,14 +173,14 @@ async def test_a_connection_goes_to_the_addresses_that_were_checked_and_not_to_a
 ):
     resolver = ScriptedResolver(hooks_example=[["127.0.0.1"], ["127.0.0.2"]])
     async with recording_server() as server:
-        assert await answers_of(resolver, server, 1) == [204]
+        assert await results_of(resolver, server, 1) == [204]
     assert resolver.lookups == ["hooks.example"]
 
 
 async def test_every_attempt_resolves_the_name_again() -> None:
     resolver = ScriptedResolver(hooks_example=[["127.0.0.1"]])
     async with recording_server() as server:
-        assert await answers_of(resolver, server, 3) == [204, 204, 204]
+        assert await results_of(resolver, server, 3) == [204, 204, 204]
     assert resolver.lookups == ["hooks.example"] * 3
 
 

@@ -1,4 +1,4 @@
-"""Requests without an answer: time limits, TLS, and connections that fail."""
+"""Requests without a response: time limits, TLS, and connections that fail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def failure_of(
 
 
 @pytest.mark.parametrize("respond", [never_respond, stop_in_the_body, send_byte_by_byte])
-async def test_one_time_limit_covers_the_whole_answer(respond: Responder) -> None:
+async def test_one_time_limit_covers_the_whole_response(respond: Responder) -> None:
     async with http_server(respond) as origin:
         error = await failure_of(origin, total_seconds=0.05)
     assert error.timed_out
@@ -116,7 +116,7 @@ async def test_a_name_that_has_no_address_any_more_is_named() -> None:
         (respond_with(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), "not valid HTTP"),
     ],
 )
-async def test_a_broken_answer_is_a_failure_that_shows_no_secret_and_no_address(
+async def test_a_broken_response_is_a_failure_that_shows_no_secret_and_no_address(
     respond: Responder, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -145,7 +145,7 @@ async def test_a_server_that_does_not_support_tls_is_a_failure() -> None:
 
 
 async def deliver_over_tls(folder: Path, *, certificate_for: str, trusted: bool) -> int | str:
-    """Returns the status of the answer of https://hooks.example, or the sentence of the failure."""
+    """Returns the status of the response of https://hooks.example, or the sentence of the failure."""
     contexts = tls_contexts(folder, certificate_for)
     handler = RecordingServer()
 
@@ -174,17 +174,17 @@ async def deliver_over_tls(folder: Path, *, certificate_for: str, trusted: bool)
 async def test_the_certificate_is_verified_for_the_name_and_not_for_the_address(
     tmp_path: Path,
 ) -> None:
-    answer = await deliver_over_tls(tmp_path, certificate_for="hooks.example", trusted=True)
-    assert answer == 204
+    result = await deliver_over_tls(tmp_path, certificate_for="hooks.example", trusted=True)
+    assert result == 204
 
 
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
-    answer = await deliver_over_tls(tmp_path, certificate_for="other.example", trusted=True)
-    assert str(answer).startswith("The TLS certificate was not accepted: Hostname mismatch")
-    assert str(answer).endswith("'hooks.example'.")
-    assert "127.0.0.1" not in str(answer)
+    result = await deliver_over_tls(tmp_path, certificate_for="other.example", trusted=True)
+    assert str(result).startswith("The TLS certificate was not accepted: Hostname mismatch")
+    assert str(result).endswith("'hooks.example'.")
+    assert "127.0.0.1" not in str(result)
 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path: Path) -> None:
-    answer = await deliver_over_tls(tmp_path, certificate_for="hooks.example", trusted=False)
-    assert str(answer).startswith("The TLS certificate was not accepted: self")
+    result = await deliver_over_tls(tmp_path, certificate_for="hooks.example", trusted=False)
+    assert str(result).startswith("The TLS certificate was not accepted: self")
