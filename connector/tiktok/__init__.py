@@ -18,7 +18,13 @@ from .webhook_callbacks import (
     get_callback_call,
     set_callback_call,
 )
-from .webhooks import SIGNATURE_HEADER, WEBHOOK_EVENTS, Webhook, verify_webhook
+from .webhooks import (
+    SIGNATURE_HEADER,
+    WEBHOOK_EVENTS,
+    Webhook,
+    WrongSignatureAge,
+    verify_webhook,
+)
 
 __all__ = [
     "DEFAULT_FAMILY",
@@ -35,6 +41,7 @@ __all__ = [
     "Request",
     "Response",
     "Webhook",
+    "WrongSignatureAge",
     "delete_callback_call",
     "get_callback_call",
     "set_callback_call",

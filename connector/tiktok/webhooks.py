@@ -67,6 +67,10 @@ _MAX_CONTENT_DEPTH = 32
 """Databases and JSON libraries limit the depth too, the strictest to 255 levels."""
 
 
+class WrongSignatureAge(Unauthenticated):
+    """The signature is TikTok's, but its time is too far from the time of this service."""
+
+
 @dataclass(frozen=True)
 class Webhook:
     """A webhook whose signature and age were verified. Without a readable event, only `digest` and `app` are set."""
@@ -122,7 +126,7 @@ def verify_webhook(
         raise Unauthenticated("This webhook does not have TikTok's signature.")
     signed_at = datetime.fromtimestamp(int(header.timestamp), UTC)
     if not -MAX_CLOCK_DIFFERENCE <= now - signed_at <= MAX_SIGNATURE_AGE:
-        raise Unauthenticated(
+        raise WrongSignatureAge(
             "This webhook was signed too long ago, or this service's clock is wrong. Check the clock."
         )
     return _parse_webhook(fields, app=app, digest=hashlib.sha256(app.encode() + body).hexdigest())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from connector.clock import Clock
 from connector.errors import ConnectorError, StoreUnreachable, Unauthenticated
 from connector.store import Store, WebhookOutcome
-from connector.tiktok import WEBHOOK_EVENTS, ApiFamily, Webhook, verify_webhook
+from connector.tiktok import WEBHOOK_EVENTS, ApiFamily, Webhook, WrongSignatureAge, verify_webhook
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,10 @@ class WebhookReceiver:
             webhook = verify_webhook(
                 body, signature=signature, secrets=self._secrets, now=self._clock.now()
             )
-        except Unauthenticated:
+        except Unauthenticated as error:
             self.count_refused()
+            if isinstance(error, WrongSignatureAge):
+                log.warning("webhook refused reason=signature_age, check the clock of this machine")
             raise
         event = webhook.event if webhook.event in WEBHOOK_EVENTS else OTHER_EVENT
         try:

@@ -27,18 +27,27 @@ as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_tiktok_user_id text;
     v_outcome text := case when p_unreadable then 'unreadable' else 'stored' end;
     v_user_accounts jsonb;
     v_ended bigint;
     v_checked bigint;
 begin
     perform connector.require_service_role();
+    -- After a person is erased, TikTok reports the end of the authorization. The person's id is not stored again.
+    if p_event <> 'authorization.removed' or exists (
+        select
+        from connector.connections c
+        where c.tiktok_user_id = p_tiktok_user_id
+    ) then
+        v_tiktok_user_id := p_tiktok_user_id;
+    end if;
     -- An equal webhook in another transaction waits here until this one has committed.
     insert into connector.webhooks (
         digest, app, tiktok_user_id, event, content, outcome, created_at, received_at
     )
     values (
-        p_digest, p_app, p_tiktok_user_id, p_event, p_content, v_outcome, p_created_at, v_now
+        p_digest, p_app, v_tiktok_user_id, p_event, p_content, v_outcome, p_created_at, v_now
     )
     on conflict (digest) do nothing;
     if not found then
@@ -130,10 +139,10 @@ begin
         insert into connector.events (type, tiktok_user_id, data, created_at)
         values (
             'tiktok.' || p_event,
-            p_tiktok_user_id,
+            v_tiktok_user_id,
             jsonb_build_object(
                 'webhook', jsonb_build_object(
-                    'app', p_app, 'event', p_event, 'tiktok_user_id', p_tiktok_user_id,
+                    'app', p_app, 'event', p_event, 'tiktok_user_id', v_tiktok_user_id,
                     'created_at', to_char(
                         p_created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
                     ),

@@ -145,3 +145,16 @@ async def test_the_time_in_an_event_is_written_in_the_same_way_on_each_database(
     await receive(store, event="comment.update", created_at=NOON)
     [event] = database.rows("events")
     assert event["data"]["webhook"]["created_at"] == format_utc(NOON)
+
+
+async def test_the_end_of_an_authorization_does_not_bring_back_the_id_of_an_erased_person(
+    database: DatabaseUnderTest,
+) -> None:
+    store = await database.open_store()
+    user = new_user_id()
+    await connect(store, user, tiktok_user_id="person")
+    await store.erase_user(user)
+    await receive(store, event="authorization.removed", tiktok_user_id="person", reason=5)
+    [webhook], [event] = await store.list_webhooks(max_rows=2), database.rows("events")
+    assert webhook.tiktok_user_id is None
+    assert (event["tiktok_user_id"], event["data"]["webhook"]["tiktok_user_id"]) == (None, None)

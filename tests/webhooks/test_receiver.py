@@ -114,6 +114,20 @@ async def test_a_webhook_with_the_signature_of_the_other_app_is_refused_and_coun
     assert await harness.store.list_webhooks(max_rows=10) == []
 
 
+async def test_a_signature_of_another_time_is_refused_and_somebody_is_warned(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = webhook_body(created_at=NOON)
+    late = signature_of(body, signed_at=NOON + timedelta(minutes=6), secret=LOGIN_KIT_APP.secret)
+    with pytest.raises(Unauthenticated):
+        await harness.receiver.receive(body, signature=late)
+    assert "webhook refused reason=signature_age" in caplog.text
+    caplog.clear()
+    with pytest.raises(Unauthenticated):
+        await harness.receive(body, app=BUSINESS_APP)
+    assert caplog.text == ""
+
+
 async def test_a_database_that_does_not_answer_in_time_makes_tiktok_repeat_the_webhook(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

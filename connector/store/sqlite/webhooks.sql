@@ -34,12 +34,13 @@ where :event = 'authorization.removed'
     );
 
 create temp table if not exists webhook_outcome (
-    outcome  text not null
+    outcome         text not null,
+    tiktok_user_id  text
 );
 
 delete from webhook_outcome;
 
-insert into webhook_outcome (outcome)
+insert into webhook_outcome (outcome, tiktok_user_id)
 select
     case
         when exists (
@@ -58,12 +59,20 @@ select
             from webhook_targets t
         ) then 'check_scheduled'
         else 'stored'
+    end,
+    case
+        when :event <> 'authorization.removed'
+            or exists (
+                select 1
+                from connections c
+                where c.tiktok_user_id = :tiktok_user_id
+            ) then :tiktok_user_id
     end;
 
 insert into webhooks (
     digest, app, tiktok_user_id, event, content, outcome, created_at, received_at
 )
-select :digest, :app, :tiktok_user_id, :event, :content, o.outcome, :created_at, :now
+select :digest, :app, o.tiktok_user_id, :event, :content, o.outcome, :created_at, :now
 from webhook_outcome o
 where o.outcome <> 'duplicate';
 
@@ -124,10 +133,10 @@ order by t.connection_id;
 
 insert into events (id, type, tiktok_user_id, data, created_at)
 select
-    new_uuid(), 'tiktok.' || :event, :tiktok_user_id,
+    new_uuid(), 'tiktok.' || :event, o.tiktok_user_id,
     json_object(
         'webhook', json_object(
-            'app', :app, 'event', :event, 'tiktok_user_id', :tiktok_user_id, 'created_at', :created_at,
+            'app', :app, 'event', :event, 'tiktok_user_id', o.tiktok_user_id, 'created_at', :created_at,
             'content', json(
                 case when length(cast(:content as blob)) <= 16384 then :content end
             )
