@@ -108,5 +108,6 @@ def test_the_retention_periods_in_the_security_page_are_those_of_the_code() -> N
     kept = retention.attempts_per_connection
     assert f"the last {kept} of each connection, and all of the last {hours} hours" in page
     assert f"(of each hour, without ids) | {retention.counts.days} days |" in page
-    assert f"| events | {retention.events.days} days |" in page
+    assert f"| events, and their deliveries to endpoints | {retention.events.days} days |" in page
+    assert f"webhooks, with their content | {retention.webhooks.days} days;" in page
     assert f"from which address | {cleanup.AUDIT_RETENTION.days} days |" in page
