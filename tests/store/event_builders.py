@@ -20,10 +20,13 @@ from connector.store import (
 from tests.manual_clock import NOON
 
 from .builders import DAY, OWNER
+from .conftest import DatabaseUnderTest
 
 LEASE_SECONDS = 30.0
 FIVE_DAYS = (5 * DAY).total_seconds()
 MANY = 1000
+BY_REQUEST = "Disabled by request."
+GONE = "The endpoint responded with 410 (Gone)."
 EVERYTHING = ("connection.*", "endpoint.*", "tiktok.*")
 
 
@@ -167,3 +170,23 @@ async def replay(
 ) -> ReplayResult:
     defaults: dict[str, Any] = {"max_rows": MANY, "now": NOON}
     return await store.replay_deliveries(endpoint_id, since=since, **defaults | fields)
+
+
+async def lease_new(store: Store, count: int = 1, *, now: datetime = NOON) -> list[LeasedDelivery]:
+    """Writes events and leases the deliveries that are due."""
+    await write_events(store, count, now=now)
+    await number_all(store, now=now)
+    return await lease_deliveries(store, now=now)
+
+
+async def fail(store: Store, *, now: datetime = NOON) -> list[str]:
+    """One new delivery of each endpoint fails, and is not repeated before the end of the test."""
+    leased = await lease_new(store, now=now)
+    far = (365 * DAY).total_seconds()
+    results = [refused(delivery, delay_seconds=far) for delivery in leased]
+    return await settle(store, *results, now=now)
+
+
+def disabled_events(database: DatabaseUnderTest) -> list[object]:
+    events = database.rows("events")
+    return [event["data"] for event in events if event["type"] == "endpoint.disabled"]

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from connector.store import LeasedDelivery, Store
+from connector.store import Store
 from tests.manual_clock import NOON
 
 from .builders import DAY, HOUR, MINUTE
 from .conftest import DatabaseUnderTest
 from .event_builders import (
+    GONE,
     delivered,
+    disabled_events,
     exhausted,
+    fail,
     get_endpoint,
     lease_deliveries,
+    lease_new,
     number_all,
     refused,
     save_endpoint,
     settle,
-    write_events,
 )
-
-BY_REQUEST = "Disabled by request."
-GONE = "The endpoint responded with 410 (Gone)."
-
-
-async def lease_new(store: Store, count: int = 1, *, now: datetime = NOON) -> list[LeasedDelivery]:
-    """Writes events and leases the deliveries that are due."""
-    await write_events(store, count, now=now)
-    await number_all(store, now=now)
-    return await lease_deliveries(store, now=now)
-
-
-async def fail(store: Store, *, now: datetime = NOON) -> list[str]:
-    """One new delivery of each endpoint fails, and is not repeated before the end of the test."""
-    leased = await lease_new(store, now=now)
-    far = (365 * DAY).total_seconds()
-    results = [refused(delivery, delay_seconds=far) for delivery in leased]
-    return await settle(store, *results, now=now)
-
-
-def disabled_events(database: DatabaseUnderTest) -> list[object]:
-    events = database.rows("events")
-    return [event["data"] for event in events if event["type"] == "endpoint.disabled"]
-
 
 # Health
 

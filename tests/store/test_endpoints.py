@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import uuid4
 
 from connector.model import Ciphertext
-from connector.store import EncryptedRow, LeasedDelivery, Replacement, Store
+from connector.store import EncryptedRow, Replacement, Store
 from tests.manual_clock import NOON
 
-from .builders import DAY, HOUR
+from .builders import HOUR
 from .conftest import DatabaseUnderTest
 from .event_builders import (
+    BY_REQUEST,
     delivered,
+    disabled_events,
+    fail,
     get_endpoint,
     lease_deliveries,
-    number_all,
+    lease_new,
     refused,
     save_endpoint,
     settle,
-    write_events,
 )
-
-BY_REQUEST = "Disabled by request."
-GONE = "The endpoint responded with 410 (Gone)."
-
-
-async def lease_new(store: Store, count: int = 1, *, now: datetime = NOON) -> list[LeasedDelivery]:
-    """Writes events and leases the deliveries that are due."""
-    await write_events(store, count, now=now)
-    await number_all(store, now=now)
-    return await lease_deliveries(store, now=now)
-
-
-async def fail(store: Store, *, now: datetime = NOON) -> list[str]:
-    """One new delivery of each endpoint fails, and is not repeated before the end of the test."""
-    leased = await lease_new(store, now=now)
-    far = (365 * DAY).total_seconds()
-    results = [refused(delivery, delay_seconds=far) for delivery in leased]
-    return await settle(store, *results, now=now)
-
-
-def disabled_events(database: DatabaseUnderTest) -> list[object]:
-    events = database.rows("events")
-    return [event["data"] for event in events if event["type"] == "endpoint.disabled"]
 
 
 async def test_a_new_endpoint_is_enabled_and_has_no_deliveries(store: Store) -> None:
