@@ -8,6 +8,9 @@ drop function if exists
 -- Leases the deliveries of an endpoint to one owner at a time. So a limit of open requests in one process holds in all
 -- processes. An endpoint that is failing gets few deliveries, because each may take until the timeout.
 --
+-- The functions in this file are planned anew for each call, because a plan from the time when the table was small may read
+-- the whole table later. They are called for many rows at once.
+--
 -- Only a pending delivery is leased. So queries for leased deliveries do not name the state: Postgres would use the index
 -- for due deliveries, and read all deliveries that wait for an endpoint.
 create function public.connector_lease_due_deliveries(
@@ -21,6 +24,7 @@ returns table (
 language plpgsql security definer
 set search_path = ''
 set enable_seqscan = off
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 begin
@@ -93,6 +97,7 @@ returns table (id uuid)
 language plpgsql security definer
 set search_path = ''
 set enable_seqscan = off
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
@@ -219,26 +224,29 @@ begin
     into v_disabled
     from disabled n;
 
-    update connector.deliveries d
-    set
-        state = 'dropped',
-        due_at = null,
-        lease_owner = null
-    where d.state = 'pending'
-        and d.id = any (
-            array (
-                select w.id
-                from jsonb_array_elements_text(v_disabled) n (id)
-                cross join lateral (
-                    select t.id
-                    from connector.deliveries t
-                    where t.endpoint_id = n.id::uuid
-                        and t.state = 'pending'
+    if v_disabled is not null then
+        update connector.deliveries d
+        set
+            state = 'dropped',
+            due_at = null,
+            lease_owner = null
+        -- With `= 'pending'`, Postgres may read the whole index of pending deliveries.
+        where d.state not in ('delivered', 'exhausted', 'dropped')
+            and d.id = any (
+                array (
+                    select w.id
+                    from jsonb_array_elements_text(v_disabled) n (id)
+                    cross join lateral (
+                        select t.id
+                        from connector.deliveries t
+                        where t.endpoint_id = n.id::uuid
+                            and t.state = 'pending'
+                        limit p_max_dropped
+                    ) w
                     limit p_max_dropped
-                ) w
-                limit p_max_dropped
-            )
-        );
+                )
+            );
+    end if;
 
     return query
     select n.id::uuid
@@ -252,6 +260,7 @@ returns table (released bigint)
 language plpgsql security definer
 set search_path = ''
 set enable_seqscan = off
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
@@ -259,18 +268,18 @@ declare
     v_released bigint;
 begin
     perform connector.require_service_role();
-    with leased as (
-        select d.id
-        from connector.deliveries d
-        where d.lease_owner = p_lease_owner
-        for update skip locked
-    )
     update connector.deliveries d
     set
         lease_owner = null,
         due_at = v_now
-    from leased l
-    where d.id = l.id;
+    where d.id = any (
+        array (
+            select t.id
+            from connector.deliveries t
+            where t.lease_owner = p_lease_owner
+            for update skip locked
+        )
+    );
     get diagnostics v_released = row_count;
     return query
     select v_released;

@@ -72,6 +72,7 @@ returns table (numbered integer, more_left boolean, last_seq bigint, deliveries_
 language plpgsql security definer
 set search_path = ''
 set enable_seqscan = off
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
