@@ -7,6 +7,7 @@ from pathlib import Path
 
 from connector.clock import Clock
 from connector.events.delivery_queues import MAX_OPEN_PER_ENDPOINT
+from connector.events.dispatcher import MAX_ROWS_PER_LEASE
 from connector.store import Store
 from connector.store.sqlite import SQLite
 from tests.manual_clock import ManualClock
@@ -117,3 +118,26 @@ async def test_every_event_is_delivered_while_tokens_are_read(
         await events.create(receiver.url)
         await write_waiting_events(events, 30)
         await receiver.until_received(30)
+
+
+async def test_a_lease_has_no_more_rows_than_postgrest_returns(
+    events: EventsUnderTest, receiver: Receiver
+) -> None:
+    for _ in range(8):
+        await events.create(receiver.url)
+    await write_waiting_events(events, 64)
+    await events.dispatcher.numbering.run_once()
+    receiver.stop_answering()
+    events.dispatcher.request_lease()
+    await events.dispatcher.settle_and_lease()
+    owner = events.dispatcher._lease_owner
+    rows = await events.store.lease_due_deliveries(
+        lease_owner=owner,
+        max_rows=1000,
+        max_per_endpoint=64,
+        lease_seconds=30,
+        now=events.clock.database_time(),
+    )
+    assert len(rows) == 8 * 64 - MAX_ROWS_PER_LEASE
+    receiver.answer()
+    await events.dispatcher.wait_for_requests()
